@@ -1,0 +1,216 @@
+"""What is a chip, as far as speed is concerned?
+
+Engines that compute, memory levels that hold and move, links, power, price, and which software
+still runs it. Every figure is a :class:`Fact`: a value in SI units with its source and a status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from roofline.core.dtype import Precision
+from roofline.errors import Unsupported
+
+Status = Literal["datasheet", "derived", "measured", "unverified"]
+STATUSES: tuple[Status, ...] = ("datasheet", "derived", "measured", "unverified")
+
+ClockName = Literal["base", "boost", "top"]
+TOP_OVER_BOOST = 1.15
+"""What consumer cards reach above the boost clock of their sheet where nobody measured it."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A number, where it comes from, and how far to trust it. ``value`` is in SI units."""
+
+    value: float
+    source: str
+    status: Status = "datasheet"
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Clocks of an engine in Hz. ``top`` is what the part really reaches: the limit of light."""
+
+    boost: Fact
+    base: Fact | None = None
+    top: Fact | None = None
+
+    def hz(self, which: ClockName = "boost") -> float:
+        fact = {"base": self.base, "boost": self.boost, "top": self.top}[which]
+        return (fact or self.boost).value
+
+
+@dataclass(frozen=True)
+class ArrayGeometry:
+    """A matrix array: ``rows`` x ``cols`` multipliers (x ``depth`` for a dot-product grid)."""
+
+    rows: int
+    cols: int
+    depth: int = 1
+    dataflow: Literal["weight-stationary", "output-stationary", "dot-product"] = "weight-stationary"
+    source: str = ""
+    status: Status = "datasheet"
+
+
+@dataclass(frozen=True)
+class StatedPeak:
+    """A peak as the vendor states it, in op/s, and why it differs from count x rate x clock."""
+
+    fact: Fact
+    disagrees_because: str = ""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A kind of compute unit: how many, how fast, and what each does per clock.
+
+    ``rates`` maps a :class:`Precision` to multiply-adds per clock and unit (1 FMA = 2 op).
+    """
+
+    name: str
+    kind: Literal["vector", "matrix"]
+    count: Fact
+    clock: Clock
+    rates: Mapping[Precision, Fact]
+    array: ArrayGeometry | None = None
+    stated_peaks: Mapping[Precision, StatedPeak] = field(default_factory=dict)
+
+    def peak(self, precision: Precision, clock: ClockName = "boost") -> float:
+        """Dense peak in op/s: count x 2 x FMA per clock x clock."""
+        return self.count.value * 2.0 * self.rates[precision].value * self.clock.hz(clock)
+
+
+@dataclass(frozen=True)
+class MemoryLevel:
+    """One level of the hierarchy. ``capacity`` (B) and bandwidths (B/s) are of the whole chip.
+
+    ``bandwidth`` is of reads and writes together where one figure is known; separate ports have
+    ``read_bandwidth`` and ``write_bandwidth``. ``private`` levels belong to one unit each (an SM's
+    shared memory, a core's L1), so one unit sees only its share.
+    """
+
+    name: str
+    capacity: Fact | None = None
+    bandwidth: Fact | None = None
+    read_bandwidth: Fact | None = None
+    write_bandwidth: Fact | None = None
+    private: bool = False
+    shared_with: tuple[str, ...] = ()
+
+    @property
+    def total_bandwidth(self) -> float | None:
+        """Bytes per second both ways, or None where nothing is known."""
+        if self.bandwidth is not None:
+            return self.bandwidth.value
+        ports = [port.value for port in (self.read_bandwidth, self.write_bandwidth) if port]
+        return sum(ports) if ports else None
+
+
+@dataclass(frozen=True)
+class Link:
+    """A way off the chip: PCIe, NVLink. ``bandwidth`` in B/s one way."""
+
+    name: str
+    bandwidth: Fact
+
+
+@dataclass(frozen=True)
+class Price:
+    """What it costs: an amount, a currency, and the day it was true."""
+
+    amount: float
+    currency: str
+    date: str
+    source: str
+    status: Status = "datasheet"
+    per: str = "unit"
+
+
+@dataclass(frozen=True)
+class Software:
+    """The last software that still runs the chip (``None``: still supported or unknown)."""
+
+    last_cuda: str | None = None
+    last_torch: str | None = None
+    note: str = ""
+    source: str = ""
+    status: Status = "unverified"
+
+
+@dataclass(frozen=True)
+class Emulation:
+    """A dtype without hardware: computed as another precision, on a named path."""
+
+    as_precision: Precision
+    path: str
+
+
+@dataclass(frozen=True)
+class Chip:
+    """Everything the models may know of a chip. ``memory`` runs from registers to DRAM."""
+
+    name: str
+    title: str
+    kind: Literal["gpu", "array", "cpu"]
+    vendor: str
+    architecture: str
+    engines: tuple[Engine, ...]
+    memory: tuple[MemoryLevel, ...]
+    year: int | None = None
+    process_nm: Fact | None = None
+    launch: Fact | None = None
+    links: tuple[Link, ...] = ()
+    power: Fact | None = None
+    price: tuple[Price, ...] = ()
+    software: Software | None = None
+    emulation: Mapping[Precision, Emulation] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    file: str = ""
+
+    @property
+    def dram(self) -> MemoryLevel:
+        """The outermost level, where the tensors of a net live."""
+        return self.memory[-1]
+
+    def level(self, name: str) -> MemoryLevel | None:
+        return next((level for level in self.memory if level.name.lower() == name.lower()), None)
+
+    def precisions(self) -> tuple[Precision, ...]:
+        """Every precision some engine multiplies in, in the order of the file."""
+        return tuple(dict.fromkeys(p for engine in self.engines for p in engine.rates))
+
+    def resolve(self, wanted: Precision) -> tuple[Precision, str]:
+        """The precision really computed in, and the emulation path if it is not the wanted one.
+
+        Raises
+        ------
+        Unsupported : the chip neither has nor emulates it; the message lists what it has.
+        """
+        if wanted in self.precisions():
+            return wanted, ""
+        if wanted in self.emulation:
+            emulated = self.emulation[wanted]
+            return emulated.as_precision, emulated.path
+        have = ", ".join(str(p) for p in (*self.precisions(), *self.emulation))
+        raise Unsupported(f"{self.name} does not compute in {wanted}; it has {have}")
+
+    def engine_for(self, wanted: Precision, *, matrix: bool) -> Engine:
+        """The fastest engine for a precision: any engine for products, a vector one for the rest."""
+        actual, _ = self.resolve(wanted)
+        able = [e for e in self.engines if actual in e.rates and (matrix or e.kind == "vector")]
+        if not able:  # elementwise work on a chip that has only arrays at this precision
+            able = [e for e in self.engines if actual in e.rates]
+        return max(able, key=lambda engine: engine.peak(actual))
+
+    def with_units(self, units: int) -> Chip:
+        """The same chip using only ``units`` units of every engine (threads on a CPU)."""
+
+        def cut(engine: Engine) -> Engine:
+            count = min(float(units), engine.count.value)
+            return replace(engine, count=replace(engine.count, value=count))
+
+        return replace(self, engines=tuple(cut(engine) for engine in self.engines))

@@ -1,0 +1,187 @@
+"""How long will it take, why, and how sure are we? The answer as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Tier = Literal["measured", "calibrated", "anchored", "borrowed", "datasheet"]
+TIERS: tuple[Tier, ...] = ("measured", "calibrated", "anchored", "borrowed", "datasheet")
+"""Best to worst."""
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Seconds: ``middle`` is the prediction, ``low`` and ``high`` its nominal 90 % interval."""
+
+    low: float
+    middle: float
+    high: float
+
+    def to_dict(self) -> dict[str, float]:
+        return {"low": self.low, "middle": self.middle, "high": self.high}
+
+
+@dataclass(frozen=True)
+class LayerPrediction:
+    """One node of the net: what it does, how long it takes, what bounds it.
+
+    ``resources`` are the seconds each resource alone would take, summed over the node's kernels.
+    """
+
+    name: str
+    op: str
+    shapes: str
+    flops: float
+    bytes: float
+    seconds: Interval
+    bound: str
+    tier: Tier
+    resources: Mapping[str, float] = field(default_factory=dict)
+    covered: bool = True
+    template: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "kind": self.op,
+            "shapes": self.shapes,
+            "flops": self.flops,
+            "bytes": self.bytes,
+            "seconds": self.seconds.to_dict(),
+            "bound": self.bound,
+            "tier": self.tier,
+            "resources": dict(self.resources),
+            "covered": self.covered,
+            "repeats": 1,
+        }
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of device memory one run needs."""
+
+    weights: float
+    activations: float
+    workspace: float = 0.0
+    gradients: float = 0.0
+    optimizer: float = 0.0
+
+    @property
+    def total(self) -> float:
+        return self.weights + self.activations + self.workspace + self.gradients + self.optimizer
+
+    def to_dict(self) -> dict[str, float]:
+        return {
+            "weights": self.weights,
+            "gradients": self.gradients,
+            "optimizer": self.optimizer,
+            "activations": self.activations,
+            "workspace": self.workspace,
+            "total": self.total,
+        }
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A whole network on a chip under a stack."""
+
+    chip: str
+    workload: str
+    batch: int
+    symbols: Mapping[str, int]
+    dtype: str
+    stack: Mapping[str, Any]
+    seconds: Interval
+    layers: tuple[LayerPrediction, ...]
+    tier: Tier
+    memory: Memory
+    capacity: float | None
+    parameters: int
+    mode: str = "inference"
+    calibration: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def samples_per_s(self) -> float:
+        return self.batch / self.seconds.middle
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether it fits in device memory; None where the capacity is unknown."""
+        return None if self.capacity is None else self.memory.total <= self.capacity
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """Share of the time spent in layers that each resource bounds, largest first."""
+        return self._shares(lambda layer: layer.bound)
+
+    @property
+    def bound(self) -> str:
+        return next(iter(self.bounds), "")
+
+    @property
+    def tiers(self) -> dict[str, float]:
+        """Share of the time that rests on each tier."""
+        return self._shares(lambda layer: layer.tier)
+
+    @property
+    def flops(self) -> float:
+        return sum(layer.flops for layer in self.layers)
+
+    @property
+    def bytes(self) -> float:
+        return sum(layer.bytes for layer in self.layers)
+
+    @property
+    def covered(self) -> dict[str, float]:
+        """Share of FLOPs and bytes that a formula stands behind."""
+
+        def share(total: float, part: float) -> float:
+            return part / total if total else 1.0
+
+        known = [layer for layer in self.layers if layer.covered]
+        return {
+            "flops": share(self.flops, sum(layer.flops for layer in known)),
+            "bytes": share(self.bytes, sum(layer.bytes for layer in known)),
+        }
+
+    def _shares(self, key: Any) -> dict[str, float]:
+        sums: dict[str, float] = {}
+        for layer in self.layers:
+            sums[key(layer)] = sums.get(key(layer), 0.0) + layer.seconds.middle
+        total = sum(sums.values()) or 1.0
+        ordered = sorted(sums.items(), key=lambda item: -item[1])
+        return {name: value / total for name, value in ordered if value > 0}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public JSON form; all in SI units."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "chip": self.chip,
+            "workload": self.workload,
+            "batch": self.batch,
+            "symbols": dict(self.symbols),
+            "dtype": self.dtype,
+            "mode": self.mode,
+            "stack": dict(self.stack),
+            "seconds": self.seconds.to_dict(),
+            "samples_per_s": self.samples_per_s,
+            "bound": self.bound,
+            "bounds": self.bounds,
+            "tier": self.tier,
+            "tiers": self.tiers,
+            "calibration": self.calibration,
+            "covered": self.covered,
+            "flops": self.flops,
+            "bytes": self.bytes,
+            "parameters": self.parameters,
+            "memory": self.memory.to_dict(),
+            "capacity": self.capacity,
+            "fits": self.fits,
+            "warnings": list(self.warnings),
+            "layers": [layer.to_dict() for layer in self.layers],
+        }

@@ -1,0 +1,176 @@
+"""What does the program launch, in which order? Kernels as columns, chip-free.
+
+A :class:`Kernel` is one launch in one of five primitive shapes that every device knows how to time.
+A :class:`Schedule` holds many of them as one NumPy array per field, so that one kernel, a network
+and a sweep of ten million take the same path through the physics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+KINDS = ("matmul", "stream", "gather", "chain", "opaque")
+
+FAMILIES = (
+    "linear",
+    "bmm",
+    "attention",
+    "conv",
+    "conv1x1",
+    "depthwise",
+    "elementwise",
+    "reduction",
+    "softmax",
+    "norm",
+    "pool",
+    "embedding",
+    "copy",
+    "uncovered",
+)
+"""Operator families: what calibrations are fitted and scored by."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One launch.
+
+    Dimensions of a product are per batch entry: ``batch`` x (``m`` x ``k``) . (``k`` x ``n``); a
+    convolution is its implicit GEMM with ``batch`` groups, m = images x output pixels, n = output
+    channels of a group, k = kernel area x input channels of a group. Row-wise kernels (softmax,
+    norms, reductions) have ``m`` rows of ``k`` elements.
+
+    ``flops`` is the work executed (1 MAC = 2); ``reads``, ``weights`` and ``writes`` are compulsory
+    bytes, each counted once.
+    """
+
+    family: str
+    op: str
+    kind: str = "stream"
+    layer: int = 0
+    precision: str = "fp32"
+    batch: int = 1
+    m: int = 1
+    n: int = 1
+    k: int = 1
+    taps: int = 1
+    stride: int = 1
+    elements: int = 0
+    itemsize: float = 4.0
+    flops: float = 0.0
+    reads: float = 0.0
+    weights: float = 0.0
+    writes: float = 0.0
+    passes: float = 1.0
+    source: int = -1
+    source2: int = -1
+    target: int = -1
+
+
+_CODED = {"family": FAMILIES, "kind": KINDS}
+_TEXT = ("op", "precision")
+_INTS = ("layer", "batch", "m", "n", "k", "taps", "stride", "elements", "source", "source2", "target")
+_FLOATS = ("itemsize", "flops", "reads", "weights", "writes", "passes")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Kernels in program order, one array per field of :class:`Kernel`, all of one length.
+
+    ``family`` and ``kind`` are codes into :data:`FAMILIES` and :data:`KINDS`; ``op`` and
+    ``precision`` are codes into ``op_names`` and ``precision_names``. ``source``, ``source2`` and
+    ``target`` number the tensors a kernel reads and writes (-1: none), so that a device can see what
+    its neighbours left in the caches.
+    """
+
+    family: Ints
+    op: Ints
+    kind: Ints
+    layer: Ints
+    precision: Ints
+    batch: Ints
+    m: Ints
+    n: Ints
+    k: Ints
+    taps: Ints
+    stride: Ints
+    elements: Ints
+    itemsize: Floats
+    flops: Floats
+    reads: Floats
+    weights: Floats
+    writes: Floats
+    passes: Floats
+    source: Ints
+    source2: Ints
+    target: Ints
+    op_names: tuple[str, ...] = ()
+    precision_names: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, kernels: Iterable[Kernel]) -> Schedule:
+        """Turn kernels into columns, keeping their order."""
+        rows = list(kernels)
+        columns: dict[str, Any] = {}
+        for name, table in _CODED.items():
+            index = {entry: code for code, entry in enumerate(table)}
+            columns[name] = np.array([index[getattr(row, name)] for row in rows], dtype=np.int64)
+        for name in _TEXT:
+            names = sorted({getattr(row, name) for row in rows})
+            index = {entry: code for code, entry in enumerate(names)}
+            columns[name] = np.array([index[getattr(row, name)] for row in rows], dtype=np.int64)
+            columns[f"{name}_names"] = tuple(names)
+        for name in _INTS:
+            columns[name] = np.array([getattr(row, name) for row in rows], dtype=np.int64)
+        for name in _FLOATS:
+            columns[name] = np.array([getattr(row, name) for row in rows], dtype=np.float64)
+        return cls(**columns)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Schedule]) -> Schedule:
+        """Join schedules end to end; layer and tensor numbers stay those of each part."""
+        return cls.of(kernel for part in parts for kernel in part)
+
+    def __len__(self) -> int:
+        return len(self.family)
+
+    def __iter__(self) -> Iterator[Kernel]:
+        return (self.kernel(index) for index in range(len(self)))
+
+    def kernel(self, index: int) -> Kernel:
+        """One row as a :class:`Kernel`."""
+        values: dict[str, Any] = {name: int(getattr(self, name)[index]) for name in _INTS}
+        values |= {name: float(getattr(self, name)[index]) for name in _FLOATS}
+        values |= {name: table[int(getattr(self, name)[index])] for name, table in _CODED.items()}
+        values |= {name: getattr(self, f"{name}_names")[int(getattr(self, name)[index])] for name in _TEXT}
+        return Kernel(**values)
+
+    def select(self, rows: NDArray[Any]) -> Schedule:
+        """The kernels at ``rows`` (a mask or indices)."""
+        kept = {
+            f.name: getattr(self, f.name)[rows] if isinstance(getattr(self, f.name), np.ndarray) else getattr(self, f.name)
+            for f in fields(self)
+        }
+        return Schedule(**kept)
+
+    @property
+    def bytes(self) -> Floats:
+        """Compulsory bytes of each kernel: every operand once, the result once."""
+        return self.reads + self.weights + self.writes
+
+    def in_family(self, *names: str) -> NDArray[np.bool_]:
+        """Mask of the kernels of these families."""
+        return np.isin(self.family, [FAMILIES.index(name) for name in names])
+
+    def family_names(self) -> list[str]:
+        return [FAMILIES[code] for code in self.family]
+
+    def op_labels(self) -> list[str]:
+        return [self.op_names[code] for code in self.op]

@@ -1,0 +1,35 @@
+"""Which software runs the net? The same net on the same card differs by 10-25 % between stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The software a prediction or a measurement speaks of. Unknown is written ``""``.
+
+    ``threads`` counts compute threads on a CPU. ``layout`` is the memory order of images.
+    """
+
+    framework: str = "pytorch"
+    version: str = ""
+    mode: str = "eager"
+    threads: int = 1
+    layout: str = "nchw"
+    fused_attention: bool = True
+
+    def __str__(self) -> str:
+        name = f"{self.framework} {self.version}".strip()
+        return f"{name}, {self.mode}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Stack:
+        """Read what is known and ignore what a later version may have added."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{key: value for key, value in data.items() if key in known})

@@ -1,0 +1,127 @@
+"""What is there to compute? A graph of operators over named tensors, every shape known.
+
+A :class:`Workload` is what remains of a network once its symbols (batch, sequence, image) and its
+precision are bound. Its edges are real: residuals, liveness and residency are read off them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+from roofline.core.dtype import DType, Precision
+
+Role = Literal["input", "weight", "activation", "state"]
+Attribute = int | bool | str | tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A named array: ``shape`` in elements, ``dtype`` as stored, and what it is there for."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: DType
+    role: Role = "activation"
+
+    @property
+    def elements(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def bytes(self) -> float:
+        return self.elements * self.dtype.bytes
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator at work: its kind, its attributes, and the names of what it reads and writes.
+
+    ``template`` is the name without block indices (``encoder.*.mlp.up``): equal templates with equal
+    shapes cost the same and may be folded when shown.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    weights: tuple[str, ...] = ()
+    attributes: Mapping[str, Attribute] = ()  # type: ignore[assignment]
+    template: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "attributes", dict(self.attributes))
+        if not self.template:
+            object.__setattr__(self, "template", self.name)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Ordered nodes over named tensors; ``precision`` is what products are computed in."""
+
+    name: str
+    title: str
+    nodes: tuple[Node, ...]
+    tensors: Mapping[str, Tensor]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    symbols: Mapping[str, int]
+    precision: Precision
+    source: str = ""
+    file: str = ""
+
+    @property
+    def weight_bytes(self) -> float:
+        return sum(t.bytes for t in self.tensors.values() if t.role == "weight")
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights; a tensor shared by two nodes counts once."""
+        return sum(t.elements for t in self.tensors.values() if t.role == "weight")
+
+    @property
+    def samples(self) -> int:
+        """How many samples one run covers: the ``batch`` symbol, or 1."""
+        return self.symbols.get("batch", 1)
+
+    def peak_activation_bytes(self) -> float:
+        """The most activation and input memory alive at once when nodes run in order.
+
+        A tensor lives from the node that writes it (inputs: from the start) to the last that reads
+        it; views share the storage of what they view and cost nothing.
+        """
+        owner = self._owners()
+        last: dict[str, int] = {}
+        for index, node in enumerate(self.nodes):
+            for name in (*node.inputs, *node.outputs):
+                last[owner.get(name, name)] = index
+        for name in self.outputs:
+            last[owner.get(name, name)] = len(self.nodes)
+        alive = sum(self.tensors[name].bytes for name in self.inputs)
+        peak = alive
+        born = set(self.inputs)
+        dying: dict[int, list[str]] = {}
+        for name, index in last.items():
+            dying.setdefault(index, []).append(name)
+        for index, node in enumerate(self.nodes):
+            for name in node.outputs:
+                root = owner.get(name, name)
+                if root not in born:
+                    born.add(root)
+                    alive += self.tensors[root].bytes
+            peak = max(peak, alive)
+            for name in dying.get(index, ()):
+                if self.tensors[name].role != "weight" and name in born:
+                    alive -= self.tensors[name].bytes
+        return peak
+
+    def _owners(self) -> dict[str, str]:
+        """Map every view to the tensor whose storage it shares."""
+        owner: dict[str, str] = {}
+        for node in self.nodes:
+            if node.op == "view":
+                root = owner.get(node.inputs[0], node.inputs[0])
+                owner.update(dict.fromkeys(node.outputs, root))
+        return owner
