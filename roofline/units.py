@@ -79,7 +79,7 @@ def parse(text: str | float | int, dimension: str) -> float:
             f"{text!r} is in {found or 'plain numbers'}, "
             f"expected {dimension or 'a plain number'}, such as {_example(dimension)}"
         )
-    return value * factor
+    return _finite(value * factor, text)
 
 
 def _finite(value: float, text: str) -> float:

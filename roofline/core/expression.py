@@ -80,13 +80,18 @@ def _check(node: ast.AST, names: set[str], source: str) -> None:
 
 
 def _is_known_call(node: ast.Call) -> bool:
-    return isinstance(node.func, ast.Name) and node.func.id in _CALLS and len(node.args) == 2 and not node.keywords
+    return (
+        isinstance(node.func, ast.Name)
+        and node.func.id in _CALLS
+        and len(node.args) == 2
+        and not node.keywords
+    )
 
 
 def _evaluate(node: ast.AST, symbols: Mapping[str, int], source: str) -> int:
     if isinstance(node, ast.Constant):
         assert isinstance(node.value, int)
-        return node.value
+        return _bounded(node.value, source)
     if isinstance(node, ast.Name):
         if node.id not in symbols:
             raise UsageError(f"{source!r}: symbol {node.id!r} has no value; bind it with --bind {node.id}=N")
@@ -102,9 +107,12 @@ def _evaluate(node: ast.AST, symbols: Mapping[str, int], source: str) -> int:
         left, right = (_evaluate(argument, symbols, source) for argument in node.args)
         function = _CALLS[node.func.id]
     try:
-        value = function(left, right)
+        return _bounded(function(left, right), source)
     except ZeroDivisionError:
         raise UsageError(f"{source!r} divides by zero") from None
+
+
+def _bounded(value: int, source: str) -> int:
     if abs(value) > _LIMIT:
         raise UsageError(f"{source!r} is larger than 2**62")
     return value

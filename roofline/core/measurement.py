@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
+from roofline.core.dtype import precision
 from roofline.core.stack import Stack
-from roofline.errors import DataError
+from roofline.errors import DataError, UnknownName
 
 SCHEMA = 1
+CACHES = ("cold", "warm", "unknown")
+MODES = ("inference", "training")
+_STACK = Stack().to_dict()
 
 
 @dataclass(frozen=True)
@@ -47,12 +53,18 @@ class Measurement:
 
     @property
     def key(self) -> str:
-        """Identity of the question asked: equal keys measure the same thing."""
+        """Identity of the question asked: equal keys measure the same thing.
+
+        Of the stack only what differs from the default counts, so that a field added to it later
+        does not change the keys of rows already stored.
+        """
         if self.kind == "network":
             what: list[Any] = [self.network, sorted(self.symbols.items()), self.mode]
         else:
             what = [self.op, sorted(self.attributes.items()), [list(shape) for shape in self.inputs]]
-        text = json.dumps([self.kind, self.chip, self.dtype, self.cache, str(self.stack), what])
+        stack = [[name, value] for name, value in self.stack.to_dict().items() if value != _STACK[name]]
+        stack.sort()
+        text = json.dumps([self.kind, self.chip, self.dtype, self.cache, stack, what])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -65,7 +77,8 @@ class Measurement:
     def to_dict(self) -> dict[str, Any]:
         row: dict[str, Any] = {"record": "measurement", "schema": SCHEMA, "kind": self.kind}
         if self.kind == "operator":
-            row |= {"op": self.op, "attributes": dict(self.attributes), "inputs": [list(s) for s in self.inputs]}
+            shapes = [list(shape) for shape in self.inputs]
+            row |= {"op": self.op, "attributes": dict(self.attributes), "inputs": shapes}
         else:
             row |= {"network": self.network, "symbols": dict(self.symbols), "mode": self.mode}
         return row | {
@@ -94,31 +107,103 @@ class Measurement:
         for name in ("chip", "dtype", "seconds", *needed):
             if name not in row:
                 raise DataError(f"{place}{name}: missing")
-        seconds = row["seconds"]
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 1e9:
-            raise DataError(f"{place}seconds: expected a positive number of seconds, got {seconds!r}")
         try:
             return cls(
                 kind=kind,
-                chip=str(row["chip"]),
-                dtype=str(row["dtype"]),
-                seconds=float(seconds),
-                stack=Stack.from_dict(row.get("stack") or {}),
-                op=str(row.get("op", "")),
+                chip=_text(row["chip"], "chip"),
+                dtype=_dtype(row["dtype"]),
+                seconds=_seconds(row["seconds"], "seconds"),
+                stack=_stack(row.get("stack") or {}),
+                op=_text(row["op"], "op") if kind == "operator" else "",
                 attributes={
-                    key: tuple(value) if isinstance(value, list) else value
-                    for key, value in (row.get("attributes") or {}).items()
+                    str(name): tuple(value) if isinstance(value, list) else value
+                    for name, value in _table(row.get("attributes"), "attributes").items()
                 },
-                inputs=tuple(tuple(int(size) for size in shape) for shape in row.get("inputs") or ()),
-                network=str(row.get("network", "")),
-                symbols={str(key): int(value) for key, value in (row.get("symbols") or {}).items()},
-                mode=str(row.get("mode", "inference")),
-                cache=str(row.get("cache", "unknown")),
-                samples=tuple(float(sample) for sample in row.get("samples") or ()),
-                flags=tuple(str(flag) for flag in row.get("flags") or ()),
+                inputs=tuple(_shape(shape) for shape in _list(row.get("inputs"), "inputs")),
+                network=_text(row["network"], "network") if kind == "network" else "",
+                symbols={
+                    str(name): _count(value, f"symbols.{name}")
+                    for name, value in _table(row.get("symbols"), "symbols").items()
+                },
+                mode=_choice(row.get("mode", "inference"), MODES, "mode"),
+                cache=_choice(row.get("cache", "unknown"), CACHES, "cache"),
+                samples=tuple([_seconds(value, "samples") for value in _list(row.get("samples"), "samples")]),
+                flags=tuple([_text(flag, "flags") for flag in _list(row.get("flags"), "flags")]),
                 environment=str(row.get("environment", "")),
                 provenance=str(row.get("provenance", "")),
                 used_for_fit=bool(row.get("used_for_fit", False)),
             )
-        except (TypeError, ValueError, AttributeError) as error:
-            raise DataError(f"{place}a field has the wrong form: {error}") from None
+        except ValueError as error:
+            raise DataError(f"{place}{error}") from None
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name}: expected a text, got {value!r}")
+    return value
+
+
+def _seconds(value: Any, name: str) -> float:
+    # a comparison with a NaN is false, so it is refused like a negative time
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
+        raise ValueError(f"{name}: expected a positive number of seconds, got {value!r}")
+    return float(value)
+
+
+def _count(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or not math.isfinite(value):
+        raise ValueError(f"{name}: expected a whole number, got {value!r}")
+    if value != int(value):
+        raise ValueError(f"{name}: expected a whole number, got {value!r}")
+    return int(value)
+
+
+def _list(value: Any, name: str) -> list[Any] | tuple[Any, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{name}: expected a list, got {value!r}")
+    return value
+
+
+def _table(value: Any, name: str) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{name}: expected names and values, got {value!r}")
+    return value
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    return tuple([_count(size, "inputs") for size in _list(value, "inputs: a shape")])
+
+
+def _choice(value: Any, allowed: tuple[str, ...], name: str) -> str:
+    if value not in allowed:
+        raise ValueError(f"{name}: expected {' or '.join(map(repr, allowed))}, got {value!r}")
+    return str(value)
+
+
+def _dtype(value: Any) -> str:
+    name = _text(value, "dtype")
+    problem = _dtype_problem(name)
+    if problem:
+        raise ValueError(f"dtype: {problem}")
+    return name
+
+
+@lru_cache(maxsize=64)
+def _dtype_problem(name: str) -> str:
+    try:
+        precision(name)
+    except UnknownName as error:
+        return str(error)
+    return ""
+
+
+def _stack(value: Any) -> Stack:
+    table = _table(value, "stack")
+    for name, expected in _STACK.items():
+        if name in table and type(table[name]) is not type(expected):
+            raise ValueError(f"stack.{name}: expected {type(expected).__name__}, got {table[name]!r}")
+    return Stack.from_dict(table)

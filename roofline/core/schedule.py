@@ -44,8 +44,8 @@ class Kernel:
 
     Dimensions of a product are per batch entry: ``batch`` x (``m`` x ``k``) . (``k`` x ``n``); a
     convolution is its implicit GEMM with ``batch`` groups, m = images x output pixels, n = output
-    channels of a group, k = kernel area x input channels of a group. Row-wise kernels (softmax,
-    norms, reductions) have ``m`` rows of ``k`` elements.
+    channels of a group, k = kernel area x input channels of a group; ``images`` counts its images.
+    Row-wise kernels (softmax, norms, reductions) have ``m`` rows of ``k`` elements.
 
     ``flops`` is the work executed (1 MAC = 2); ``reads``, ``weights`` and ``writes`` are compulsory
     bytes, each counted once.
@@ -62,6 +62,7 @@ class Kernel:
     k: int = 1
     taps: int = 1
     stride: int = 1
+    images: int = 1
     elements: int = 0
     itemsize: float = 4.0
     flops: float = 0.0
@@ -76,7 +77,7 @@ class Kernel:
 
 _CODED = {"family": FAMILIES, "kind": KINDS}
 _TEXT = ("op", "precision")
-_INTS = ("layer", "batch", "m", "n", "k", "taps", "stride", "elements", "source", "source2", "target")
+_INTS = ("layer", "batch", "m", "n", "k", "taps", "stride", "images", "elements", "source", "source2", "target")
 _FLOATS = ("itemsize", "flops", "reads", "weights", "writes", "passes")
 
 
@@ -101,6 +102,7 @@ class Schedule:
     k: Ints
     taps: Ints
     stride: Ints
+    images: Ints
     elements: Ints
     itemsize: Floats
     flops: Floats

@@ -16,6 +16,9 @@ from roofline.core.dtype import DType, Precision
 Role = Literal["input", "weight", "activation", "state"]
 Attribute = int | bool | str | tuple[int, ...]
 
+VIEWS = frozenset({"view", "transpose", "select", "slice"})
+"""Operator kinds that only look differently at the storage of their first input: no work, no bytes."""
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -92,7 +95,7 @@ class Workload:
         A tensor lives from the node that writes it (inputs: from the start) to the last that reads
         it; views share the storage of what they view and cost nothing.
         """
-        owner = self._owners()
+        owner = self.owners()
         last: dict[str, int] = {}
         for index, node in enumerate(self.nodes):
             for name in (*node.inputs, *node.outputs):
@@ -117,11 +120,11 @@ class Workload:
                     alive -= self.tensors[name].bytes
         return peak
 
-    def _owners(self) -> dict[str, str]:
-        """Map every view to the tensor whose storage it shares."""
+    def owners(self) -> dict[str, str]:
+        """Map every view and every in-place result to the tensor whose storage it shares."""
         owner: dict[str, str] = {}
         for node in self.nodes:
-            if node.op == "view":
+            if node.op in VIEWS or node.attributes.get("inplace"):
                 root = owner.get(node.inputs[0], node.inputs[0])
                 owner.update(dict.fromkeys(node.outputs, root))
         return owner

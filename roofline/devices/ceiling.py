@@ -1,0 +1,130 @@
+"""What does the spec sheet promise, and what can no kernel beat?
+
+The plain roofline (Williams, Waterman, Patterson, CACM 52(4), 2009): a kernel takes the longer of its
+operations over the peak rate and its compulsory bytes over the DRAM bandwidth, and never less than one
+launch. It is an upper bound on speed, not a prediction.
+
+``light`` is the stricter bound that every model must respect: the top clock the part really reaches,
+and the bandwidth of the nearest memory level that can hold the operands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roofline.core.chip import Chip, ClockName, Engine
+from roofline.core.dtype import Precision
+from roofline.core.dtype import precision as parse_precision
+from roofline.core.schedule import KINDS, Schedule
+from roofline.core.times import Times
+from roofline.errors import Unsupported
+
+Floats = NDArray[np.float64]
+FORMULA = "max(operations / peak, bytes / bandwidth, launch)"
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """Where one roof meets one slope: ``intensity`` in op/B, ``rate`` in op/s."""
+
+    engine: str
+    precision: str
+    level: str
+    intensity: float
+    rate: float
+
+
+def engine_and_rate(
+    chip: Chip, wanted: Precision, *, matrix: bool, clock: ClockName = "boost"
+) -> tuple[Engine | None, float]:
+    """The engine that runs a kernel and its peak in op/s.
+
+    Products go to the fastest engine that multiplies in that precision (or the one that emulates it).
+    Other work goes to a vector engine at the storage type, at fp32 where that has no rate of its own.
+    Without any vector engine the rate is infinite: only bytes count, and the caller says so.
+    """
+    if matrix:
+        actual, _ = chip.resolve(wanted)
+        engine = chip.engine_for(wanted, matrix=True)
+        return engine, engine.peak(actual, clock)
+    best: tuple[Engine | None, float] = (None, np.inf)
+    for engine in chip.engines:
+        if engine.kind != "vector":
+            continue
+        able = [p for p in engine.rates if p.compute in (wanted.compute, "fp32")] or list(engine.rates)
+        rate = max(engine.peak(p, clock) for p in able)
+        if best[0] is None or rate > best[1]:
+            best = (engine, rate)
+    return best
+
+
+def ceiling_times(schedule: Schedule, chip: Chip) -> Times:
+    """The plain roofline of every kernel: seconds of each engine, of DRAM and of the launch.
+
+    Raises
+    ------
+    Unsupported : the chip lacks a precision of the schedule, or has no DRAM bandwidth to divide by.
+    """
+    bandwidth = chip.dram.total_bandwidth
+    if bandwidth is None:
+        raise Unsupported(
+            f"{chip.name}: the bandwidth of {chip.dram.name} is unknown; "
+            f"measure it ('roofline specs detect --measure') or write it into the spec"
+        )
+    resources, compute = _compute(schedule, chip, "boost")
+    resources[chip.dram.name] = schedule.bytes / bandwidth
+    launch = np.full(len(schedule), chip.launch.value if chip.launch else 0.0)
+    if chip.launch:
+        resources["launch"] = launch
+    total = np.maximum(np.maximum(compute, resources[chip.dram.name]), launch)
+    return Times(resources, total, FORMULA)
+
+
+def light(schedule: Schedule, chip: Chip) -> Floats:
+    """Seconds no kernel can beat: operations at the top clock, bytes at the nearest level that holds them.
+
+    A level of unknown bandwidth sets no bound.
+    """
+    _, compute = _compute(schedule, chip, "top")
+    memory = np.zeros(len(schedule))
+    pending = np.ones(len(schedule), dtype=bool)
+    for level in chip.memory:
+        last = level is chip.dram
+        if level.capacity is None and not last:
+            continue
+        holds = pending if last else pending & (schedule.bytes <= level.capacity.value)  # type: ignore[union-attr]
+        if level.total_bandwidth is not None:
+            # ports that read and write at once are already added up
+            memory[holds] = schedule.bytes[holds] / level.total_bandwidth
+        pending = pending & ~holds
+    return np.maximum(compute, memory)
+
+
+def _compute(schedule: Schedule, chip: Chip, clock: ClockName) -> tuple[dict[str, Floats], Floats]:
+    products = schedule.kind == KINDS.index("matmul")
+    seconds: dict[str, Floats] = {}
+    total = np.zeros(len(schedule))
+    for code, name in enumerate(schedule.precision_names):
+        for matrix in (True, False):
+            rows = (schedule.precision == code) & (products == matrix)
+            if not rows.any():
+                continue
+            engine, rate = engine_and_rate(chip, parse_precision(name), matrix=matrix, clock=clock)
+            total[rows] = schedule.flops[rows] / rate
+            label = engine.name if engine else "vector work (no engine described)"
+            seconds.setdefault(label, np.zeros(len(schedule)))[rows] = total[rows]
+    return seconds, total
+
+
+def ridges(chip: Chip) -> list[Ridge]:
+    """Every ridge point: each engine and precision against each memory level of known bandwidth."""
+    return [
+        Ridge(engine.name, str(precision), level.name, engine.peak(precision) / bandwidth, engine.peak(precision))
+        for engine in chip.engines
+        for precision in engine.rates
+        for level in chip.memory
+        if (bandwidth := level.total_bandwidth) is not None
+    ]

@@ -1,0 +1,284 @@
+"""How long does each kernel take on a CPU core under eager PyTorch?
+
+One equation for every plan (docs/model.md derives each term and says what it buys):
+
+    compute = work / rate * (1 + sat_m/m) (1 + sat_n/n) (1 + sat_k/k) * unaligned * strided
+    memory  = traffic / (activations * B(traffic)) * unaligned_memory + weights / weight_bandwidth * skinny
+    time    = start + row * rows + element * elements + (compute^join + memory^join)^(1/join) + faults
+
+``B(w)`` is the measured bandwidth for a working set of w bytes, falling from the cache plateau to
+DRAM: B(w) = dram + (cache - dram) / (1 + (w / knee)^2). A buffer above the allocator's mmap threshold
+is fresh memory and pays ``fault_s`` per 4 KiB page. Plans switch terms on; the others stay neutral.
+
+A plan is the code path the stack takes, which for convolutions is not the operator family: see
+:func:`plans`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roofline.core.schedule import FAMILIES, Schedule
+from roofline.core.stack import Stack
+from roofline.core.times import Times, p_mean
+
+Floats = NDArray[np.float64]
+PAGE = 4096.0
+BLOCK = 16
+"""fp32 lanes of a 512-bit register: the channel block of oneDNN's layouts."""
+
+RESOURCES = ("compute", "memory", "dispatch")
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """What the machine does at best, measured: bandwidths in B/s, ``knee`` and ``fault_bytes`` in B.
+
+    ``fault_s``: seconds per page of fresh memory, paid by buffers of at least ``fault_bytes``.
+    """
+
+    cache: float
+    dram: float
+    knee: float
+    fault_s: float = 0.0
+    fault_bytes: float = 2.0**25
+
+    def bandwidth(self, working_set: Floats) -> Floats:
+        """B/s for a working set in bytes."""
+        return self.dram + (self.cache - self.dram) / (1.0 + (working_set / self.knee) ** 2)
+
+    def fault_seconds(self, buffer: Floats) -> Floats:
+        """Seconds to touch a fresh buffer of that many bytes."""
+        return np.where(buffer >= self.fault_bytes, buffer / PAGE * self.fault_s, 0.0)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One code path: which terms it uses and where a fit starts.
+
+    free : parameter -> (start, low, high); a name ending in ``:`` has one value per operator.
+    work : operations (or elements) the path really executes.
+    read_passes, write_passes : times each activation byte crosses the memory system, which is more
+        than once where a path copies its operands into a layout of its own.
+    fresh : buffers the path allocates, in units of (reads, writes).
+    """
+
+    free: Mapping[str, tuple[float, float, float]]
+    work: Callable[[Schedule], Floats]
+    read_passes: float = 1.0
+    write_passes: float = 1.0
+    fresh: tuple[float, float] = (0.0, 1.0)
+
+
+def _up(values: NDArray[np.int64], block: int = BLOCK) -> Floats:
+    return np.ceil(values / block) * block
+
+
+def _flops(s: Schedule) -> Floats:
+    return s.flops
+
+
+def _gemm_work(s: Schedule) -> Floats:
+    """Operations on tiles of 4 x 8 outputs; padding is computed too."""
+    return 2.0 * s.batch * _up(s.m, 4) * _up(s.n, 8) * s.k
+
+
+def _blocked_work(s: Schedule) -> Floats:
+    """Operations with channels padded to blocks of 16; images of at most 4 channels stay as they are."""
+    channels = s.k / s.taps
+    inner = np.where(channels <= 4, channels, np.ceil(channels / BLOCK) * BLOCK)
+    return 2.0 * s.batch * s.m * _up(s.n) * s.taps * inner
+
+
+def _depthwise_work(s: Schedule) -> Floats:
+    return 2.0 * _up(s.batch) * s.m * s.k
+
+
+def _elements(s: Schedule) -> Floats:
+    return s.elements.astype(np.float64)
+
+
+def _window_work(s: Schedule) -> Floats:
+    """Taps looked at, plus the fixed part of each output as ``sat_k`` taps."""
+    return s.elements * s.k.astype(np.float64)
+
+
+_START = {"start:": (3e-6, 2e-7, 3e-4)}
+_GEMM = {
+    **_START,
+    "rate:": (1e11, 1e8, 1e14),
+    "sat_m": (1.0, 1e-3, 300.0),
+    "sat_n": (4.0, 1e-3, 300.0),
+    "sat_k": (2.0, 1e-3, 300.0),
+    "activations": (0.5, 0.02, 5.0),
+    "join": (1.5, 0.7, 8.0),
+}
+_STREAM = {
+    **_START,
+    "rate:": (8e9, 1e7, 1e12),
+    "activations": (0.8, 0.02, 5.0),
+    "join": (2.0, 0.7, 8.0),
+}
+_WEIGHTS = {"weight_bandwidth": (2e10, 1e8, 1e12)}
+_ROW = {"row": (2e-9, 1e-12, 1e-5)}
+
+PLANS: dict[str, Plan] = {
+    "linear": Plan({**_GEMM, **_WEIGHTS, "skinny": (1.5, 0.3, 10.0)}, _gemm_work),
+    "gemv": Plan({**_START, **_WEIGHTS, "sat_n": (4.0, 1e-3, 300.0)}, _flops),
+    "bmm": Plan({**_GEMM, **_ROW}, _gemm_work),
+    "attention": Plan({**_GEMM, **_ROW, "element": (4e-10, 1e-12, 1e-7)}, _flops),
+    "conv-blocked": Plan(
+        {**_GEMM, **_WEIGHTS, "strided": (1.05, 0.5, 3.0), "pointwise": (1.05, 0.3, 5.0), "thin": (1.0, 0.3, 8.0)},
+        _blocked_work,
+        read_passes=2.0,
+        write_passes=3.0,
+        fresh=(1.0, 2.0),
+    ),
+    "conv-gemm": Plan({**_GEMM, **_WEIGHTS, **_ROW}, _gemm_work),
+    "depthwise": Plan(
+        {
+            **_START,
+            "rate:": (2e11, 1e8, 1e14),
+            "sat_m": (1.0, 1e-3, 300.0),
+            "strided": (1.0, 0.2, 5.0),
+            "unaligned": (2.0, 0.5, 10.0),
+            "unaligned_memory": (2.0, 0.5, 10.0),
+            "activations": (0.3, 0.02, 5.0),
+            "join": (1.2, 0.7, 8.0),
+        },
+        _depthwise_work,
+        fresh=(1.0, 2.0),
+    ),
+    "elementwise": Plan(_STREAM, _elements),
+    "norm": Plan({**_STREAM, **_ROW, "sat_k:": (16.0, 1e-2, 1e4)}, _elements),
+    "softmax": Plan({**_STREAM, **_ROW, "short": (1e-8, 1e-11, 1e-6)}, lambda s: s.m * _up(s.k)),
+    "reduction": Plan({**_STREAM, **_ROW}, _elements),
+    "pool": Plan({**_STREAM, "sat_k:": (4.0, 1e-2, 1e3)}, _window_work),
+    "embedding": Plan({**_START, **_ROW, "activations": (0.5, 0.02, 5.0)}, _elements),
+    "copy": Plan(_STREAM, _elements),
+}
+"""Plans by name. ``gemv`` is a linear layer of one row; ``conv-blocked`` is oneDNN in its blocked layout,
+``conv-gemm`` unfolds and multiplies."""
+
+PLAN_NAMES = tuple(PLANS)
+
+
+def plans(schedule: Schedule, stack: Stack = Stack()) -> NDArray[np.int64]:  # noqa: B008 (a frozen value)
+    """Which plan each kernel takes: an index into :data:`PLAN_NAMES`, -1 where none is modelled.
+
+    The rule for convolutions is PyTorch's own (aten/src/ATen/native/Convolution.cpp, ``use_mkldnn``,
+    2.x): oneDNN runs where the kernel is strided, larger than 1x1, the batch at least 16 or several
+    threads are at work, and there are groups, a kernel above 3x3, several images or more than 20480
+    input elements. Otherwise each image is unfolded and multiplied.
+    """
+    codes = np.full(len(schedule), -1, dtype=np.int64)
+    for name in PLAN_NAMES:
+        if name in FAMILIES:
+            codes[schedule.in_family(name)] = PLAN_NAMES.index(name)
+    codes[schedule.in_family("linear") & (schedule.m == 1)] = PLAN_NAMES.index("gemv")
+    convolution = schedule.in_family("conv", "conv1x1")
+    shaped = (schedule.stride > 1) | (schedule.images >= 16) | (schedule.taps > 1) | (stack.threads > 1)
+    large = (
+        (schedule.batch > 1)
+        | (schedule.taps > 9)
+        | (schedule.images > 1)
+        | (_input_bytes(schedule) / schedule.itemsize > 20480)
+    )
+    codes[convolution & shaped & large] = PLAN_NAMES.index("conv-blocked")
+    codes[convolution & ~(shaped & large)] = PLAN_NAMES.index("conv-gemm")
+    return codes
+
+
+def _input_bytes(s: Schedule) -> Floats:
+    """The whole input of a convolution: a strided 1x1 touches only every stride-th pixel of it."""
+    return s.reads * np.where(s.taps == 1, s.stride**2, 1)
+
+
+def plan_labels(schedule: Schedule, stack: Stack = Stack()) -> list[str]:  # noqa: B008
+    """Name of each kernel's plan, empty where none is modelled."""
+    return [PLAN_NAMES[code] if code >= 0 else "" for code in plans(schedule, stack)]
+
+
+def plan_times(name: str, kernels: Schedule, parameters: Mapping[str, float], ceilings: Ceilings) -> Times:
+    """Seconds of kernels that all take one plan.
+
+    parameters : the plan's fitted numbers; a per-operator name the fit has not seen falls back to the
+        geometric mean of its kind.
+    """
+    plan = PLANS[name]
+    ones = np.ones(len(kernels))
+
+    def value(parameter: str, neutral: float) -> Floats:
+        if parameter in plan.free:
+            return ones * parameters[parameter]
+        if f"{parameter}:" not in plan.free:
+            return ones * neutral
+        known = {key.split(":", 1)[1]: v for key, v in parameters.items() if key.startswith(f"{parameter}:")}
+        mean = float(np.exp(np.mean(np.log(list(known.values())))))
+        return np.array([known.get(op, mean) for op in kernels.op_names], dtype=np.float64)[kernels.op]
+
+    channels = np.where(kernels.batch > 1, kernels.batch, kernels.k / kernels.taps)
+    unaligned = channels % BLOCK != 0
+    thin = channels <= 4
+
+    compute = plan.work(kernels) / value("rate", np.inf)
+    for side in ("m", "n", "k"):
+        compute = compute * (1.0 + value(f"sat_{side}", 0.0) / np.maximum(getattr(kernels, side), 1))
+    compute = compute * np.where(unaligned, value("unaligned", 1.0), 1.0)
+    compute = compute * np.where(kernels.stride > 1, value("strided", 1.0), 1.0)
+    compute = compute * np.where(kernels.taps == 1, value("pointwise", 1.0), 1.0)
+    compute = compute * np.where(thin, value("thin", 1.0), 1.0)
+
+    inplace = (kernels.target == kernels.source) & (kernels.target >= 0)
+    read_passes = np.where(thin, 1.0, plan.read_passes)
+    traffic = read_passes * kernels.reads + plan.write_passes * kernels.writes
+    working_set = kernels.reads + np.where(inplace, 0.0, kernels.writes)
+    memory = traffic / (value("activations", 1.0) * ceilings.bandwidth(working_set))
+    memory = memory * np.where(unaligned, value("unaligned_memory", 1.0), 1.0)
+    if "weight_bandwidth" in plan.free:
+        skinny = np.where((kernels.m > 1) & (kernels.m < 8), value("skinny", 1.0), 1.0)
+        memory = memory + kernels.weights / value("weight_bandwidth", 1.0) * skinny
+    elif "activations" in plan.free:
+        memory = memory + kernels.weights / ceilings.dram
+
+    fresh = plan.fresh[1] * ceilings.fault_seconds(np.where(inplace, 0.0, kernels.writes))
+    if plan.fresh[0]:
+        copied = np.where(thin | (kernels.taps == 1), 0.0, kernels.reads)
+        fresh = fresh + plan.fresh[0] * ceilings.fault_seconds(copied)
+
+    rows = kernels.batch * (kernels.images if name == "conv-gemm" else 1) if name in _BATCHED else kernels.m
+    dispatch = value("start", 0.0) + value("row", 0.0) * rows
+    compute = compute + value("element", 0.0) * kernels.elements
+    compute = compute + np.where(kernels.k < BLOCK, value("short", 0.0), 0.0) * kernels.elements
+    total = dispatch + p_mean(compute, memory, p=value("join", 1.0)) + fresh
+    return Times({"compute": compute, "memory": memory + fresh, "dispatch": dispatch}, total, FORMULA)
+
+
+_BATCHED = ("bmm", "attention", "conv-gemm")
+FORMULA = "start + row * rows + (compute^join + memory^join)^(1/join) + faults"
+
+
+def cpu_times(
+    schedule: Schedule,
+    parameters: Mapping[str, Mapping[str, float]],
+    ceilings: Ceilings,
+    stack: Stack = Stack(),  # noqa: B008 (a frozen value)
+) -> Times:
+    """Seconds of every kernel; a kernel without a fitted plan has NaN, for the caller to replace."""
+    codes = plans(schedule, stack)
+    total = np.full(len(schedule), np.nan)
+    resources = {name: np.full(len(schedule), np.nan) for name in RESOURCES}
+    for code in np.unique(codes):
+        name = PLAN_NAMES[code] if code >= 0 else ""
+        if name not in parameters:
+            continue
+        rows = np.flatnonzero(codes == code)
+        times = plan_times(name, schedule.select(rows), parameters[name], ceilings)
+        total[rows] = times.total
+        for resource in RESOURCES:
+            resources[resource][rows] = times.resources[resource]
+    return Times(resources, total, FORMULA)

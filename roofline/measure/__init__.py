@@ -1,0 +1,1 @@
+"""Measuring PyTorch operators and networks on the device at hand. Loads torch only when it runs."""

@@ -1,0 +1,199 @@
+"""What is written in a measurement file? Its records by type, read strictly but with patience.
+
+Whoever wrote the file, each line is one JSON object whose ``record`` says what it is: docs/measurements.md
+is the contract. A line that a killed writer left incomplete and records of a type not known here are
+left out with a warning; anything else that is wrong is an error with file and line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from roofline.core.measurement import SCHEMA, Measurement
+from roofline.errors import DataError, UsageError
+
+Record = dict[str, Any]
+LARGEST_BYTES = 1 << 30
+HINT = "expected JSON Lines, one measurement a line (docs/measurements.md)"
+_BEGINNING = b'{"record"'
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a number that JSON knows")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """What a file holds.
+
+    environments : record by id. samples : record by (key, round). warnings : what was left out and
+    why. sha256 : of the file as it is stored, compressed or not.
+    """
+
+    measurements: tuple[Measurement, ...]
+    environments: Mapping[str, Record]
+    warnings: tuple[str, ...]
+    samples: Mapping[tuple[str, int], Record] = field(default_factory=dict)
+    sha256: str = ""
+
+
+@dataclass
+class Content:
+    """The records of a file by type, as they are read."""
+
+    measurements: list[Measurement] = field(default_factory=list)
+    environments: dict[str, Record] = field(default_factory=dict)
+    samples: dict[tuple[str, int], Record] = field(default_factory=dict)
+    strangers: dict[str, list[str]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, record: Record, where: str) -> None:
+        """Sort one record in; of two samples of one key and round the first counts."""
+        match record.get("record"):
+            case "measurement":
+                self.measurements.append(Measurement.from_dict(record, where))
+            case "environment":
+                _check_schema(record, where)
+                name = str(record.get("id", ""))
+                if len(name) == 16 and name != environment_id(record):
+                    self.warnings.append(f"{where}: environment {name} was changed after it was written")
+                self.environments.setdefault(name, record)
+            case "sample":
+                _check_schema(record, where)
+                key, number = record.get("key"), record.get("round")
+                if not isinstance(key, str) or type(number) is not int:
+                    raise DataError(f"{where}: a sample needs a key (text) and a round (whole number)")
+                self.samples.setdefault((key, number), record)
+            case other:
+                self.strangers.setdefault(repr(other), []).append(where)
+
+    def left_out(self) -> list[str]:
+        """One line for each type of record that is not known here."""
+        return [
+            f"{places[0]}: a record of type {kind} is not known here and was left out"
+            + (f", and {len(places) - 1} more of them" if len(places) > 1 else "")
+            for kind, places in self.strangers.items()
+        ]
+
+
+def _check_schema(record: Record, where: str) -> None:
+    schema = record.get("schema", SCHEMA)
+    if schema != SCHEMA:
+        raise DataError(f"{where}: schema {schema!r} is not known here; this version reads {SCHEMA}")
+
+
+def environment_id(facts: Mapping[str, Any]) -> str:
+    """Name of an environment: the first 16 hex digits of the SHA-256 of everything else in it."""
+    rest = {"record": "environment", "schema": SCHEMA} | {name: facts[name] for name in facts if name != "id"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_measurements(path: Path | str) -> ReadResult:
+    """Everything in a measurement file (``.jsonl``, or compressed as ``.jsonl.gz``).
+
+    There is at least one measurement in the result.
+
+    Raises
+    ------
+    UsageError : there is no such file, or it cannot be opened.
+    DataError : a line is not JSON or not a valid row (with file and line), or there is no row at all.
+    """
+    path = Path(path)
+    try:
+        stored = path.read_bytes()
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    content = Content()
+    data = _decompress(stored, path, content) if stored[:2] == b"\x1f\x8b" else stored
+    if not data.strip():
+        raise DataError(f"{path}: the file is empty; {HINT}")
+    warnings = content.warnings
+    if parse(data, path, content) < len(data):
+        warnings.append(f"{path}: the last line is incomplete (its writer was stopped); it was left out")
+    warnings += content.left_out()
+    if not content.measurements:
+        samples = len(content.samples)
+        detail = f", only {samples} samples of a campaign that is not finished" if samples else ""
+        raise DataError(f"{path}: holds no measurement{detail}; {HINT}")
+    missing = {row.environment for row in content.measurements} - {"", *content.environments}
+    if missing:
+        names = ", ".join(sorted(missing))
+        warnings.append(f"{path}: rows name the environment {names}, which is not in the file")
+    return ReadResult(
+        measurements=tuple(content.measurements),
+        environments=content.environments,
+        warnings=tuple(warnings),
+        samples=content.samples,
+        sha256=hashlib.sha256(stored).hexdigest(),
+    )
+
+
+def _decompress(data: bytes, path: Path, content: Content) -> bytes:
+    pieces: list[bytes] = []
+    room = LARGEST_BYTES
+    try:
+        while data:  # a gzip file may consist of several parts, one after the other
+            part = zlib.decompressobj(wbits=31)
+            pieces.append(part.decompress(data, room + 1))
+            room -= len(pieces[-1])
+            if room < 0:
+                raise DataError(f"{path}: larger than {LARGEST_BYTES >> 20} MiB when unpacked")
+            if not part.eof:
+                content.warnings.append(f"{path}: the compressed file is cut off; what there is was used")
+                break
+            data = part.unused_data.lstrip(b"\0")
+    except zlib.error as error:
+        raise DataError(f"{path}: damaged gzip file: {error}") from None
+    return b"".join(pieces)
+
+
+def parse(data: bytes, path: Path, content: Content) -> int:
+    """Read every complete record into ``content``; how many bytes at the front of ``data`` are good.
+
+    Fewer than all of them where the last line is the beginning of a record.
+    """
+    end = data.rfind(b"\n") + 1
+    try:
+        lines = data[:end].decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}:{data.count(10, 0, error.start) + 1}: this is not text; {HINT}") from None
+    for number, line in enumerate(lines, start=1):
+        if line and not line.isspace():
+            where = f"{path}:{number}"
+            content.add(decode(line, where), where)
+    tail = data[end:]
+    if not tail.strip():
+        return len(data)
+    where = f"{path}:{len(lines)}"
+    try:
+        record = decode(tail.decode("utf-8-sig"), where)
+    except (DataError, UnicodeDecodeError):
+        # the beginning of a record, or the zeros of a file system that lost power, is what a stopped
+        # writer leaves; anything else is a file of another kind
+        if end or tail.startswith(_BEGINNING) or _BEGINNING.startswith(tail) or not tail.strip(b"\0"):
+            return end
+        raise DataError(f"{where}: this is not a measurement file; {HINT}") from None
+    content.add(record, where)
+    return len(data)
+
+
+def decode(line: str, where: str) -> Record:
+    """One line as a record; ``where`` names it in the :class:`DataError` if it is none."""
+    try:
+        record = _DECODER.decode(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: not valid JSON: {error}; {HINT}") from None
+    if not isinstance(record, dict):
+        raise DataError(f"{where}: expected an object in braces; {HINT}")
+    return record

@@ -1,0 +1,248 @@
+"""How is one operator run in PyTorch, exactly as an eager network would call it?
+
+Every operator of the table becomes a function of no arguments. Weights are windows into one large
+pool and rotate from call to call, so that they come from DRAM as they do in a network whose weights
+exceed the last-level cache; activations are allocated once per operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from roofline.errors import MissingExtra, Unsupported
+
+Call = Callable[[], Any]
+
+
+def import_torch() -> Any:
+    """torch, or a :class:`MissingExtra` that names the command which installs it."""
+    try:
+        import torch
+    except ImportError:
+        raise MissingExtra("measuring", "torch") from None
+    return torch
+
+
+@dataclass
+class Pool:
+    """Random numbers that weights are cut from: ``take`` walks through them without repeating soon."""
+
+    data: Any
+    position: int = 0
+
+    @classmethod
+    def create(cls, elements: int, *, dtype: Any, device: str) -> Pool:
+        torch = import_torch()
+        generator = torch.Generator(device=device).manual_seed(0)
+        # one megabyte of random numbers, repeated: filling all of it at random would take seconds
+        base = torch.randn(1 << 18, generator=generator, device=device) * 0.05
+        return cls(base.to(dtype).repeat(-(-elements // (1 << 18))))
+
+    def take(self, shape: Sequence[int]) -> Any:
+        size = prod(shape)
+        aligned = -(-size // 1024) * 1024  # weights of a network start on a page or a cache line
+        if self.position + aligned > self.data.numel():
+            self.position = 0
+        start = self.position
+        self.position += aligned
+        return self.data[start : start + size].view(*shape)
+
+    def rotation(self, shape: Sequence[int]) -> int:
+        """How many different windows of that shape one walk through the pool gives."""
+        return max(1, self.data.numel() // max(1024, -(-prod(shape) // 1024) * 1024))
+
+
+def build_calls(
+    op: str, attributes: Mapping[str, Any], inputs: Sequence[Sequence[int]], *, dtype: str, device: str, pool: Pool
+) -> Iterator[Call]:
+    """Endless calls of one operator, each with the next weights of the pool.
+
+    Raises
+    ------
+    Unsupported : PyTorch has no operator of that name here.
+    MissingExtra : torch is not installed.
+    """
+    torch = import_torch()
+    kind = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, "fp64": torch.float64}[dtype]
+
+    def tensor(shape: Sequence[int]) -> Any:
+        return torch.randn(*shape, device=device, dtype=torch.float32).to(kind)
+
+    if op in _WEIGHTLESS:
+        tensors = [tensor(shape) for shape in inputs]
+        call = _WEIGHTLESS[op](torch, tensors, dict(attributes))
+        while True:
+            yield call
+    if op not in _WEIGHTED:
+        raise Unsupported(f"operator {op!r} cannot be measured; there are {', '.join(OPERATORS)}")
+    make = _WEIGHTED[op]
+    if op == "embedding":
+        tensors = [torch.randint(0, int(attributes["entries"]), tuple(inputs[0]), device=device)]
+    else:
+        tensors = [tensor(shape) for shape in inputs]
+    while True:
+        yield make(torch, tensors, dict(attributes), pool)
+
+
+def _unary(name: str) -> Callable[..., Call]:
+    def make(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
+        functional = torch.nn.functional
+        x = tensors[0]
+        if attributes.get("inplace"):
+            function = getattr(functional, name) if name in ("relu", "relu6", "silu") else None
+            if function is not None:
+                return lambda: function(x, inplace=True)
+            method = getattr(torch, f"{name}_")
+            return lambda: method(x)
+        if name == "gelu_tanh":
+            return lambda: functional.gelu(x, approximate="tanh")
+        function = getattr(torch, name, None) or getattr(functional, name)
+        return lambda: function(x)
+
+    return make
+
+
+def _binary(name: str) -> Callable[..., Call]:
+    def make(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
+        a, b = tensors
+        if attributes.get("inplace"):
+            method = getattr(a, f"{name}_")
+            return lambda: method(b)
+        function = getattr(torch, name)
+        return lambda: function(a, b)
+
+    return make
+
+
+def _matmul(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
+    a, b = tensors
+    if attributes.get("transpose_b"):
+        return lambda: torch.matmul(a, b.transpose(-1, -2))
+    return lambda: torch.matmul(a, b)
+
+
+def _attention(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
+    # as in a network: (batch, sequence, heads, width) in memory, seen as (batch, heads, sequence, width)
+    q, k, v = (t.transpose(1, 2).contiguous().transpose(1, 2) for t in tensors)
+    causal = bool(attributes.get("causal", False))
+    grouped = q.shape[1] != k.shape[1]
+    attend = torch.nn.functional.scaled_dot_product_attention
+    if grouped:
+        return lambda: attend(q, k, v, is_causal=causal, enable_gqa=True)
+    return lambda: attend(q, k, v, is_causal=causal)
+
+
+def _pool(name: str) -> Callable[..., Call]:
+    def make(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
+        function = getattr(torch.nn.functional, name)
+        kernel = attributes["kernel"]
+        stride, padding = attributes.get("stride", kernel), attributes.get("padding", 0)
+        x = tensors[0]
+        return lambda: function(x, kernel, stride, padding)
+
+    return make
+
+
+def _softmax(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
+    x = tensors[0]
+    return lambda: torch.softmax(x, -1)
+
+
+def _global_pool(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
+    x = tensors[0]
+    return lambda: torch.nn.functional.adaptive_avg_pool2d(x, 1)
+
+
+def _reduce(name: str) -> Callable[..., Call]:
+    def make(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
+        x, function = tensors[0], getattr(torch, name)
+        return lambda: function(x, -1)
+
+    return make
+
+
+def _copy(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
+    x = tensors[0]
+    return lambda: x.clone()
+
+
+def _transpose_copy(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
+    x = tensors[0].transpose(-1, -2)
+    return lambda: x.contiguous()
+
+
+def _concat(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
+    dim = int(attributes.get("dim", -1))
+    parts = list(tensors)
+    return lambda: torch.cat(parts, dim)
+
+
+def _linear(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], pool: Pool) -> Call:
+    x, out = tensors[0], int(attributes["out"])
+    weight = pool.take((out, x.shape[-1]))
+    bias = pool.take((out,)) if attributes.get("bias", True) else None
+    function = torch.nn.functional.linear
+    return lambda: function(x, weight, bias)
+
+
+def _conv2d(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], pool: Pool) -> Call:
+    x, out = tensors[0], int(attributes["out"])
+    kernel = attributes["kernel"]
+    kh, kw = (kernel, kernel) if isinstance(kernel, int) else kernel
+    groups = int(attributes.get("groups", 1))
+    weight = pool.take((out, x.shape[1] // groups, kh, kw))
+    bias = pool.take((out,)) if attributes.get("bias", True) else None
+    options = (attributes.get("stride", 1), attributes.get("padding", 0), attributes.get("dilation", 1), groups)
+    function = torch.nn.functional.conv2d
+    return lambda: function(x, weight, bias, *options)
+
+
+def _batch_norm(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], pool: Pool) -> Call:
+    x = tensors[0]
+    mean, weight, bias = (pool.take((x.shape[1],)) for _ in range(3))
+    variance = pool.take((x.shape[1],)).abs() + 0.5
+    function = torch.nn.functional.batch_norm
+    return lambda: function(x, mean, variance, weight, bias)
+
+
+def _layer_norm(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], pool: Pool) -> Call:
+    x = tensors[0]
+    width = (x.shape[-1],)
+    weight, bias = pool.take(width), pool.take(width)
+    function = torch.nn.functional.layer_norm
+    return lambda: function(x, width, weight, bias)
+
+
+def _embedding(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], pool: Pool) -> Call:
+    ids = tensors[0]
+    table = pool.take((int(attributes["entries"]), int(attributes["features"])))
+    function = torch.nn.functional.embedding
+    return lambda: function(ids, table)
+
+
+_WEIGHTLESS: dict[str, Callable[..., Call]] = {
+    **{name: _unary(name) for name in ("relu", "relu6", "gelu", "gelu_tanh", "tanh", "sigmoid", "silu", "exp", "sqrt", "neg")},
+    **{name: _binary(name) for name in ("add", "sub", "mul", "div")},
+    "matmul": _matmul,
+    "attention": _attention,
+    "softmax": _softmax,
+    "max_pool2d": _pool("max_pool2d"),
+    "avg_pool2d": _pool("avg_pool2d"),
+    "global_avg_pool": _global_pool,
+    "mean": _reduce("mean"),
+    "sum": _reduce("sum"),
+    "copy": _copy,
+    "transpose_copy": _transpose_copy,
+    "concat": _concat,
+}
+_WEIGHTED: dict[str, Callable[..., Call]] = {
+    "linear": _linear,
+    "conv2d": _conv2d,
+    "batch_norm": _batch_norm,
+    "layer_norm": _layer_norm,
+    "embedding": _embedding,
+}
+OPERATORS = tuple(sorted({*_WEIGHTLESS, *_WEIGHTED}))

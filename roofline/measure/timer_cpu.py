@@ -1,0 +1,93 @@
+"""How long does a call take on a CPU that is shared and noisy?
+
+Torch's own timer gives medians that differ by three quarters between two runs on a shared virtual
+machine. What repeats: short bursts in several rounds, each sample dropped if the kernel took the
+thread off the processor while it ran, and the minimum of the rest. Cold samples first push the
+caches full of other data.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+try:
+    import resource
+
+    def _switches() -> int:
+        return resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
+except (ImportError, AttributeError):  # not Linux: no sample can be told to be clean
+
+    def _switches() -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class Burst:
+    """Samples of one burst: seconds per call, thread CPU seconds per call, and whether undisturbed."""
+
+    seconds: tuple[float, ...]
+    cpu_seconds: tuple[float, ...]
+    clean: tuple[bool, ...]
+
+    @property
+    def best(self) -> float:
+        """Minimum of the clean samples, else the minimum thread CPU time."""
+        kept = [s for s, ok in zip(self.seconds, self.clean, strict=True) if ok]
+        return min(kept) if kept else min(self.cpu_seconds)
+
+    @property
+    def contended(self) -> bool:
+        return not any(self.clean)
+
+
+def burst_cold(
+    calls: Iterator[Callable[[], Any]], flush: Callable[[], Any], *, seconds: float = 0.012, at_least: int = 3
+) -> Burst:
+    """One call at a time, each after ``flush``; the flush is not timed."""
+    clock, cpu = time.perf_counter, time.thread_time
+    walls: list[float] = []
+    cpus: list[float] = []
+    clean: list[bool] = []
+    end = clock() + seconds
+    while len(walls) < at_least or clock() < end:
+        call = next(calls)
+        flush()
+        switches = _switches()
+        cpu_before = cpu()
+        before = clock()
+        result = call()
+        after = clock()
+        cpu_after = cpu()
+        walls.append(after - before)
+        cpus.append(cpu_after - cpu_before)
+        clean.append(_switches() == switches)
+        del result
+    return Burst(tuple(walls), tuple(cpus), tuple(clean))
+
+
+def burst_warm(calls: Iterator[Callable[[], Any]], *, seconds: float = 0.012, block: float = 3e-4) -> Burst:
+    """The same call in a loop, in blocks of about ``block`` seconds: everything in the caches."""
+    clock, cpu = time.perf_counter, time.thread_time
+    call = next(calls)
+    before = clock()
+    call()
+    loops = max(1, int(block / max(clock() - before, 1e-7)))
+    walls: list[float] = []
+    cpus: list[float] = []
+    clean: list[bool] = []
+    end = clock() + seconds
+    while len(walls) < 3 or clock() < end:
+        switches = _switches()
+        cpu_before = cpu()
+        before = clock()
+        for _ in range(loops):
+            call()
+        after = clock()
+        cpu_after = cpu()
+        walls.append((after - before) / loops)
+        cpus.append((cpu_after - cpu_before) / loops)
+        clean.append(_switches() == switches)
+    return Burst(tuple(walls), tuple(cpus), tuple(clean))

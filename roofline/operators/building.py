@@ -1,0 +1,187 @@
+"""Network -> Workload: symbols bound, blocks unrolled, every shape inferred and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from roofline.core.dtype import DType, Precision, dtype
+from roofline.core.dtype import precision as parse_precision
+from roofline.core.network import Network, Source, Step
+from roofline.core.workload import Node, Tensor, Workload
+from roofline.errors import Fault, SpecError, UnknownName, UsageError
+from roofline.operators.operator import Operator, check_size, dims
+from roofline.operators.table import OPERATORS, operator_named
+
+FP32 = parse_precision("fp32")
+
+
+def build(
+    network: Network, symbols: Mapping[str, int] | None = None, precision: Precision = FP32
+) -> Workload:
+    """The workload of a network at these symbols (defaults for the rest) and this precision.
+
+    Float tensors are stored in ``precision.storage`` (fp32 for tf32); integer inputs keep their type.
+
+    Raises
+    ------
+    UnknownName, UsageError : a symbol the network lacks, or a value that makes no sense.
+    SpecError : operators or attributes that do not exist (all of them at once), or the first layer
+        whose shapes do not chain, with file and line.
+    """
+    faults = check_names(network)
+    if faults:
+        raise SpecError(faults)
+    bound = network.bind(symbols or {})
+    steps, outputs = network.expand(bound)
+    builder = _Builder(network, precision.storage, f" (with {_listed(symbols)})" if symbols else "")
+    for source in network.inputs:
+        builder.source(source, bound)
+    for step in steps:
+        builder.step(step)
+    return Workload(
+        name=network.name,
+        title=network.title,
+        nodes=tuple(builder.nodes),
+        tensors=builder.tensors,
+        inputs=tuple(source.name for source in network.inputs),
+        outputs=outputs,
+        symbols=bound,
+        precision=precision,
+        source=network.source,
+        file=network.file,
+    )
+
+
+def check(network: Network) -> list[Fault]:
+    """Everything wrong with a network at its default symbols; empty if nothing is."""
+    try:
+        build(network)
+    except SpecError as error:
+        return list(error.faults)
+    except UsageError as error:
+        return [Fault(network.file or network.name, None, "symbols", str(error))]
+    return []
+
+
+def check_names(network: Network) -> list[Fault]:
+    """Layers whose operator or attributes do not exist, as written, before anything is unrolled."""
+    faults = []
+    for layer in network.all_layers():
+        if not layer.op:
+            continue
+        if layer.op not in OPERATORS:
+            errors: list[UsageError] = [UnknownName("operator", layer.op, OPERATORS)]
+        else:
+            known = [parameter.name for parameter in OPERATORS[layer.op].parameters]
+            given = dict.fromkeys([*layer.terms, *layer.first])
+            errors = [
+                UnknownName(f"attribute of {layer.op}", name, known) for name in given if name not in known
+            ]
+        place = network.file or network.name
+        faults += [Fault(place, layer.line, layer.name, str(error)) for error in errors]
+    return faults
+
+
+def single(
+    op: str,
+    attributes: Mapping[str, object] | None = None,
+    input_shapes: Sequence[Sequence[int]] = (),
+    precision: Precision = FP32,
+) -> Workload:
+    """A workload of one operator, as one row of measurements needs it.
+
+    The inputs are called ``input``, ``input2``...; row numbers (of ``embedding``) are int64.
+
+    Raises
+    ------
+    UnknownName : no such operator, or no such attribute.
+    UsageError : shapes or attributes that do not fit.
+    """
+    operator = operator_named(op)
+    names = ["input", *(f"input{index}" for index in range(2, len(input_shapes) + 1))][: len(input_shapes)]
+    tensors: dict[str, Tensor] = {}
+    for index, (name, shape) in enumerate(zip(names, input_shapes, strict=True)):
+        check_size(tuple(shape), f"{op}: {name}")
+        stored = dtype("int64") if index in operator.indices else precision.storage
+        tensors[name] = Tensor(name, tuple(shape), stored, "input")
+    node = _node(operator, Step(op, op, op, tuple(names), {}), attributes or {}, tensors, precision.storage)
+    return Workload(op, op, (node,), tensors, tuple(names), node.outputs, {}, precision)
+
+
+def _node(
+    operator: Operator,
+    step: Step,
+    attributes: Mapping[str, object],
+    tensors: dict[str, Tensor],
+    storage: DType,
+    shared: Tensor | None = None,
+) -> Node:
+    """Infer one node, adding its weights and outputs to ``tensors``."""
+    inferred = operator.infer([tensors[name] for name in step.inputs], attributes)
+    made: list[Tensor] = []
+    weights: list[str] = []
+    for index, weight in enumerate(inferred.weights):
+        if index == 0 and shared is not None:
+            if shared.shape != weight.shape:
+                raise UsageError(
+                    f"tied to {shared.name} {dims(shared.shape)}, but its weight is {dims(weight.shape)}"
+                )
+            weights.append(shared.name)
+            continue
+        weights.append(f"{step.name}.{weight.suffix}")
+        made.append(Tensor(weights[-1], weight.shape, storage, weight.role))
+    outputs = [step.name, *(f"{step.name}:{index}" for index in range(1, len(inferred.outputs)))]
+    for name, shape in zip(outputs, inferred.outputs, strict=True):
+        made.append(Tensor(name, shape, inferred.dtype or storage))
+    for tensor in made:
+        if tensor.name in tensors:
+            raise UsageError(f"two tensors are called {tensor.name!r}")
+        tensors[tensor.name] = tensor
+    complete = operator.attributes(attributes).values
+    return Node(step.name, step.op, step.inputs, tuple(outputs), tuple(weights), complete, step.template)
+
+
+class _Builder:
+    """Grows nodes and tensors step by step; turns every error into one with file and line."""
+
+    def __init__(self, network: Network, storage: DType, bound_note: str) -> None:
+        self.network = network
+        self.storage = storage
+        self.bound_note = bound_note
+        self.nodes: list[Node] = []
+        self.tensors: dict[str, Tensor] = {}
+        self.first_weight: dict[str, str] = {}
+
+    def source(self, source: Source, bound: Mapping[str, int]) -> None:
+        try:
+            shape = tuple(size.evaluate(bound) for size in source.shape)
+            check_size(shape, "shape")
+            stored = dtype(source.dtype) if source.dtype else self.storage
+        except UsageError as error:
+            raise self._fault(source.line, f"inputs.{source.name}", error) from None
+        self.tensors[source.name] = Tensor(source.name, shape, stored, "input")
+
+    def step(self, step: Step) -> None:
+        try:
+            node = _node(
+                operator_named(step.op), step, step.attributes, self.tensors, self.storage, self._shared(step)
+            )
+        except UsageError as error:
+            raise self._fault(step.line, step.name, error) from None
+        if node.weights:
+            self.first_weight[step.name] = node.weights[0]
+        self.nodes.append(node)
+
+    def _shared(self, step: Step) -> Tensor | None:
+        if not step.tied:
+            return None
+        if step.tied not in self.first_weight:
+            raise UsageError(f"tied to {step.tied}, which has no weight")
+        return self.tensors[self.first_weight[step.tied]]
+
+    def _fault(self, line: int | None, path: str, error: UsageError) -> SpecError:
+        return self.network.fault(line, path, f"{error}{self.bound_note}")
+
+
+def _listed(symbols: Mapping[str, int] | None) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in (symbols or {}).items())

@@ -1,0 +1,115 @@
+"""Convolution of images, as the product it implicitly is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from roofline.core.schedule import Kernel
+from roofline.core.workload import Tensor
+from roofline.errors import UsageError
+from roofline.operators.operator import Attributes, Case, Inferred, Operator, Parameter, Weight, flag, ranked
+
+
+def window(name: str, size: tuple[int, int], attributes: Attributes) -> tuple[int, int]:
+    """Height and width of the output: (size + 2 padding - dilation (kernel - 1) - 1) // stride + 1.
+
+    Raises
+    ------
+    UsageError : the window is larger than the padded image.
+    """
+    kernel, padding = attributes.pair("kernel"), attributes.pair("padding")
+    stride = attributes.pair("stride") if attributes.has("stride") else kernel
+    dilation = attributes.pair("dilation") if attributes.has("dilation") else (1, 1)
+    out = []
+    for side in (0, 1):
+        reach = dilation[side] * (kernel[side] - 1) + 1
+        padded = size[side] + 2 * padding[side]
+        if padded < reach:
+            raise UsageError(
+                f"{name}: a window of {reach} does not fit into {size[side]} + 2 x {padding[side]} pixels"
+            )
+        out.append((padded - reach) // stride[side] + 1)
+    return out[0], out[1]
+
+
+def used_pixels(
+    size: tuple[int, int], out: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int]
+) -> int:
+    """Pixels of an image that windows touch: all, unless the stride steps over some."""
+    return prod(
+        length if taps >= step else min(length, count * taps)
+        for length, count, taps, step in zip(size, out, kernel, stride, strict=True)
+    )
+
+
+def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    batch, channels, *size = ranked("conv2d", inputs[0], 4, layout="images (batch, channels, height, width)")
+    out, groups = attributes.whole("out"), attributes.whole("groups")
+    if channels % groups or out % groups:
+        raise UsageError(
+            f"conv2d: {channels} input and {out} output channels do not divide into {groups} groups"
+        )
+    kernel = attributes.pair("kernel")
+    height, width = window("conv2d", (size[0], size[1]), attributes)
+    bias = (Weight("bias", (out,)),) if attributes.flag("bias") else ()
+    return Inferred(
+        ((batch, out, height, width),), (Weight("weight", (out, channels // groups, *kernel)), *bias)
+    )
+
+
+def _kernels(case: Case) -> list[Kernel]:
+    """Implicit GEMM per group: m = images x output pixels, n = out / groups, k = taps x in / groups.
+
+    2 groups m n k operations. Reads the pixels that some window touches (a 1x1 of stride 2 touches a
+    quarter), the weights and the bias once.
+    """
+    batch, channels, height, width = case.inputs[0].shape
+    _, out, *pixels = case.result.shape
+    groups, kernel, stride = (
+        case.attributes.whole("groups"),
+        case.attributes.pair("kernel"),
+        case.attributes.pair("stride"),
+    )
+    taps = prod(kernel)
+    m, n, k = batch * prod(pixels), out // groups, taps * channels // groups
+    touched = used_pixels((height, width), (pixels[0], pixels[1]), kernel, stride)
+    if groups > 1 and channels == groups:
+        family = "depthwise"
+    else:
+        family = "conv1x1" if taps == 1 and groups == 1 else "conv"
+    return [
+        case.kernel(
+            family,
+            kind="matmul",
+            batch=groups,
+            m=m,
+            n=n,
+            k=k,
+            taps=taps,
+            stride=max(stride),
+            images=batch,
+            flops=2.0 * groups * m * n * k,
+            reads=batch * channels * touched * case.inputs[0].dtype.bytes,
+        )
+    ]
+
+
+CONVOLUTION = (
+    Operator(
+        "conv2d",
+        "(B, C, H, W) -> (B, out, H', W'): convolution",
+        (1, 1),
+        _shapes,
+        _kernels,
+        (
+            Parameter("out", "whole", "output channels"),
+            Parameter("kernel", "pair", "window size"),
+            Parameter("stride", "pair", "step of the window", 1),
+            Parameter("padding", "pair", "zeros on each side", 0, low=0),
+            Parameter("dilation", "pair", "distance of the taps", 1),
+            Parameter("groups", "whole", "independent groups of channels", 1),
+            flag("bias", True, "adds one number per output channel"),
+        ),
+    ),
+)

@@ -1,0 +1,166 @@
+"""Data that only moves: gathers from a table, copies; and views, which do not even move.
+
+A view has no kernel: its output shares the storage of its input (:data:`roofline.core.workload.VIEWS`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from roofline.core.schedule import Kernel
+from roofline.core.workload import Tensor
+from roofline.errors import UsageError
+from roofline.operators.operator import Attributes, Case, Inferred, Operator, Parameter, Shape, Weight, dims
+
+
+def _embedding_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    if inputs[0].dtype.kind != "int":
+        raise UsageError(f"embedding takes row numbers (an integer input), not {inputs[0].dtype.name}")
+    features = attributes.whole("features")
+    table = Weight("weight", (attributes.whole("entries"), features))
+    return Inferred(((*inputs[0].shape, features),), (table,))
+
+
+def _embedding_kernels(case: Case) -> list[Kernel]:
+    """``m`` rows of ``k`` out of a table of ``n``: reads the ids and the rows named, at most the whole table."""
+    table = case.weights[0]
+    m, k = case.inputs[0].elements, case.attributes.whole("features")
+    rows_bytes = min(m, table.shape[0]) * k * table.dtype.bytes
+    kernel = case.kernel(
+        "embedding", kind="gather", m=m, n=table.shape[0], k=k, reads=case.inputs[0].bytes + rows_bytes, weights=0.0
+    )
+    return [kernel]
+
+
+def _copy_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    return Inferred((inputs[0].shape,), dtype=inputs[0].dtype)
+
+
+def _copy_kernels(case: Case) -> list[Kernel]:
+    return [case.kernel("copy")]
+
+
+def _swap_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    shape = inputs[0].shape
+    if len(shape) < 2:
+        raise UsageError(f"transpose_copy takes (..., m, n), not {dims(shape)}")
+    return Inferred(((*shape[:-2], shape[-1], shape[-2]),), dtype=inputs[0].dtype)
+
+
+def _swap_kernels(case: Case) -> list[Kernel]:
+    """``batch`` matrices of m x n, each written as n x m."""
+    *leading, m, n = case.inputs[0].shape
+    return [case.kernel("copy", batch=prod(leading), m=m, n=n)]
+
+
+def _concat_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    first = inputs[0].shape
+    dim = _dimension("concat", attributes.whole("dim"), first)
+    for tensor in inputs[1:]:
+        rest = (tensor.shape[:dim], tensor.shape[dim + 1 :])
+        if len(tensor.shape) != len(first) or rest != (first[:dim], first[dim + 1 :]):
+            raise UsageError(f"concat along {dim}: {dims(tensor.shape)} does not fit {dims(first)}")
+    total = sum(tensor.shape[dim] for tensor in inputs)
+    return Inferred(((*first[:dim], total, *first[dim + 1 :]),), dtype=inputs[0].dtype)
+
+
+def _view_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    shape = attributes.sizes("shape")
+    known = prod(size for size in shape if size != -1)
+    if shape.count(-1) > 1 or any(size < 1 and size != -1 for size in shape):
+        raise UsageError(f"view: {dims(shape)} may hold sizes and at most one -1")
+    have = inputs[0].elements
+    if (-1 in shape and have % known) or (-1 not in shape and have != known):
+        raise UsageError(f"view: {dims(inputs[0].shape)} ({have} elements) cannot be seen as {dims(shape)}")
+    return Inferred((tuple(have // known if size == -1 else size for size in shape),), dtype=inputs[0].dtype)
+
+
+def _transpose_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    shape, order = inputs[0].shape, attributes.sizes("dims")
+    if sorted(order) != list(range(len(shape))):
+        raise UsageError(
+            f"transpose: dims {list(order)} do not order the {len(shape)} dimensions of {dims(shape)}"
+        )
+    return Inferred((tuple(shape[index] for index in order),), dtype=inputs[0].dtype)
+
+
+def _select_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    shape = inputs[0].shape
+    dim, index = _dimension("select", attributes.whole("dim"), shape), attributes.whole("index")
+    if not -shape[dim] <= index < shape[dim]:
+        raise UsageError(f"select: index {index} lies outside dimension {dim} of {dims(shape)}")
+    return Inferred((shape[:dim] + shape[dim + 1 :],), dtype=inputs[0].dtype)
+
+
+def _slice_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    shape = inputs[0].shape
+    dim, start, length = (attributes.whole(name) for name in ("dim", "start", "length"))
+    dim = _dimension("slice", dim, shape)
+    if start + length > shape[dim]:
+        raise UsageError(f"slice: {start} to {start + length} lies outside dimension {dim} of {dims(shape)}")
+    return Inferred(((*shape[:dim], length, *shape[dim + 1 :]),), dtype=inputs[0].dtype)
+
+
+def _dimension(name: str, dim: int, shape: Shape) -> int:
+    if not -len(shape) <= dim < len(shape):
+        raise UsageError(f"{name}: {dims(shape)} has no dimension {dim}")
+    return dim % len(shape)
+
+
+def _nothing(case: Case) -> list[Kernel]:
+    """A view moves no data."""
+    return []
+
+
+_DIM = Parameter("dim", "whole", "which dimension (negative: from the end)", low=None)
+
+MOVING = (
+    Operator(
+        "embedding",
+        "ids (...) -> (..., features): rows of a table",
+        (1, 1),
+        _embedding_shapes,
+        _embedding_kernels,
+        (
+            Parameter("entries", "whole", "rows of the table"),
+            Parameter("features", "whole", "length of a row"),
+        ),
+        indices=(0,),
+    ),
+    Operator("copy", "a contiguous copy", (1, 1), _copy_shapes, _copy_kernels),
+    Operator("transpose_copy", "(..., m, n) -> (..., n, m), copied", (1, 1), _swap_shapes, _swap_kernels),
+    Operator("concat", "joins tensors along a dimension", (1, 64), _concat_shapes, _copy_kernels, (_DIM,)),
+    Operator(
+        "view",
+        "the same elements in another shape, no copy",
+        (1, 1),
+        _view_shapes,
+        _nothing,
+        (Parameter("shape", "sizes", "the new shape; one size may be -1", low=-1),),
+    ),
+    Operator(
+        "transpose",
+        "dimensions in another order, no copy",
+        (1, 1),
+        _transpose_shapes,
+        _nothing,
+        (Parameter("dims", "sizes", "the old dimensions in their new order", low=0),),
+    ),
+    Operator(
+        "select",
+        "one index of a dimension, no copy",
+        (1, 1),
+        _select_shapes,
+        _nothing,
+        (_DIM, Parameter("index", "whole", "which one (negative: from the end)", low=None)),
+    ),
+    Operator(
+        "slice",
+        "a range of a dimension, no copy",
+        (1, 1),
+        _slice_shapes,
+        _nothing,
+        (_DIM, Parameter("start", "whole", "first index", low=0), Parameter("length", "whole", "how many")),
+    ),
+)

@@ -1,0 +1,123 @@
+"""Work along rows: norms, softmax, reductions. ``m`` rows of ``k`` elements each.
+
+``passes`` is how often a plain kernel walks over a row; rows that stay in a cache pay traffic once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+
+from roofline.core.schedule import Kernel
+from roofline.core.workload import Tensor
+from roofline.errors import UsageError
+from roofline.operators.operator import Attributes, Case, Inferred, Operator, Shape, Weight, dims, ranked
+
+BATCH_NORM_FLOPS = 2.0
+"""Per element at inference: scale and shift, the four vectors folded into two beforehand."""
+LAYER_NORM_FLOPS = 8.0
+"""Per element: mean 1, variance 3, normalise 2, scale and shift 2."""
+SOFTMAX_FLOPS = 5.0
+"""Per element: largest 1, subtract 1, exp 1, sum 1, divide 1."""
+SOFTMAX_PASSES = 3.0
+"""Largest; exponential and sum; division."""
+
+
+def _rows(shape: Shape) -> tuple[int, int]:
+    return prod(shape[:-1]), shape[-1]
+
+
+def _last(name: str, inputs: Sequence[Tensor]) -> Shape:
+    if not inputs[0].shape:
+        raise UsageError(f"{name} takes (..., length), not a scalar")
+    return inputs[0].shape
+
+
+def _batch_norm_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    shape = inputs[0].shape
+    if len(shape) < 2:
+        raise UsageError(f"batch_norm takes (batch, channels, ...), not {dims(shape)}")
+    channels = (shape[1],)
+    return Inferred(
+        (shape,),
+        (
+            Weight("weight", channels),
+            Weight("bias", channels),
+            Weight("running_mean", channels, "state"),
+            Weight("running_var", channels, "state"),
+        ),
+    )
+
+
+def _batch_norm_kernels(case: Case) -> list[Kernel]:
+    """Inference: y = x scale + shift, one row per image and channel."""
+    shape = case.inputs[0].shape
+    m, k = shape[0] * shape[1], prod(shape[2:])
+    return [case.kernel("norm", m=m, k=k, flops=BATCH_NORM_FLOPS * m * k)]
+
+
+def _layer_norm_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    shape = _last("layer_norm", inputs)
+    return Inferred((shape,), (Weight("weight", shape[-1:]), Weight("bias", shape[-1:])))
+
+
+def _layer_norm_kernels(case: Case) -> list[Kernel]:
+    """y = (x - mean) / sqrt(variance + eps) weight + bias over the last dimension; two passes."""
+    m, k = _rows(case.inputs[0].shape)
+    return [case.kernel("norm", m=m, k=k, flops=LAYER_NORM_FLOPS * m * k, passes=2.0)]
+
+
+def _softmax_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    return Inferred((_last("softmax", inputs),))
+
+
+def _softmax_kernels(case: Case) -> list[Kernel]:
+    """exp(x - max) / sum over the last dimension."""
+    m, k = _rows(case.inputs[0].shape)
+    return [case.kernel("softmax", m=m, k=k, flops=SOFTMAX_FLOPS * m * k, passes=SOFTMAX_PASSES)]
+
+
+def _global_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    shape = ranked("global_avg_pool", inputs[0], 4, layout="images (batch, channels, height, width)")
+    return Inferred(((*shape[:2], 1, 1),))
+
+
+def _global_kernels(case: Case) -> list[Kernel]:
+    """One sum per image and channel."""
+    batch, channels, height, width = case.inputs[0].shape
+    m, k = batch * channels, height * width
+    return [case.kernel("reduction", m=m, k=k, elements=m * k, flops=float(m * k))]
+
+
+def _reduce_shapes(name: str) -> Callable[[Sequence[Tensor], Attributes], Inferred]:
+    return lambda inputs, attributes: Inferred((_last(name, inputs)[:-1],))
+
+
+def _reduce_kernels(case: Case) -> list[Kernel]:
+    """One addition per element; ``elements`` are those read."""
+    m, k = _rows(case.inputs[0].shape)
+    return [case.kernel("reduction", m=m, k=k, elements=m * k, flops=float(m * k))]
+
+
+ROWWISE = (
+    Operator(
+        "batch_norm",
+        "(B, C, ...) -> same: normalises each channel with stored statistics (inference)",
+        (1, 1),
+        _batch_norm_shapes,
+        _batch_norm_kernels,
+    ),
+    Operator(
+        "layer_norm", "(..., N) -> same: normalises each row", (1, 1), _layer_norm_shapes, _layer_norm_kernels
+    ),
+    Operator("softmax", "(..., N) -> same: softmax of each row", (1, 1), _softmax_shapes, _softmax_kernels),
+    Operator(
+        "global_avg_pool",
+        "(B, C, H, W) -> (B, C, 1, 1): mean of each channel",
+        (1, 1),
+        _global_shapes,
+        _global_kernels,
+    ),
+    Operator("mean", "(..., N) -> (...): mean of each row", (1, 1), _reduce_shapes("mean"), _reduce_kernels),
+    Operator("sum", "(..., N) -> (...): sum of each row", (1, 1), _reduce_shapes("sum"), _reduce_kernels),
+)

@@ -1,0 +1,25 @@
+"""Which operators are there? To add one, write it in a file of its family and list it here."""
+
+from __future__ import annotations
+
+from roofline.errors import UnknownName
+from roofline.operators.attention import ATTENTION
+from roofline.operators.convolution import CONVOLUTION
+from roofline.operators.elementwise import ELEMENTWISE
+from roofline.operators.moving import MOVING
+from roofline.operators.operator import Operator
+from roofline.operators.pooling import POOLING
+from roofline.operators.products import PRODUCTS
+from roofline.operators.rowwise import ROWWISE
+
+OPERATORS: dict[str, Operator] = {
+    operator.name: operator
+    for operator in (*PRODUCTS, *ATTENTION, *CONVOLUTION, *ROWWISE, *ELEMENTWISE, *POOLING, *MOVING)
+}
+
+
+def operator_named(name: str) -> Operator:
+    """The operator of that name; raises :class:`UnknownName` with the nearest ones."""
+    if name not in OPERATORS:
+        raise UnknownName("operator", name, OPERATORS)
+    return OPERATORS[name]

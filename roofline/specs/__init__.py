@@ -1,0 +1,106 @@
+"""How do YAML files become chips and nets, and which files are there?
+
+The only part of the program that reads YAML. Whatever is wrong in a file becomes a
+:class:`~roofline.errors.SpecError` that lists every fault with its line. Nothing is imported before
+it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from roofline.errors import Fault, SpecError
+
+if TYPE_CHECKING:
+    from roofline.core.calibration import Calibration
+    from roofline.core.chip import Chip
+    from roofline.core.network import Network
+    from roofline.specs.lookup import Found, Kind
+
+
+def find(kind: Kind, name: str | Path) -> Found:
+    """The file a name stands for, and those it hides; see :func:`roofline.specs.lookup.find`."""
+    from roofline.specs import lookup
+
+    return lookup.find(kind, name)
+
+
+def list_chips() -> dict[str, Path]:
+    """Every chip by name, with its file."""
+    from roofline.specs import lookup
+
+    return lookup.names("chip")
+
+
+def list_networks() -> dict[str, Path]:
+    """Every net by name, with its file."""
+    from roofline.specs import lookup
+
+    return lookup.names("workload")
+
+
+def load_chip(name: str | Path) -> Chip:
+    """The chip of that name or path.
+
+    Raises
+    ------
+    UnknownName : no such chip.
+    SpecError : its file is wrong.
+    """
+    from roofline.specs import chipfile
+
+    return chipfile.load_chip(find("chip", name).path)
+
+
+def load_network(name: str | Path) -> Network:
+    """The net of that name or path, its symbols still unbound. Raises as :func:`load_chip` does."""
+    from roofline.specs import netfile
+
+    return netfile.load_network(find("workload", name).path)
+
+
+def check(name: str | Path, kind: Kind = "chip") -> list[Fault]:
+    """The faults of one file, in its order; none where it is good."""
+    path = find(kind, name).path
+    try:
+        load_chip(path) if kind == "chip" else load_network(path)
+    except SpecError as error:
+        return list(error.faults)
+    return []
+
+
+def dump_chip(chip: Chip) -> str:
+    """The YAML of a chip, which loads back equal to it."""
+    from roofline.specs import chipdump
+
+    return chipdump.dump_chip(chip)
+
+
+def detect_cpu(measured: Mapping[str, float] | None = None) -> Chip:
+    """This machine's CPU as a chip; see :func:`roofline.specs.detect.detect_cpu`."""
+    from roofline.specs import detect
+
+    return detect.detect_cpu(measured)
+
+
+def calibrations_for(chip_name: str, architecture: str) -> list[Path]:
+    """Calibration files of a chip, then of its architecture; nearest folders first."""
+    from roofline.specs import lookup
+
+    return lookup.calibrations_for(chip_name, architecture)
+
+
+def load_calibration(path: str | Path) -> Calibration:
+    """The fitted numbers in a file."""
+    from roofline.specs import calfile
+
+    return calfile.load_calibration(path)
+
+
+def save_calibration(calibration: Calibration, path: str | Path) -> None:
+    """Write fitted numbers, whole or not at all."""
+    from roofline.specs import calfile
+
+    calfile.save_calibration(calibration, path)

@@ -1,0 +1,183 @@
+"""How are fitted numbers kept in a file? One YAML per chip (or architecture) and stack."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from roofline.core.calibration import Calibration, FamilyFit
+from roofline.errors import OutputError
+from roofline.specs.fields import Fields, Reading, finite
+from roofline.specs.yamlio import load_document
+
+DIGITS = 6
+"""Significant digits kept; a fit is good to two or three."""
+
+
+def load_calibration(path: str | Path) -> Calibration:
+    """Read a calibration.
+
+    Raises
+    ------
+    SpecError : with every fault of the file.
+    """
+    document = load_document(path)
+    reading = Reading(document)
+    root = reading.root("a calibration")
+    families = root.mapping("families", required="the fits by operator family")
+    calibration = Calibration(
+        chip=root.text("chip", required="the chip it was fitted on"),
+        architecture=root.text("architecture", required="the architecture of that chip"),
+        model=root.text("model", required="the device model whose parameters these are"),
+        dtype=root.text("dtype", required="the precision it was fitted in"),
+        stack=_free(root, "stack"),
+        families={name: _family(families, name) for name in families.each()} if families else {},
+        ceilings=_numbers(root, "ceilings"),
+        data=_free(root, "data"),
+        total_quantiles=_numbers(root, "total_quantiles"),
+        file=document.file,
+    )
+    root.finish()
+    reading.check()
+    return calibration
+
+
+def _family(families: Fields, name: str) -> FamilyFit:
+    entry = families.mapping(name)
+    if entry is None:
+        return FamilyFit({}, {}, {}, 0, {}, 0.0)
+    fit = FamilyFit(
+        parameters=_numbers(entry, "parameters"),
+        uncertainty=_numbers(entry, "uncertainty"),
+        quantiles=_numbers(entry, "quantiles"),
+        points=entry.integer("points", least=0, required="the number of rows fitted"),
+        range=_ranges(entry),
+        median_error=entry.number("median_error", required="the held-out median error"),
+        p90_error=entry.number("p90_error"),
+    )
+    entry.finish()
+    return fit
+
+
+def _numbers(fields: Fields, key: str) -> dict[str, float]:
+    entry = fields.mapping(key)
+    if entry is None:
+        return {}
+    return {name: entry.number(name, required="a number") for name in entry.each()}
+
+
+def _ranges(fields: Fields) -> dict[str, tuple[float, float]]:
+    entry = fields.mapping("range")
+    ranges: dict[str, tuple[float, float]] = {}
+    for name in entry.each() if entry is not None else ():
+        assert entry is not None
+        pair = entry.data[name]
+        if not isinstance(pair, list) or len(pair) != 2:
+            entry.note("expected [smallest, largest]", name)
+            continue
+        low, high = (
+            finite(value, lambda message, i=i, name=name: entry.note(message, name, i))  # type: ignore[misc]
+            for i, value in enumerate(pair)
+        )
+        ranges[name] = (low, high)
+    return ranges
+
+
+def _free(fields: Fields, key: str) -> dict[str, Any]:
+    """A mapping taken as it is: what a stack or a data set says of itself."""
+    entry = fields.mapping(key)
+    if entry is None:
+        return {}
+    return {name: entry.data[name] for name in entry.each()}
+
+
+def save_calibration(calibration: Calibration, path: str | Path) -> None:
+    """Write a calibration whole or not at all.
+
+    Raises
+    ------
+    OutputError : the folder cannot be made or written to.
+    """
+    write_atomically(path, _text(calibration))
+
+
+def write_atomically(path: str | Path, text: str) -> None:
+    """Write beside the target and move into place, so that no reader sees half a file."""
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OutputError(f"cannot write {target}: {reason}; choose another place") from None
+
+
+def _text(calibration: Calibration) -> str:
+    whole = {
+        "chip": calibration.chip,
+        "architecture": calibration.architecture,
+        "model": calibration.model,
+        "dtype": calibration.dtype,
+        "stack": calibration.stack,
+        "data": calibration.data,
+        "ceilings": calibration.ceilings,
+        "total_quantiles": calibration.total_quantiles,
+        "families": {
+            name: {
+                "points": fit.points,
+                "median_error": fit.median_error,
+                "p90_error": fit.p90_error,
+                "parameters": fit.parameters,
+                "uncertainty": fit.uncertainty,
+                "quantiles": fit.quantiles,
+                "range": fit.range,
+            }
+            for name, fit in calibration.families.items()
+        },
+    }
+    return str(yaml.dump(_plain(whole), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text and writes lists on one line."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+class _Key(str):
+    """A key, which is text whatever it looks like and therefore needs no quotes."""
+
+
+def _plain(value: Any) -> Any:
+    """Dictionaries, lists and short floats, ready for YAML."""
+    if isinstance(value, Mapping):
+        return {_Key(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) or hasattr(value, "dtype"):
+        number = float(value)
+        if not math.isfinite(number):
+            raise OutputError(f"a fitted number is {number}; the calibration was not written")
+        return (
+            int(number)
+            if hasattr(value, "dtype") and value.dtype.kind in "iu"
+            else float(f"{number:.{DIGITS}g}")
+        )
+    return value
+
+
+_Dumper.add_representer(str, lambda d, value: d.represent_scalar("tag:yaml.org,2002:str", value, style='"'))
+_Dumper.add_representer(_Key, lambda d, value: d.represent_scalar("tag:yaml.org,2002:str", str(value)))
+_Dumper.add_representer(float, lambda d, value: d.represent_scalar("tag:yaml.org,2002:float", repr(value)))
+_Dumper.add_representer(list, lambda d, value: d.represent_sequence("tag:yaml.org,2002:seq", value, True))

@@ -1,0 +1,300 @@
+"""How does a chip's YAML become a :class:`~roofline.core.chip.Chip`?
+
+Figures and their sources are read by :mod:`roofline.specs.facts`. A stated peak is compared with
+count x 2 x FMA per clock x boost clock, and refused where it is off by more than 2 % without a
+``disagrees_because``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from roofline import units
+from roofline.core.chip import (
+    ArrayGeometry,
+    Chip,
+    Clock,
+    Emulation,
+    Engine,
+    Fact,
+    Link,
+    MemoryLevel,
+    Price,
+    Software,
+    StatedPeak,
+)
+from roofline.core.dtype import Precision, precision
+from roofline.specs.facts import PLACEHOLDER, FactReader
+from roofline.specs.fields import Fields, Reading
+from roofline.specs.yamlio import Document, load_document, spell
+
+TOLERANCE = 0.02
+"""How far a stated peak may be from its arithmetic."""
+
+DATAFLOWS = ("weight-stationary", "output-stationary", "dot-product")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+def load_chip(path: str | Path) -> Chip:
+    """Read one chip.
+
+    Raises
+    ------
+    SpecError : with every fault of the file, each with its line.
+    """
+    return read_chip(load_document(path))
+
+
+def read_chip(document: Document) -> Chip:
+    """As :func:`load_chip`, from a document."""
+    reading = Reading(document)
+    root = reading.root("a chip")
+    reader = _ChipReader(root)
+    chip = reader.chip()
+    root.finish()
+    reading.check()
+    return chip
+
+
+class _ChipReader(FactReader):
+    """Reads the parts of a chip, in the order of the values."""
+
+    def chip(self) -> Chip:
+        root = self.root
+        name = root.text("name", required="a short name, such as gtx-980")
+        if name and not _NAME.fullmatch(name):
+            root.note(f"{name!r}: write lower-case letters, digits, '-', '.' and '_'", "name")
+        kind = root.choice("kind", ("gpu", "array", "cpu"), required="gpu, array or cpu")
+        process = self.fact(root, "process", "m")
+        engines = tuple(map(self.engine, root.items("engines", required="at least one engine")))
+        levels = root.items("memory", required="at least one level, DRAM last")
+        self.unique(root, "engines")
+        self.unique(root, "memory")
+        return Chip(
+            name=name,
+            title=root.text("title", name),
+            kind=cast(Literal["gpu", "array", "cpu"], kind),
+            vendor=root.text("vendor", required="who makes it"),
+            architecture=root.text("architecture", required="the family it belongs to, such as turing"),
+            engines=engines,
+            memory=tuple(map(self.level, levels)),
+            year=self.year(),
+            process_nm=None if process is None else _scaled(process, 1e9),
+            launch=self.fact(root, "launch", "s"),
+            links=tuple(map(self.link, root.items("links"))),
+            power=self.fact(root, "power", "W"),
+            price=tuple(map(self.price, root.items("price"))),
+            software=self.software(),
+            emulation=self.emulation({p for engine in engines for p in engine.rates}),
+            notes=root.texts("notes"),
+            file=root.reading.document.file,
+        )
+
+    def unique(self, fields: Fields, key: str) -> None:
+        seen: set[str] = set()
+        entries = fields.data.get(key)
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            name = str(entry.get("name", "")).lower() if isinstance(entry, dict) else ""
+            if name and name in seen:
+                fields.note(f"a second one named {name!r}", key, index, "name")
+            seen.add(name)
+
+    def year(self) -> int | None:
+        year = self.root.integer("year", 0, least=1970)
+        if year > 2100:
+            self.root.note(f"{year} is not a year", "year")
+        return year or None
+
+    def engine(self, fields: Fields) -> Engine:
+        name = fields.text("name", required="a name, such as tensor cores")
+        kind = fields.choice("kind", ("vector", "matrix"), required="vector or matrix")
+        count = self.fact(fields, "count", "", required="how many units", whole=True)
+        clock = self.clock(fields)
+        rates = self.rates(fields)
+        engine = Engine(
+            name=name,
+            kind=cast(Literal["vector", "matrix"], kind),
+            count=count or PLACEHOLDER,
+            clock=clock,
+            rates=rates,
+            array=self.array(fields, rates),
+        )
+        engine = replace(engine, stated_peaks=self.peaks(fields, engine))
+        fields.finish()
+        return engine
+
+    def clock(self, fields: Fields) -> Clock:
+        entry = fields.mapping("clock", required="boost, and where known base and top")
+        if entry is None:
+            return Clock(PLACEHOLDER)
+        clock = Clock(
+            boost=self.fact(entry, "boost", "Hz", required="the boost clock") or PLACEHOLDER,
+            base=self.fact(entry, "base", "Hz"),
+            top=self.fact(entry, "top", "Hz"),
+        )
+        if PLACEHOLDER not in (clock.boost, clock.base, clock.top):
+            if clock.base and clock.base.value > clock.boost.value:
+                entry.note("is above the boost clock", "base")
+            if clock.top and clock.top.value < clock.boost.value:
+                entry.note("is below the boost clock; top is the most the part ever reaches", "top")
+        entry.finish()
+        return clock
+
+    def rates(self, fields: Fields) -> dict[Precision, Fact]:
+        entry = fields.mapping("fma_per_clock", required="multiply-adds per clock and unit, by precision")
+        rates: dict[Precision, Fact] = {}
+        if entry is None:
+            return rates
+        if not entry.data:
+            entry.note("is empty; write one precision at least, such as fp32")
+        for key in entry.each():
+            fact = self.fact(entry, key, "FMA")
+            wanted = _precision(entry, key, key)
+            if fact is not None and wanted is not None:
+                if wanted in rates:
+                    entry.note(f"{wanted} is given twice under two spellings", key)
+                rates[wanted] = fact
+        return rates
+
+    def peaks(self, fields: Fields, engine: Engine) -> dict[Precision, StatedPeak]:
+        entry = fields.mapping("stated_peaks")
+        peaks: dict[Precision, StatedPeak] = {}
+        for key in entry.each() if entry is not None else ():
+            assert entry is not None
+            one = entry.mapping(key)
+            wanted = _precision(entry, key, key)
+            if one is None or wanted is None:
+                continue
+            stated = StatedPeak(self.facts(one, "op/s"), one.text("disagrees_because"))
+            one.finish()
+            if not stated.disagrees_because and PLACEHOLDER not in (engine.count, engine.clock.boost):
+                message = _contradiction(engine, wanted, stated.fact.value)
+                if message and not self.has_faults(fields):
+                    one.note(message)
+            peaks[wanted] = stated
+        return peaks
+
+    def has_faults(self, fields: Fields) -> bool:
+        """Whether this engine has faults already, so that its arithmetic means nothing."""
+        return any(fault.path.startswith(spell(fields.path)) for fault in fields.reading.faults)
+
+    def array(self, fields: Fields, rates: dict[Precision, Fact]) -> ArrayGeometry | None:
+        entry = fields.mapping("array")
+        if entry is None:
+            return None
+        source, status = self.source(entry)
+        array = ArrayGeometry(
+            rows=entry.integer("rows", 1, required="the number of rows"),
+            cols=entry.integer("cols", 1, required="the number of columns"),
+            depth=entry.integer("depth", 1),
+            dataflow=cast(Any, entry.choice("dataflow", DATAFLOWS, DATAFLOWS[0])),
+            source=source,
+            status=status,
+        )
+        size = array.rows * array.cols * array.depth
+        given = [fact.value for fact in rates.values() if fact is not PLACEHOLDER]
+        if given and "rows" in entry and not any(abs(rate / size - 1) <= TOLERANCE for rate in given):
+            have = ", ".join(f"{rate:g}" for rate in given)
+            shape = f"{array.rows} x {array.cols} x {array.depth} = {size} FMA"
+            entry.note(f"{shape}, but fma_per_clock says {have}")
+        entry.finish()
+        return array
+
+    def level(self, fields: Fields) -> MemoryLevel:
+        level = MemoryLevel(
+            name=fields.text("name", required="a name, such as L2"),
+            capacity=self.fact(fields, "capacity", "B"),
+            bandwidth=self.fact(fields, "bandwidth", "B/s"),
+            read_bandwidth=self.fact(fields, "read_bandwidth", "B/s"),
+            write_bandwidth=self.fact(fields, "write_bandwidth", "B/s"),
+            private=fields.flag("private"),
+            shared_with=fields.texts("shared_with"),
+        )
+        if level.bandwidth and (level.read_bandwidth or level.write_bandwidth):
+            fields.note("give one bandwidth for both ways, or read_ and write_bandwidth", "bandwidth")
+        fields.finish()
+        return level
+
+    def link(self, fields: Fields) -> Link:
+        name = fields.text("name", required="a name, such as PCIe 3.0 x16")
+        bandwidth = self.fact(fields, "bandwidth", "B/s", required="bytes per second one way")
+        fields.finish()
+        return Link(name, bandwidth or PLACEHOLDER)
+
+    def price(self, fields: Fields) -> Price:
+        amount = self.quantity(fields, "amount", "")
+        currency = fields.text("currency", required="a currency, such as USD")
+        date = fields.text("date", required="the day it was true, such as 2018-10-17")
+        if date and not re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", date):
+            fields.note(f"{date!r}: write YYYY-MM-DD, or as much of it as is known", "date")
+        source, status = self.source(fields)
+        per = fields.text("per", "unit")
+        fields.finish()
+        return Price(amount, currency, date, source, status, per)
+
+    def software(self) -> Software | None:
+        fields = self.root.mapping("software")
+        if fields is None:
+            return None
+        source, status = self.source(fields)
+        software = Software(
+            last_cuda=fields.text("last_cuda") or None,
+            last_torch=fields.text("last_torch") or None,
+            note=fields.text("note"),
+            source=source,
+            status=status,
+        )
+        fields.finish()
+        return software
+
+    def emulation(self, native: set[Precision]) -> dict[Precision, Emulation]:
+        table = self.root.mapping("emulation")
+        emulation: dict[Precision, Emulation] = {}
+        for key in table.each() if table is not None else ():
+            assert table is not None
+            entry = table.mapping(key)
+            wanted = _precision(table, key, key)
+            if entry is None:
+                continue
+            name = entry.text("as", required="the precision really computed in")
+            target = _precision(entry, name, "as") if name else None
+            path = entry.text("path", required="how, in words")
+            entry.finish()
+            if wanted is None or target is None:
+                continue
+            if wanted in native:
+                table.note(f"{wanted} is in fma_per_clock, so it is not emulated", key)
+            if native and target not in native:
+                entry.note(f"no engine has {target} in its fma_per_clock", "as")
+            emulation[wanted] = Emulation(target, path)
+        return emulation
+
+
+def _precision(fields: Fields, name: str, key: str) -> Precision | None:
+    return fields.attempt(lambda: precision(name), key)
+
+
+def _scaled(fact: Fact, factor: float) -> Fact:
+    return Fact(float(f"{fact.value * factor:.12g}"), fact.source, fact.status, fact.note)
+
+
+def _contradiction(engine: Engine, wanted: Precision, stated: float) -> str:
+    """Why a stated peak cannot be right, with the arithmetic; empty where it can."""
+    if wanted not in engine.rates:
+        return f"a peak in {wanted} without fma_per_clock for it; add that, or say disagrees_because"
+    peak = engine.peak(wanted)
+    ratio = stated / peak if peak else float("inf")
+    if abs(ratio - 1) <= TOLERANCE:
+        return ""
+    arithmetic = (
+        f"{engine.count.value:g} x 2 x {engine.rates[wanted].value:g} FMA x "
+        f"{units.format_si(engine.clock.hz(), 'Hz', 4)} = {units.format_si(peak, 'OP/s', 4)}"
+    )
+    hint = "a sparse or marketing peak? write the dense one" if 1.9 <= ratio <= 2.1 else "correct one of them"
+    return (
+        f"{units.format_si(stated, 'OP/s', 4)} stated, but {arithmetic} (ratio {ratio:.2f}); "
+        f"{hint}, or say disagrees_because"
+    )

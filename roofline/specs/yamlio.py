@@ -1,0 +1,293 @@
+"""How does a YAML file become plain data that knows its lines, without trusting the file?
+
+Scalars follow the core rules of YAML 1.2, not PyYAML's 1.1: ``1e12`` and ``4.8e12`` are numbers;
+``no``, ``yes``, ``on``, ``off``, ``12:30``, ``2014-09-19`` and ``1_000`` stay text; ``010`` is ten.
+Only ``true`` and ``false`` are booleans. Keys are always text, as written.
+
+Loading is bounded in size, depth, aliases and number of nodes, and builds nothing but dictionaries,
+lists, text, numbers, booleans and None. Whatever is wrong becomes a :class:`~roofline.errors.Fault`
+with its line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from roofline.errors import Fault, SpecError
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 32
+MAX_ALIASES = 200
+MAX_NODES = 50_000
+MAX_DIGITS = 40
+
+KeyPath = tuple[str | int, ...]
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("map", "seq")}
+_TEXT_TAGS = {"tag:yaml.org,2002:str", "!"}
+
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_CONSTANTS: dict[str, Any] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
+_CONSTANTS |= dict.fromkeys(("true", "True", "TRUE"), True)
+_CONSTANTS |= dict.fromkeys(("false", "False", "FALSE"), False)
+_CONSTANTS |= {sign + dot: float(f"{sign}inf") for sign in ("", "+", "-") for dot in (".inf", ".Inf", ".INF")}
+_CONSTANTS |= {text: float("nan") for text in (".nan", ".NaN", ".NAN")}
+
+
+@dataclass
+class _Place:
+    """Where a node stands, and where its children do; ``size`` counts the nodes below it."""
+
+    line: int
+    size: int = 1
+    children: dict[str | int, _Place] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A loaded file: plain ``data`` and the line of every key path."""
+
+    data: Any
+    file: str
+    _root: _Place = field(repr=False)
+
+    def line(self, path: KeyPath = ()) -> int | None:
+        """The line (from 1) of the key or list item at ``path``.
+
+        A path that leads further than the file does gives the line of its last part that exists,
+        which is where something missing belongs.
+        """
+        place = self._root
+        for key in path:
+            if key not in place.children:
+                break
+            place = place.children[key]
+        return place.line
+
+    def fault(self, path: KeyPath, message: str) -> Fault:
+        """A fault at a key path of this file."""
+        return Fault(self.file, self.line(path), spell(path), message)
+
+
+def spell(path: KeyPath) -> str:
+    """A key path as people read it: ``engines[0].rates.fp16``."""
+    text = ""
+    for key in path:
+        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else key
+    return text
+
+
+def load_document(path: str | Path) -> Document:
+    """Read a YAML file.
+
+    Raises
+    ------
+    SpecError : unreadable, not text, too large or too deep, not YAML, duplicate keys, object tags,
+        empty, or several documents.
+    """
+    return parse_document(_read(Path(path)), str(path))
+
+
+def parse_document(text: str, file: str = "<text>") -> Document:
+    """As :func:`load_document`, from text; ``file`` is the name that faults carry."""
+    if len(text) > MAX_BYTES:
+        raise _error(file, None, f"larger than {MAX_BYTES // 1000} kB, which no specification needs")
+    builder = _Builder(file)
+    try:
+        data, root = builder.document(_events(text))
+    except yaml.YAMLError as error:
+        raise SpecError([*builder.faults, _syntax(error, text, file)]) from None
+    if builder.faults:
+        raise SpecError(sorted(builder.faults, key=lambda fault: fault.line or 0))
+    return Document(data, file, root)
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.is_dir():
+            raise _error(path, None, "is a folder; name a YAML file")
+        if not path.exists():
+            raise _error(path, None, "no such file")
+        if not path.is_file():
+            raise _error(path, None, "is not a regular file")
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _error(path, None, f"cannot be read: {reason}") from None
+    if len(raw) > MAX_BYTES:
+        raise _error(path, None, f"larger than {MAX_BYTES // 1000} kB, which no specification needs")
+    if b"\0" in raw:
+        raise _error(path, None, "is binary, not YAML text")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise _error(path, line, f"is not UTF-8 text (byte 0x{raw[error.start]:02x})") from None
+
+
+def _error(file: str | Path, line: int | None, message: str) -> SpecError:
+    return SpecError([Fault(str(file), line, "", message)])
+
+
+def _events(text: str) -> Iterator[Any]:
+    loader = _LOADER(text)
+    try:
+        while loader.check_event():
+            yield loader.get_event()
+    finally:
+        loader.dispose()
+
+
+class _Builder:
+    """Turns events into data, counting what it spends; goes on after faults that allow it."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.faults: list[Fault] = []
+        self.anchors: dict[str, tuple[Any, _Place]] = {}
+        self.aliases = 0
+        self.nodes = 0
+
+    def document(self, events: Iterator[Any]) -> tuple[Any, _Place]:
+        result: tuple[Any, _Place] | None = None
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if result is not None:
+                    self.stop(event, (), "a second document starts here; write one document a file")
+                result = self.node(next(events), events, (), 0)
+        if result is None or result[0] is None:
+            raise _error(self.file, None, "is empty")
+        return result
+
+    def note(self, event: Any, path: KeyPath, message: str) -> None:
+        self.faults.append(Fault(self.file, _line(event), spell(path), message))
+
+    def stop(self, event: Any, path: KeyPath, message: str) -> NoReturn:
+        self.note(event, path, message)
+        raise SpecError(self.faults)
+
+    def node(self, event: Any, events: Iterator[Any], path: KeyPath, depth: int) -> tuple[Any, _Place]:
+        if depth > MAX_DEPTH:
+            self.stop(event, path[:4], f"nested deeper than {MAX_DEPTH} levels")
+        if isinstance(event, yaml.AliasEvent):
+            return self.alias(event, path)
+        self.count(event, path, 1)
+        place = _Place(_line(event))
+        value: Any
+        if isinstance(event, yaml.MappingStartEvent):
+            self.check_tag(event, path)
+            value = self.mapping(events, path, depth, place)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            self.check_tag(event, path)
+            value = []
+            while not isinstance(item := next(events), yaml.SequenceEndEvent):
+                here = (*path, len(value))
+                child, place.children[len(value)] = self.node(item, events, here, depth + 1)
+                place.size += place.children[len(value)].size
+                value.append(child)
+        else:
+            value = self.scalar(event, path)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = (value, place)
+        return value, place
+
+    def mapping(self, events: Iterator[Any], path: KeyPath, depth: int, place: _Place) -> dict[str, Any]:
+        value: dict[str, Any] = {}
+        while not isinstance(event := next(events), yaml.MappingEndEvent):
+            if not isinstance(event, yaml.ScalarEvent):
+                self.stop(event, path, "a key must be plain text")
+            key = str(event.value)
+            line = _line(event)
+            here = (*path, key)
+            if key in value:
+                self.note(event, here, f"given twice (first in line {place.children[key].line}); keep one")
+            elif key == "<<" and not event.style:
+                self.note(event, here, "merge keys are not understood; write the keys out")
+            child, found = self.node(next(events), events, here, depth + 1)
+            value.setdefault(key, child)
+            place.size += found.size
+            place.children.setdefault(key, _Place(line, found.size, found.children))
+        return value
+
+    def alias(self, event: Any, path: KeyPath) -> tuple[Any, _Place]:
+        self.aliases += 1
+        if self.aliases > MAX_ALIASES:
+            self.stop(event, path, f"more than {MAX_ALIASES} aliases")
+        if event.anchor not in self.anchors:
+            self.stop(event, path, f"alias *{event.anchor} refers to nothing written before it")
+        value, place = self.anchors[event.anchor]
+        self.count(event, path, place.size)
+        return value, _Place(_line(event), place.size, place.children)
+
+    def count(self, event: Any, path: KeyPath, nodes: int) -> None:
+        self.nodes += nodes
+        if self.nodes > MAX_NODES:
+            self.stop(event, path[:4], f"expands to more than {MAX_NODES} values (are aliases nested?)")
+
+    def check_tag(self, event: Any, path: KeyPath) -> None:
+        if event.tag is not None and event.tag not in _PLAIN_TAGS:
+            self.note(event, path, f"tag {_short(event.tag)} is not allowed; write plain values")
+
+    def scalar(self, event: Any, path: KeyPath) -> Any:
+        text = event.value
+        if event.tag in _TEXT_TAGS:
+            return text
+        if event.tag is not None:
+            self.note(event, path, f"tag {_short(event.tag)} is not allowed; write plain values")
+            return None
+        if event.style:
+            return text
+        if text in _CONSTANTS:
+            return _CONSTANTS[text]
+        is_int = _INT.fullmatch(text)
+        if is_int or _FLOAT.fullmatch(text):
+            if len(text) > MAX_DIGITS:
+                self.note(event, path, f"a number of {len(text)} characters")
+                return 0
+            return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10)) if is_int else float(text)
+        return text
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
+def _short(tag: str) -> str:
+    return tag.replace("tag:yaml.org,2002:", "!!")[:80]
+
+
+_HINTS = {
+    "mapping values are not allowed": "a second ': ' on one line; put the text in quotes",
+    "did not find expected key": "check the indentation and the quotes here",
+    "could not find expected ':'": "a key without ': ', or wrong indentation",
+    "did not find expected ',' or": "a bracket or brace is not closed",
+    "found unexpected end of stream": "a quote is not closed",
+    "found undefined tag handle": "tags are not allowed; write plain values",
+}
+
+
+def _syntax(error: yaml.YAMLError, text: str, file: str) -> Fault:
+    """The parser's complaint in words of ours."""
+    mark: Any = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error).split("\n")[0]
+    if mark is None:
+        position = getattr(error, "position", None)
+        line = text.count("\n", 0, position) + 1 if isinstance(position, int) else None
+        return Fault(file, line, "", f"not valid YAML: {problem}")
+    lines = text.splitlines()
+    for number in (mark.line + 1, mark.line):
+        if 0 < number <= len(lines) and re.match(r"\s*\t", lines[number - 1]):
+            return Fault(file, number, "", "a tab in the indentation; write spaces")
+    if mark.line < len(lines) and lines[mark.line][mark.column : mark.column + 1] == "\t":
+        return Fault(file, mark.line + 1, "", "a tab where YAML wants spaces; write spaces")
+    hint = next((hint for start, hint in _HINTS.items() if problem.startswith(start)), "")
+    return Fault(file, mark.line + 1, "", f"not valid YAML: {problem}" + (f" ({hint})" if hint else ""))

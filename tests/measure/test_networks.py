@@ -1,0 +1,147 @@
+"""The modules that are run do what the files say that are predicted from."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from roofline.errors import MissingExtra, UnknownName, UsageError
+from roofline.measure.networks import MEASURED, build
+
+ROOT = Path(__file__).parents[2]
+NAMES = sorted(MEASURED)
+SMALL = {name: {"image": 64, "batch": 2} if "image" in sizes else {} for name, sizes in MEASURED.items()}
+
+
+def test_importing_it_loads_no_torch() -> None:
+    code = "import sys, roofline.measure.networks, roofline.measure.timer_cuda, roofline.measure.environment"
+    subprocess.run([sys.executable, "-c", f"{code}; assert 'torch' not in sys.modules"], cwd=ROOT, check=True)
+
+
+def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtra, match=r"roofline\[torch\]"):
+        build("mlp")
+
+
+def test_names_and_sizes_are_checked() -> None:
+    with pytest.raises(UnknownName, match="did you mean resnet50"):
+        build("resnet-50")
+    with pytest.raises(UnknownName, match="did you mean image"):
+        build("resnet50", {"images": 3})
+    with pytest.raises(UsageError, match="batch is 0"):
+        build("mlp", {"batch": 0})
+    with pytest.raises(UsageError, match="512 positions"):
+        build("bert-base", {"seq": 513})
+    pytest.importorskip("torch")
+    with pytest.raises(UnknownName, match="dtype"):
+        build("mlp", dtype="int8")
+
+
+def test_every_network_has_its_file_and_its_symbols() -> None:
+    from roofline.specs.netfile import load_network
+
+    for name, sizes in MEASURED.items():
+        network = load_network(ROOT / "workloads" / f"{name}.yaml")
+        assert sizes.keys() <= network.bind({}).keys()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_runs_and_its_numbers_stay_normal(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    module, inputs = build(name, SMALL[name])
+    spreads: dict[str, float] = {}
+
+    def note(label: str) -> object:
+        return lambda _module, _inputs, output: spreads.__setitem__(label, output.std().item())
+
+    for label, part in module.named_modules():
+        if not list(part.children()):
+            part.register_forward_hook(note(label))
+    with torch.inference_mode():
+        output = module(*inputs)
+    assert output.isfinite().all()
+    # far from what is too small to be normal in fp32 (slow on a CPU) or too large for fp16
+    assert all(1e-3 < spread < 1e3 for spread in spreads.values()), spreads
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_module_and_file_mean_the_same_operators(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from roofline.operators import build as workload_of
+    from roofline.operators import lower
+    from roofline.specs.netfile import load_network
+
+    symbols = {**MEASURED[name], **SMALL[name]}
+    workload = workload_of(load_network(ROOT / "workloads" / f"{name}.yaml"), symbols)
+    module, inputs = build(name, symbols)
+
+    assert sum(weight.numel() for weight in module.parameters()) == workload.parameters
+    assert [tuple(value.shape) for value in inputs] == [
+        workload.tensors[source].shape for source in workload.inputs
+    ]
+    counter = FlopCounterMode(display=False)
+    with torch.inference_mode(), torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH), counter:
+        output = module(*inputs)
+    assert tuple(output.shape) == workload.tensors[workload.outputs[0]].shape
+    schedule = lower(workload)
+    products = schedule.flops[schedule.kind == 0].sum()
+    assert counter.get_total_flops() == pytest.approx(products, rel=0.01)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_module_and_file_run_the_same_operators_in_the_same_order(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from roofline.operators import build as workload_of
+    from roofline.specs.netfile import load_network
+
+    class Recorder(TorchDispatchMode):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[str] = []
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            tanh = (kwargs or {}).get("approximate") == "tanh"
+            self.seen.append(_kind(str(function)) + ("_tanh" if tanh else ""))
+            return function(*args, **(kwargs or {}))
+
+    symbols = {**MEASURED[name], **SMALL[name]}
+    workload = workload_of(load_network(ROOT / "workloads" / f"{name}.yaml"), symbols)
+    module, inputs = build(name, symbols)
+    recorder = Recorder()
+    with torch.no_grad(), recorder:
+        module(*inputs)
+    ran = [kind for kind in recorder.seen if kind]
+    written = [
+        node.op + ("_" if node.attributes.get("inplace") else "")
+        for node in workload.nodes
+        if node.op not in ("view", "transpose", "slice")
+    ]
+    assert ran == written
+
+
+# what torch does without touching an element
+_VIEWS = ("view", "_unsafe_view", "transpose", "t", "slice", "split", "detach", "empty")
+
+_KINDS = {
+    "addmm": "linear",
+    "mm": "linear",
+    "convolution": "conv2d",
+    "native_batch_norm": "batch_norm",
+    "native_layer_norm": "layer_norm",
+    "max_pool2d_with_indices": "max_pool2d",
+    "mean": "global_avg_pool",
+    "_scaled_dot_product_flash_attention_for_cpu": "attention",
+    "hardtanh_": "relu6_",
+}
+
+
+def _kind(aten: str) -> str:
+    """The operator of a workload file for one of torch's; empty for views."""
+    name = aten.removeprefix("aten.").split(".")[0]
+    return "" if name in _VIEWS else _KINDS.get(name, name)
