@@ -193,8 +193,9 @@ class _Expansion:
         """One entry with all its copies, each fed by the one before."""
         if layer.repeat is None:
             return self._copy(layer, scope, inputs, (layer.name, layer.name), scope.symbols, layer.terms)
-        for index in range(self._value(layer.repeat, scope.symbols, layer)):
-            self._count(layer)
+        count = self._value(layer.repeat, scope.symbols, layer)
+        self._count(layer, max(0, count))
+        for index in range(count):
             names = (f"{layer.name}.{index}", f"{layer.name}.*")
             terms = layer.terms if index else {**layer.terms, **layer.first}
             output = self._copy(layer, scope, inputs, names, {**scope.symbols, INDEX: index}, terms)
@@ -260,8 +261,8 @@ class _Expansion:
                 raise self._fault(layer, f"block {block.name} needs {key}")
         return values
 
-    def _count(self, layer: Layer) -> None:
-        self.visited += 1
+    def _count(self, layer: Layer, layers: int = 1) -> None:
+        self.visited += layers
         if self.visited > MAX_STEPS:
             raise self._fault(layer, f"unrolls to more than {MAX_STEPS} layers")
 

@@ -77,7 +77,20 @@ class Kernel:
 
 _CODED = {"family": FAMILIES, "kind": KINDS}
 _TEXT = ("op", "precision")
-_INTS = ("layer", "batch", "m", "n", "k", "taps", "stride", "images", "elements", "source", "source2", "target")
+_INTS = (
+    "layer",
+    "batch",
+    "m",
+    "n",
+    "k",
+    "taps",
+    "stride",
+    "images",
+    "elements",
+    "source",
+    "source2",
+    "target",
+)
 _FLOATS = ("itemsize", "flops", "reads", "weights", "writes", "passes")
 
 
@@ -157,7 +170,9 @@ class Schedule:
     def select(self, rows: NDArray[Any]) -> Schedule:
         """The kernels at ``rows`` (a mask or indices)."""
         kept = {
-            f.name: getattr(self, f.name)[rows] if isinstance(getattr(self, f.name), np.ndarray) else getattr(self, f.name)
+            f.name: getattr(self, f.name)[rows]
+            if isinstance(getattr(self, f.name), np.ndarray)
+            else getattr(self, f.name)
             for f in fields(self)
         }
         return Schedule(**kept)

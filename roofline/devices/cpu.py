@@ -235,8 +235,9 @@ def plan_times(name: str, kernels: Schedule, parameters: Mapping[str, float], ce
 
     inplace = (kernels.target == kernels.source) & (kernels.target >= 0)
     read_passes = np.where(thin, 1.0, plan.read_passes)
-    traffic = read_passes * kernels.reads + plan.write_passes * kernels.writes
-    working_set = kernels.reads + np.where(inplace, 0.0, kernels.writes)
+    reads = _input_bytes(kernels) if plan.read_passes > 1 else kernels.reads
+    traffic = read_passes * reads + plan.write_passes * kernels.writes
+    working_set = reads + np.where(inplace, 0.0, kernels.writes)
     memory = traffic / (value("activations", 1.0) * ceilings.bandwidth(working_set))
     memory = memory * np.where(unaligned, value("unaligned_memory", 1.0), 1.0)
     if "weight_bandwidth" in plan.free:
@@ -247,8 +248,7 @@ def plan_times(name: str, kernels: Schedule, parameters: Mapping[str, float], ce
 
     fresh = plan.fresh[1] * ceilings.fault_seconds(np.where(inplace, 0.0, kernels.writes))
     if plan.fresh[0]:
-        copied = np.where(thin | (kernels.taps == 1), 0.0, kernels.reads)
-        fresh = fresh + plan.fresh[0] * ceilings.fault_seconds(copied)
+        fresh = fresh + plan.fresh[0] * ceilings.fault_seconds(np.where(thin, 0.0, reads))
 
     rows = kernels.batch * (kernels.images if name == "conv-gemm" else 1) if name in _BATCHED else kernels.m
     dispatch = value("start", 0.0) + value("row", 0.0) * rows

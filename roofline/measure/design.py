@@ -16,6 +16,7 @@ import numpy as np
 
 MAX_FLOPS = 3.2e9
 MAX_ELEMENTS = 12_000_000
+MAX_WEIGHTS = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def _size(rng: np.random.Generator, low: float, high: float) -> int:
 def _linear(rng: np.random.Generator) -> Question | None:
     m = 1 if rng.random() < 0.08 else _size(rng, 1, 2048)
     k, n = _size(rng, 16, 4096), _size(rng, 8, 8192)
-    if 2 * m * n * k > MAX_FLOPS or 2 * m * n * k < 2e3:
+    if not 2e3 <= 2 * m * n * k <= MAX_FLOPS or n * k > MAX_WEIGHTS:
         return None
     return Question("linear", "linear", {"out": n, "bias": bool(rng.random() < 0.8)}, ((m, k),))
 
@@ -199,7 +200,7 @@ def _reduction(rng: np.random.Generator) -> Question | None:
 
 def _embedding(rng: np.random.Generator) -> Question | None:
     entries, features, b, s = _log(rng, 512, 40000), _size(rng, 64, 1024), _log(rng, 1, 16), _log(rng, 8, 512)
-    if entries * features > 2 * MAX_ELEMENTS or b * s * features > MAX_ELEMENTS:
+    if entries * features > MAX_WEIGHTS or b * s * features > MAX_ELEMENTS:
         return None
     return Question("embedding", "embedding", {"entries": entries, "features": features}, ((b, s),))
 

@@ -27,7 +27,7 @@ any program must do, so that a rate made of it is never above the peak of the ve
 BINARY_FLOPS = {"add": 1.0, "sub": 1.0, "mul": 1.0, "div": 1.0}
 
 
-def broadcast(name: str, left: Shape, right: Shape) -> Shape:
+def broadcast(left: Shape, right: Shape) -> Shape:
     """The common shape: from the right, sizes are equal or one of them is 1.
 
     Raises
@@ -39,7 +39,7 @@ def broadcast(name: str, left: Shape, right: Shape) -> Shape:
     out = []
     for a, b in zip(*padded, strict=True):
         if a != b and 1 not in (a, b):
-            raise UsageError(f"{name}: {dims(left)} and {dims(right)} do not broadcast ({a} against {b})")
+            raise UsageError(f"{dims(left)} and {dims(right)} do not broadcast ({a} against {b})")
         out.append(max(a, b))
     return tuple(out)
 
@@ -54,7 +54,7 @@ def _unary_kernels(case: Case) -> list[Kernel]:
 
 def _binary_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     left, right = inputs[0].shape, inputs[1].shape
-    out = broadcast("elementwise", left, right)
+    out = broadcast(left, right)
     if attributes.flag("inplace") and out != left:
         raise UsageError(f"in place: the result {dims(out)} does not fit into the first input {dims(left)}")
     return Inferred((out,))

@@ -23,12 +23,18 @@ def _embedding_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Infer
 
 
 def _embedding_kernels(case: Case) -> list[Kernel]:
-    """``m`` rows of ``k`` out of a table of ``n``: reads the ids and the rows named, at most the whole table."""
+    """``m`` rows of ``k`` out of a table of ``n``: reads ids and named rows, at most the whole table."""
     table = case.weights[0]
     m, k = case.inputs[0].elements, case.attributes.whole("features")
     rows_bytes = min(m, table.shape[0]) * k * table.dtype.bytes
     kernel = case.kernel(
-        "embedding", kind="gather", m=m, n=table.shape[0], k=k, reads=case.inputs[0].bytes + rows_bytes, weights=0.0
+        "embedding",
+        kind="gather",
+        m=m,
+        n=table.shape[0],
+        k=k,
+        reads=case.inputs[0].bytes + rows_bytes,
+        weights=0.0,
     )
     return [kernel]
 

@@ -179,5 +179,4 @@ def _plain(value: Any) -> Any:
 
 _Dumper.add_representer(str, lambda d, value: d.represent_scalar("tag:yaml.org,2002:str", value, style='"'))
 _Dumper.add_representer(_Key, lambda d, value: d.represent_scalar("tag:yaml.org,2002:str", str(value)))
-_Dumper.add_representer(float, lambda d, value: d.represent_scalar("tag:yaml.org,2002:float", repr(value)))
 _Dumper.add_representer(list, lambda d, value: d.represent_sequence("tag:yaml.org,2002:seq", value, True))

@@ -11,6 +11,7 @@ from roofline import units
 from roofline.core.chip import Chip, Engine, Fact, MemoryLevel, Price
 from roofline.core.dtype import Precision
 from roofline.core.dtype import precision as parse_precision
+from roofline.errors import UsageError
 from roofline.specs.facts import INLINE, source_status
 
 _PLAIN = re.compile(r"[A-Za-z](?:[A-Za-z0-9_./+-]| (?=[A-Za-z0-9_./+(-]))*")
@@ -157,8 +158,15 @@ def _quantity(value: float, unit: str) -> str | float:
     if unit == "Hz":
         spellings.append(f"{value / 1e6:.10g} MHz")
     dimension = "op/s" if unit == "OP/s" else unit
-    same = (text for text in spellings if units.parse(text, dimension) == value)
+    same = (text for text in spellings if _parses(text, dimension, value))
     return next(same, int(value) if value == int(value) and abs(value) < 1e15 else value)
+
+
+def _parses(text: str, dimension: str, value: float) -> bool:
+    try:
+        return units.parse(text, dimension) == value
+    except UsageError:  # a prefix this unit does not take
+        return False
 
 
 def _flow(entry: Mapping[str, Any]) -> str:

@@ -10,8 +10,25 @@ from roofline.errors import MissingExtra, UnknownName, UsageError
 from roofline.measure.networks import MEASURED, build
 
 ROOT = Path(__file__).parents[2]
-NAMES = sorted(MEASURED)
-SMALL = {name: {"image": 64, "batch": 2} if "image" in sizes else {} for name, sizes in MEASURED.items()}
+SMALL = {"image": 64, "batch": 2}
+
+
+class Net:
+    """A network built once, with the workload of its file at the same sizes."""
+
+    def __init__(self, name: str) -> None:
+        from roofline.operators import build as workload_of
+        from roofline.specs.netfile import load_network
+
+        self.symbols = {symbol: SMALL.get(symbol, size) for symbol, size in MEASURED[name].items()}
+        self.module, self.inputs = build(name, self.symbols)
+        self.workload = workload_of(load_network(ROOT / "workloads" / f"{name}.yaml"), self.symbols)
+
+
+@pytest.fixture(scope="module", params=sorted(MEASURED))
+def net(request: pytest.FixtureRequest) -> Net:
+    pytest.importorskip("torch")
+    return Net(request.param)
 
 
 def test_importing_it_loads_no_torch() -> None:
@@ -47,58 +64,46 @@ def test_every_network_has_its_file_and_its_symbols() -> None:
         assert sizes.keys() <= network.bind({}).keys()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_it_runs_and_its_numbers_stay_normal(name: str) -> None:
+def test_it_runs_and_its_numbers_stay_normal(net: Net) -> None:
     torch = pytest.importorskip("torch")
-    module, inputs = build(name, SMALL[name])
     spreads: dict[str, float] = {}
 
     def note(label: str) -> object:
         return lambda _module, _inputs, output: spreads.__setitem__(label, output.std().item())
 
-    for label, part in module.named_modules():
-        if not list(part.children()):
-            part.register_forward_hook(note(label))
+    leaves = [(label, part) for label, part in net.module.named_modules() if not list(part.children())]
+    hooks = [part.register_forward_hook(note(label)) for label, part in leaves]
     with torch.inference_mode():
-        output = module(*inputs)
+        output = net.module(*net.inputs)
+    for hook in hooks:
+        hook.remove()
     assert output.isfinite().all()
     # far from what is too small to be normal in fp32 (slow on a CPU) or too large for fp16
     assert all(1e-3 < spread < 1e3 for spread in spreads.values()), spreads
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_module_and_file_mean_the_same_operators(name: str) -> None:
+def test_module_and_file_mean_the_same_operators(net: Net) -> None:
     torch = pytest.importorskip("torch")
     from torch.utils.flop_counter import FlopCounterMode
 
-    from roofline.operators import build as workload_of
     from roofline.operators import lower
-    from roofline.specs.netfile import load_network
 
-    symbols = {**MEASURED[name], **SMALL[name]}
-    workload = workload_of(load_network(ROOT / "workloads" / f"{name}.yaml"), symbols)
-    module, inputs = build(name, symbols)
-
-    assert sum(weight.numel() for weight in module.parameters()) == workload.parameters
-    assert [tuple(value.shape) for value in inputs] == [
-        workload.tensors[source].shape for source in workload.inputs
+    assert sum(weight.numel() for weight in net.module.parameters()) == net.workload.parameters
+    assert [tuple(value.shape) for value in net.inputs] == [
+        net.workload.tensors[source].shape for source in net.workload.inputs
     ]
     counter = FlopCounterMode(display=False)
     with torch.inference_mode(), torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH), counter:
-        output = module(*inputs)
-    assert tuple(output.shape) == workload.tensors[workload.outputs[0]].shape
-    schedule = lower(workload)
+        output = net.module(*net.inputs)
+    assert tuple(output.shape) == net.workload.tensors[net.workload.outputs[0]].shape
+    schedule = lower(net.workload)
     products = schedule.flops[schedule.kind == 0].sum()
     assert counter.get_total_flops() == pytest.approx(products, rel=0.01)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_module_and_file_run_the_same_operators_in_the_same_order(name: str) -> None:
+def test_module_and_file_run_the_same_operators_in_the_same_order(net: Net) -> None:
     torch = pytest.importorskip("torch")
     from torch.utils._python_dispatch import TorchDispatchMode
-
-    from roofline.operators import build as workload_of
-    from roofline.specs.netfile import load_network
 
     class Recorder(TorchDispatchMode):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -110,16 +115,13 @@ def test_module_and_file_run_the_same_operators_in_the_same_order(name: str) -> 
             self.seen.append(_kind(str(function)) + ("_tanh" if tanh else ""))
             return function(*args, **(kwargs or {}))
 
-    symbols = {**MEASURED[name], **SMALL[name]}
-    workload = workload_of(load_network(ROOT / "workloads" / f"{name}.yaml"), symbols)
-    module, inputs = build(name, symbols)
     recorder = Recorder()
     with torch.no_grad(), recorder:
-        module(*inputs)
+        net.module(*net.inputs)
     ran = [kind for kind in recorder.seen if kind]
     written = [
         node.op + ("_" if node.attributes.get("inplace") else "")
-        for node in workload.nodes
+        for node in net.workload.nodes
         if node.op not in ("view", "transpose", "slice")
     ]
     assert ran == written

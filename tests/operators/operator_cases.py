@@ -29,10 +29,18 @@ def questions(draw: st.DrawFn) -> Question:
         return op, {"causal": draw(st.booleans())}, [(b, 4, m, k), (b, shared, n, k), (b, shared, n, k)]
     if op == "conv2d":
         groups = draw(st.sampled_from([1, 2, 4]))
-        window = {"kernel": draw(st.integers(1, 4)), "stride": draw(st.integers(1, 3)), "padding": draw(st.integers(0, 2))}
+        window = {
+            "kernel": draw(st.integers(1, 4)),
+            "stride": draw(st.integers(1, 3)),
+            "padding": draw(st.integers(0, 2)),
+        }
         return op, {"out": groups * n, "groups": groups, **window}, [(b, 4 * k, side, side)]
     if op in ("max_pool2d", "avg_pool2d"):
-        return op, {"kernel": draw(st.integers(1, 3)), "stride": draw(st.integers(1, 3))}, [(b, k, side, side)]
+        return (
+            op,
+            {"kernel": draw(st.integers(1, 3)), "stride": draw(st.integers(1, 3))},
+            [(b, k, side, side)],
+        )
     if op in ("global_avg_pool", "batch_norm"):
         return op, {}, [(b, k, side, side)]
     if op == "embedding":
@@ -54,7 +62,16 @@ VIEW_ATTRIBUTES: dict[str, dict[str, Any]] = {
     "slice": {"dim": 0, "start": 0, "length": 1},
 }
 ROW_OPS = ("layer_norm", "softmax", "mean", "sum", "copy", "transpose_copy")
-OTHERS = (
-    "linear matmul attention conv2d max_pool2d avg_pool2d global_avg_pool batch_norm embedding concat".split()
-)
+OTHERS = [
+    "linear",
+    "matmul",
+    "attention",
+    "conv2d",
+    "max_pool2d",
+    "avg_pool2d",
+    "global_avg_pool",
+    "batch_norm",
+    "embedding",
+    "concat",
+]
 OPS = [*OTHERS, *ROW_OPS, *UNARY_FLOPS, *BINARY_FLOPS, *VIEW_ATTRIBUTES]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from operator_cases import OPS
+
 from roofline.core.dtype import precision
 from roofline.core.schedule import Kernel
 from roofline.core.stack import Stack
@@ -71,14 +71,18 @@ def test_attention_in_three_kernels_does_the_same_products():
     scores = 2 * 4 * 3 * 5 * 4  # bytes of the table between the kernels
     assert first.writes == middle.reads == middle.writes == scores
     # q 0, k 1, v 2, result 3; two temporaries beyond
-    assert [(k.source, k.source2, k.target) for k in (first, middle, last)] == [(0, 1, 4), (4, -1, 5), (5, 2, 3)]
+    assert [(k.source, k.source2, k.target) for k in (first, middle, last)] == [
+        (0, 1, 4),
+        (4, -1, 5),
+        (5, 2, 3),
+    ]
 
 
 def test_convolution():
     # 2 images of 3 x 32 x 32, 3x3, padding 1, stride 2: 16 x 16 results of 8 channels
     # m = 2 x 256 = 512, n = 8, k = 9 x 3 = 27: 2 x 512 x 8 x 27 = 221,184
     k = kernel("conv2d", {"out": 8, "kernel": 3, "padding": 1, "stride": 2}, [(2, 3, 32, 32)])
-    assert (k.family, dimensions(k), k.taps, k.stride) == ("conv", (1, 512, 8, 27), 9, 2)
+    assert (k.family, dimensions(k), k.images, k.taps, k.stride) == ("conv", (1, 512, 8, 27), 2, 9, 2)
     assert (k.flops, k.reads, k.weights, k.writes) == (
         221_184,
         2 * 3 * 1024 * 4,
@@ -126,7 +130,9 @@ def test_norms_and_softmax():
 def test_statistics_of_batch_norm_are_not_parameters():
     workload = single("batch_norm", {}, [(2, 3, 4, 4)])
     assert workload.parameters == 6
-    assert [t.role for t in workload.tensors.values() if t.name.startswith("batch_norm.running")] == ["state"] * 2
+    assert [t.role for t in workload.tensors.values() if t.name.startswith("batch_norm.running")] == [
+        "state"
+    ] * 2
 
 
 @pytest.mark.parametrize("op", UNARY_FLOPS)
@@ -165,7 +171,7 @@ def test_reductions():
 def test_embedding_reads_the_rows_it_uses():
     # 6 int64 ids; 6 rows of 16 fp32
     k = kernel("embedding", {"entries": 1000, "features": 16}, [(2, 3)])
-    assert (k.family, k.kind, k.m, k.k) == ("embedding", "gather", 6, 16)
+    assert (k.family, k.kind, k.m, k.n, k.k) == ("embedding", "gather", 6, 1000, 16)
     assert (k.reads, k.weights, k.writes) == (6 * 8 + 6 * 64, 0, 6 * 64)
     # never more than the table has: 2 rows
     assert kernel("embedding", {"entries": 2, "features": 16}, [(2, 3)]).reads == 6 * 8 + 2 * 64

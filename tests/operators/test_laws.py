@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from operator_cases import VIEW_ATTRIBUTES, Question, questions
 
-from operator_cases import Question, VIEW_ATTRIBUTES, questions
 from roofline.core.dtype import precision
 from roofline.core.expression import parse_expression
 from roofline.core.network import Block, Layer, Network, Source

@@ -28,7 +28,12 @@ from roofline.operators import single
         ("conv2d", {"out": 4, "kernel": 3, "groups": 2}, [(1, 3, 8, 8)], "do not divide into 2 groups"),
         ("conv2d", {"out": 4, "kernel": (3, 3, 3)}, [(1, 3, 8, 8)], "one integer or [height, width]"),
         ("conv2d", {"out": 4, "kernel": 3, "padding": -1}, [(1, 3, 8, 8)], "at least 0"),
-        ("conv2d", {"out": 4, "kernel": 3}, [(3, 8, 8)], "images (batch, channels, height, width), not (3, 8, 8)"),
+        (
+            "conv2d",
+            {"out": 4, "kernel": 3},
+            [(3, 8, 8)],
+            "images (batch, channels, height, width), not (3, 8, 8)",
+        ),
         ("batch_norm", {}, [(4,)], "batch, channels"),
         ("add", {}, [(2, 3), (2, 4)], "do not broadcast (3 against 4)"),
         ("add", {"inplace": True}, [(1, 3), (2, 3)], "does not fit into the first input"),
