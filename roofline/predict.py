@@ -217,7 +217,6 @@ def _combine(
                 template=node.template,
             )
         )
-    memory = Memory(weights=workload.weight_bytes, activations=workload.peak_activation_bytes())
     capacity = chip.dram.capacity.value if chip.dram.capacity else None
     prediction = Prediction(
         chip=chip.name,
@@ -233,7 +232,7 @@ def _combine(
         ),
         layers=tuple(layers),
         tier=max((layer.tier for layer in layers), key=TIERS.index, default="datasheet"),
-        memory=memory,
+        memory=memory_of(workload),
         capacity=capacity,
         parameters=workload.parameters,
         calibration=calibration.file if calibration else "",
@@ -262,6 +261,11 @@ def _remarks(chip: Chip, prediction: Prediction) -> list[str]:
     if not any(engine.kind == "vector" for engine in chip.engines):
         remarks.append(f"{chip.name}: no vector engine is described, so elementwise layers count by bytes alone")
     return remarks
+
+
+def memory_of(workload: Workload) -> Memory:
+    """What one run of a bound workload keeps in device memory."""
+    return Memory(weights=workload.weight_bytes, activations=workload.peak_activation_bytes())
 
 
 def shapes_of(workload: Workload, index: int) -> str:

@@ -237,7 +237,7 @@ def plan_times(name: str, kernels: Schedule, parameters: Mapping[str, float], ce
     read_passes = np.where(thin, 1.0, plan.read_passes)
     reads = _input_bytes(kernels) if plan.read_passes > 1 else kernels.reads
     traffic = read_passes * reads + plan.write_passes * kernels.writes
-    working_set = reads + np.where(inplace, 0.0, kernels.writes)
+    working_set = reads + np.where(inplace, 0.0, 3.0 * kernels.writes)
     memory = traffic / (value("activations", 1.0) * ceilings.bandwidth(working_set))
     memory = memory * np.where(unaligned, value("unaligned_memory", 1.0), 1.0)
     if "weight_bandwidth" in plan.free:

@@ -74,9 +74,11 @@ def find(kind: Kind, name: str | Path) -> Found:
     ------
     UnknownName : with the nearest names there are.
     """
-    if is_path(name):
-        return Found(Path(name))
     known = _all(kind)
+    if is_path(name):
+        if not os.path.lexists(name):
+            raise UnknownName(kind, str(name), known, hint="and no such file")
+        return Found(Path(name))
     paths = known.get(str(name)) or known.get(str(name).lower())
     if paths is None:
         folder = _FOLDERS[kind]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -54,8 +55,10 @@ def test_a_path_wins(places: dict[str, Path]) -> None:
     assert lookup.find("chip", "mine/a.yaml").path.resolve() == own
     assert lookup.find("chip", own).path == own
     assert lookup.find("chip", own).shadowed == ()
-    with pytest.raises(SpecError, match="no such file"):
+    with pytest.raises(UnknownName, match="no such file"):
         specs.load_chip("mine/b.yaml")
+    with pytest.raises(SpecError, match="is a folder"):
+        specs.load_chip(f"mine{os.sep}")
 
 
 def test_wheel_and_checkout(places: dict[str, Path]) -> None:

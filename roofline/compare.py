@@ -1,0 +1,314 @@
+"""How much faster is that chip than this one on this net, and why?
+
+The reason is an identity, not a guess: the first chip's time is cut into parts by what bounds each layer
+there and on the other chip, and every part has its own speed-up. With shares s of the first chip's time,
+1 / speed-up = sum of s / (speed-up of the part). In the plain roofline the speed-up of a part that stays
+bound by the same kind of resource is the ratio of two figures of the spec sheets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+from roofline.core.calibration import Calibration
+from roofline.core.chip import Chip, Price
+from roofline.core.dtype import Precision
+from roofline.core.dtype import precision as parse_precision
+from roofline.core.network import Network
+from roofline.core.prediction import SCHEMA_VERSION, LayerPrediction, Prediction
+from roofline.core.stack import Stack
+from roofline.devices.ceiling import engine_and_rate
+from roofline.errors import Unsupported, UsageError
+from roofline.predict import predict, resolve_chip
+
+SMALL = 0.04
+"""Parts below this share of the time are told together."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A part of the first chip's time: its share, what bounds it before and after, how much faster it gets.
+
+    ``ratio`` compares the figures of the two resources (``what``: peak, bandwidth or launch), where both
+    are of one kind.
+    """
+
+    share: float
+    before: str
+    after: str
+    speedup: float
+    what: str = ""
+    ratio: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One chip at one precision.
+
+    prediction : None where the chip cannot, and then ``refusal`` says why.
+    path : which engine multiplies, and how.
+    speedup : over the first chip at the same precision, in samples per second.
+    speedup_over_first : over the first entry of all, so across precisions.
+    rule : the two-number estimate, sqrt(peak ratio x bandwidth ratio).
+    """
+
+    chip: str
+    title: str
+    dtype: str
+    prediction: Prediction | None = None
+    refusal: str = ""
+    path: str = ""
+    speedup: float | None = None
+    speedup_over_first: float | None = None
+    rule: float | None = None
+    reasons: tuple[Reason, ...] = ()
+    price: Price | None = None
+    power_w: float | None = None
+
+    @property
+    def samples_per_s(self) -> float | None:
+        return self.prediction.samples_per_s if self.prediction else None
+
+    @property
+    def per_price(self) -> float | None:
+        """Samples per second for one unit of the price's currency."""
+        return self._per(self.price.amount if self.price else None)
+
+    @property
+    def per_watt(self) -> float | None:
+        """Samples per joule at the power limit of the chip."""
+        return self._per(self.power_w)
+
+    def _per(self, amount: float | None) -> float | None:
+        return self.samples_per_s / amount if self.samples_per_s and amount else None
+
+    @property
+    def reason(self) -> str:
+        """The speed-up in words; empty for the first chip itself."""
+        return words(self.speedup, self.reasons) if self.speedup is not None else ""
+
+    def to_dict(self) -> dict[str, Any]:
+        prediction = self.prediction
+        return {
+            "chip": self.chip,
+            "dtype": self.dtype,
+            "refusal": self.refusal,
+            "path": self.path,
+            "speedup": self.speedup,
+            "speedup_over_first": self.speedup_over_first,
+            "rule": self.rule,
+            "reason": self.reason,
+            "reasons": [reason.to_dict() for reason in self.reasons],
+            "price": dict(vars(self.price)) if self.price else None,
+            "power_w": self.power_w,
+            "samples_per_s_per_price": self.per_price,
+            "samples_per_joule": self.per_watt,
+            "prediction": prediction.to_dict() if prediction else None,
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Chips beside each other on one net; entries by precision, then in the order of the chips."""
+
+    workload: str
+    chips: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    stack: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def predicted(self) -> tuple[Entry, ...]:
+        return tuple(entry for entry in self.entries if entry.prediction)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "workload": self.workload,
+            "chips": list(self.chips),
+            "dtypes": list(self.dtypes),
+            "stack": dict(self.stack),
+            "entries": [entry.to_dict() for entry in self.entries],
+        }
+
+
+def compare(
+    chips: Sequence[str | Path | Chip],
+    workload: str | Path | Network,
+    *,
+    batch: int | Callable[[Chip, str], int] | None = None,
+    bind: Mapping[str, int] | None = None,
+    dtypes: Sequence[str] = ("fp32", "fp16"),
+    stack: Stack | None = None,
+    calibration: str | Path | Calibration | None = None,
+) -> Comparison:
+    """Predict a net on several chips and say why they differ.
+
+    Parameters
+    ----------
+    chips : names, paths or values; the first is what the others are compared with.
+    batch : one for all, or a function of (chip, dtype), such as the largest that fits.
+    dtypes : precisions to try; a chip that lacks one has an entry that says so.
+
+    Raises
+    ------
+    Unsupported : no chip can do any of the precisions.
+    UnknownName, UsageError, SpecError : as :func:`roofline.predict.predict` does.
+    """
+    if not chips:
+        raise UsageError("nothing to compare: name at least one chip")
+    parts = [resolve_chip(chip) for chip in chips]
+    wanted = list(dict.fromkeys(str(parse_precision(name)) for name in dtypes))
+    stack = stack or Stack()
+    entries: list[Entry] = []
+    for name in wanted:
+        first: tuple[Chip, Prediction] | None = None
+        for index, part in enumerate(parts):
+            try:
+                prediction = predict(
+                    part,
+                    workload,
+                    batch=batch(part, name) if callable(batch) else batch,
+                    bind=bind,
+                    dtype=name,
+                    stack=stack,
+                    calibration=calibration,
+                )
+            except Unsupported as error:
+                entries.append(_entry(part, name, refusal=str(error)))
+                continue
+            if index == 0:
+                first = (part, prediction)
+            entry = _entry(part, name, prediction=prediction, path=_path(part, parse_precision(name)))
+            entries.append(_beside(entry, part, prediction, first) if first else entry)
+    base = next((entry.samples_per_s for entry in entries if entry.samples_per_s), None)
+    if base is None:
+        raise Unsupported("; ".join(dict.fromkeys(entry.refusal for entry in entries)))
+    return Comparison(
+        workload=next(entry.prediction.workload for entry in entries if entry.prediction),
+        chips=tuple(part.name for part in parts),
+        dtypes=tuple(wanted),
+        entries=tuple(_with_base(entry, base) for entry in entries),
+        stack=stack.to_dict(),
+    )
+
+
+def _entry(chip: Chip, dtype: str, **known: Any) -> Entry:
+    price = chip.price[0] if chip.price else None
+    power_w = chip.power.value if chip.power else None
+    return Entry(chip.name, chip.title, dtype, price=price, power_w=power_w, **known)
+
+
+def _beside(entry: Entry, chip: Chip, prediction: Prediction, first: tuple[Chip, Prediction]) -> Entry:
+    """The entry with its speed-up over the first chip, the rule of thumb, and the parts of the reason."""
+    base_chip, base = first
+    wanted = parse_precision(prediction.dtype)
+    compute, memory = _peak(chip, wanted) / _peak(base_chip, wanted), _bandwidth(chip) / _bandwidth(base_chip)
+    same = chip is base_chip
+    return Entry(
+        **{
+            **vars(entry),
+            "speedup": prediction.samples_per_s / base.samples_per_s,
+            "rule": None if same else sqrt(compute * memory),
+            "reasons": () if same else _reasons(chip, prediction, base_chip, base),
+        }
+    )
+
+
+def _with_base(entry: Entry, base: float) -> Entry:
+    rate = entry.samples_per_s
+    return Entry(**{**vars(entry), "speedup_over_first": rate / base if rate else None})
+
+
+def _reasons(chip: Chip, prediction: Prediction, base_chip: Chip, base: Prediction) -> tuple[Reason, ...]:
+    """Parts of the base's time by (bound there, bound here), the largest first."""
+    here = {layer.name: layer for layer in prediction.layers}
+    parts: dict[tuple[str, str], list[tuple[LayerPrediction, LayerPrediction]]] = {}
+    for layer in base.layers:
+        if layer.name in here:
+            parts.setdefault((layer.bound, here[layer.name].bound), []).append((layer, here[layer.name]))
+    total = base.seconds.middle
+    wanted = parse_precision(prediction.dtype)
+    reasons = []
+    for (before, after), pairs in parts.items():
+        seconds = sum(old.seconds.middle for old, _ in pairs)
+        # per sample, because the batches may differ
+        speedup = seconds / base.batch / (sum(new.seconds.middle for _, new in pairs) / prediction.batch)
+        what, old_figure = _figure(base_chip, before, wanted)
+        new_what, new_figure = _figure(chip, after, wanted)
+        alike = bool(what) and what == new_what
+        ratio = new_figure / old_figure if alike else None
+        reasons.append(Reason(seconds / total, before, after, speedup, what if alike else "", ratio))
+    return tuple(sorted(reasons, key=lambda reason: -reason.share))
+
+
+def _figure(chip: Chip, resource: str, wanted: Precision) -> tuple[str, float]:
+    """What kind of resource a bound is, and how much of it the chip has (more is faster)."""
+    if resource == chip.dram.name:
+        return "bandwidth", _bandwidth(chip)
+    if resource == "launch" and chip.launch:
+        return "launch", 1.0 / chip.launch.value
+    for matrix in (True, False):
+        engine, rate = engine_and_rate(chip, wanted, matrix=matrix)
+        if engine and engine.name == resource:
+            return "peak", rate
+    return "", 1.0
+
+
+def _peak(chip: Chip, wanted: Precision) -> float:
+    return engine_and_rate(chip, wanted, matrix=True)[1]
+
+
+def _bandwidth(chip: Chip) -> float:
+    return chip.dram.total_bandwidth or float("nan")
+
+
+def _path(chip: Chip, wanted: Precision) -> str:
+    """``tensor cores, fp32 sums``: where products are made and what they are summed in."""
+    actual, emulation = chip.resolve(wanted)
+    engine = chip.engine_for(wanted, matrix=True).name
+    if emulation:
+        return f"{engine} in {actual}: {emulation}"
+    return engine if actual.accumulate == actual.compute else f"{engine}, {actual.accumulate} sums"
+
+
+def words(speedup: float, reasons: Iterable[Reason]) -> str:
+    """``1.66x: 61 % of the time is bound by CUDA cores, where it has 1.62x the peak; 39 % by DRAM...``"""
+    known = list(reasons)
+    if not known:
+        return ""
+    large = [reason for reason in known if reason.share >= SMALL] or known[:1]
+    told = [_clause(reason, first=index == 0) for index, reason in enumerate(large)]
+    rest = [reason for reason in known if reason not in large]
+    if rest:
+        share = sum(reason.share for reason in rest)
+        faster = share / sum(reason.share / reason.speedup for reason in rest)
+        told.append(f"{_percent(share)} in smaller parts, {faster:.2f}x")
+    return f"{speedup:.2f}x: {'; '.join(told)}"
+
+
+def _clause(reason: Reason, *, first: bool) -> str:
+    share = _percent(reason.share)
+    start = f"{share} of the time is bound by {reason.before}" if first else f"{share} by {reason.before}"
+    if reason.ratio is None:
+        if reason.before == reason.after:
+            return f"{start}, {reason.speedup:.2f}x as fast here"
+        return f"{start}, here by {reason.after}, {reason.speedup:.2f}x"
+    noun = {"peak": "the peak", "bandwidth": "the bandwidth", "launch": "the launch rate"}[reason.what]
+    told = f"{start}, where it has {reason.ratio:.2f}x {noun}"
+    if reason.before != reason.after:
+        told += f" ({reason.after})"
+    if abs(reason.speedup / reason.ratio - 1) > 0.05:
+        told += f", {reason.speedup:.2f}x as fast"
+    return told
+
+
+def _percent(share: float) -> str:
+    return "under 1 %" if 0 < share < 0.005 else f"{share * 100:.0f} %"

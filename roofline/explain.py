@@ -1,0 +1,267 @@
+"""Where does the time of one layer come from? Every number that went into it, with its arithmetic.
+
+Nothing is computed a second way: the layer is lowered and timed exactly as :func:`roofline.predict.predict`
+does, and the parts are read off. What a fitted term costs is the time with it less the time with the
+term switched off, everything else as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from roofline import operators
+from roofline.core.calibration import Calibration, FamilyFit
+from roofline.core.chip import Chip, Engine
+from roofline.core.dtype import precision as parse_precision
+from roofline.core.network import Network
+from roofline.core.prediction import SCHEMA_VERSION, Interval
+from roofline.core.schedule import KINDS, Kernel, Schedule
+from roofline.core.stack import Stack
+from roofline.core.workload import Workload
+from roofline.devices import ceiling, cpu
+from roofline.errors import UnknownName
+from roofline.predict import resolve_calibration, resolve_chip, resolve_workload, shapes_of, time_schedule
+from roofline.units import format_si
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A tensor the layer touches."""
+
+    name: str
+    role: str
+    shape: tuple[int, ...]
+    dtype: str
+    bytes: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one resource alone would take, and the division that says so (empty for fitted models)."""
+
+    resource: str
+    seconds: float
+    arithmetic: str = ""
+
+
+@dataclass(frozen=True)
+class Term:
+    """A fitted parameter: ``uncertainty`` is one standard error of its logarithm.
+
+    ``seconds`` is what the term adds (negative: saves) here; None for a rate, which cannot be left out.
+    """
+
+    name: str
+    value: float
+    uncertainty: float | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class KernelAccount:
+    """One kernel of the layer with everything its time is made of. Seconds, bytes and op/B."""
+
+    family: str
+    op: str
+    flops: float
+    work: str
+    reads: float
+    weights: float
+    writes: float
+    parts: tuple[Part, ...]
+    formula: str
+    seconds: Interval
+    light: float
+    plain: float
+    bound: str
+    tier: str
+    intensity: float
+    engine: str
+    peak: str
+    ridge: float | None
+    plan: str = ""
+    terms: tuple[Term, ...] = ()
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The account of one layer of a net on a chip."""
+
+    chip: str
+    workload: str
+    batch: int
+    dtype: str
+    stack: Mapping[str, Any]
+    layer: str
+    op: str
+    attributes: Mapping[str, Any]
+    shapes: str
+    operands: tuple[Operand, ...]
+    kernels: tuple[KernelAccount, ...]
+    share: float
+    calibration: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> Interval:
+        spans = [kernel.seconds for kernel in self.kernels]
+        return Interval(*(sum(getattr(span, end) for span in spans) for end in ("low", "middle", "high")))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            **asdict(self),
+            "seconds": self.seconds.to_dict(),
+        }
+
+
+def explain(
+    chip: str | Path | Chip,
+    workload: str | Path | Network | Workload,
+    layer: str,
+    *,
+    batch: int | None = None,
+    bind: Mapping[str, int] | None = None,
+    dtype: str = "fp32",
+    stack: Stack | None = None,
+    calibration: str | Path | Calibration | None = None,
+) -> Explanation:
+    """Account for one layer; the other arguments as for :func:`roofline.predict.predict`.
+
+    Raises
+    ------
+    UnknownName : no layer of that name, with the nearest ones.
+    """
+    stack, part, wanted = stack or Stack(), resolve_chip(chip), parse_precision(dtype)
+    work = resolve_workload(workload, batch=batch, bind=bind, precision=wanted)
+    names = [node.name for node in work.nodes]
+    if layer not in names:
+        raise UnknownName(f"layer of {work.name}", layer, names, hint="'roofline workloads show' lists them")
+    index = names.index(layer)
+    fitted = resolve_calibration(part, wanted, calibration)
+    schedule = operators.lower(work, stack)
+    timing = time_schedule(schedule, part, stack=stack, calibration=fitted)
+    seen = part.with_units(stack.threads) if part.kind == "cpu" else part
+    plans = cpu.plan_labels(schedule, stack) if fitted else [""] * len(schedule)
+    accounts = []
+    for row in np.flatnonzero(schedule.layer == index):
+        kernel = schedule.kernel(int(row))
+        calibrated = timing.tiers[row] == "calibrated"
+        engine, rate = ceiling.engine_and_rate(
+            seen, parse_precision(kernel.precision), matrix=kernel.kind == KINDS[0]
+        )
+        bandwidth = seen.dram.total_bandwidth
+        traffic = kernel.reads + kernel.weights + kernel.writes
+        parts = [
+            Part(name, float(values[row]), "" if calibrated else _division(name, seen, kernel, engine, rate))
+            for name, values in timing.resources.items()
+            if values[row] > 0
+        ]
+        fit = fitted.families.get(plans[row]) if fitted and calibrated else None
+        accounts.append(
+            KernelAccount(
+                family=kernel.family,
+                op=kernel.op,
+                flops=kernel.flops,
+                work=_work(kernel),
+                reads=kernel.reads,
+                weights=kernel.weights,
+                writes=kernel.writes,
+                parts=tuple(parts),
+                formula=cpu.FORMULA if calibrated else ceiling.FORMULA,
+                seconds=Interval(float(timing.low[row]), float(timing.total[row]), float(timing.high[row])),
+                light=float(timing.light[row]),
+                plain=float(timing.ceiling[row]),
+                bound=timing.bound[row],
+                tier=timing.tiers[row],
+                intensity=kernel.flops / traffic if traffic else 0.0,
+                engine=engine.name if engine else "",
+                peak=_peak(engine, rate) if engine else "",
+                ridge=rate / bandwidth if engine and bandwidth else None,
+                plan=plans[row] if calibrated else "",
+                terms=_terms(plans[row], schedule.select(np.array([row])), fit, fitted) if fit and fitted else (),
+            )
+        )
+    node = work.nodes[index]
+    roles = [(name, "input") for name in node.inputs] + [(name, "weight") for name in node.weights]
+    operands = []
+    for name, role in [*roles, *((name, "output") for name in node.outputs)]:
+        tensor = work.tensors[name]
+        operands.append(Operand(name, role, tensor.shape, tensor.dtype.name, tensor.bytes))
+    own = sum(account.seconds.middle for account in accounts)
+    return Explanation(
+        chip=part.name,
+        workload=work.name,
+        batch=work.samples,
+        dtype=str(wanted),
+        stack=stack.to_dict(),
+        layer=layer,
+        op=node.op,
+        attributes=dict(node.attributes),
+        shapes=shapes_of(work, index),
+        operands=tuple(operands),
+        kernels=tuple(accounts),
+        share=own / float(timing.total.sum()) if len(schedule) else 0.0,
+        calibration=fitted.file if fitted else "",
+        warnings=tuple(filter(None, [part.resolve(wanted)[1]])),
+    )
+
+
+def _work(kernel: Kernel) -> str:
+    """The shape arithmetic behind the operations of a kernel."""
+    if kernel.kind == KINDS[0] and kernel.flops:
+        batch = f"{kernel.batch:,} x " if kernel.batch > 1 else ""
+        text = f"2 x {batch}m {kernel.m:,} x n {kernel.n:,} x k {kernel.k:,}"
+        exact = 2.0 * kernel.batch * kernel.m * kernel.n * kernel.k
+        return text if exact == kernel.flops else f"{text}, times {kernel.flops / exact:.3g}"
+    if kernel.elements and kernel.flops:
+        return f"{kernel.flops / kernel.elements:.3g} for each of {kernel.elements:,} elements"
+    return "none" if not kernel.flops else f"{kernel.flops:,.0f}"
+
+
+def _division(name: str, chip: Chip, kernel: Kernel, engine: Engine | None, rate: float) -> str:
+    if name == chip.dram.name and chip.dram.total_bandwidth:
+        traffic = kernel.reads + kernel.weights + kernel.writes
+        return f"{format_si(traffic, 'B')} / {format_si(chip.dram.total_bandwidth, 'B/s')}"
+    if engine is not None and name == engine.name:
+        return f"{format_si(kernel.flops, 'FLOP')} / {format_si(rate, 'FLOP/s')}"
+    return "one launch" if name == "launch" else ""
+
+
+def _peak(engine: Engine, rate: float) -> str:
+    """``36 units x 2 x 64 FMA x 1.62 GHz = 7.46 TFLOP/s (fp32)``."""
+    used = min(engine.rates, key=lambda p: abs(engine.peak(p) - rate))
+    clock, fma = format_si(engine.clock.hz(), "Hz"), engine.rates[used].value
+    return f"{engine.count.value:g} units x 2 x {fma:g} FMA x {clock} = {format_si(rate, 'FLOP/s')} ({used})"
+
+
+_NEUTRAL = {"sat_m": 0.0, "sat_n": 0.0, "sat_k": 0.0, "start": 0.0, "row": 0.0, "element": 0.0, "short": 0.0}
+_RATES = ("rate", "weight_bandwidth", "join")
+
+
+def _terms(plan: str, kernels: Schedule, fit: FamilyFit, calibration: Calibration) -> tuple[Term, ...]:
+    """Every parameter of the plan that concerns this kernel, with what it costs here."""
+    ceilings = cpu.Ceilings(**calibration.ceilings)
+
+    def seconds(parameters: Mapping[str, float]) -> float:
+        return float(cpu.plan_times(plan, kernels, parameters, ceilings).total[0])
+
+    whole, operator = seconds(fit.parameters), kernels.op_names[int(kernels.op[0])]
+    terms = []
+    for name, value in fit.parameters.items():
+        stem, colon, owner = name.partition(":")
+        if colon and owner != operator:
+            continue
+        without = None
+        if stem not in _RATES:
+            neutral = {**fit.parameters, name: _NEUTRAL.get(stem, 1.0)}
+            with np.errstate(all="ignore"):
+                without = whole - seconds(neutral)
+        terms.append(Term(name, value, fit.uncertainty.get(name), without))
+    return tuple(terms)
+
