@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from roofline import specs
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision
 from roofline.core.network import Network
 from roofline.errors import UsageError
-from roofline import specs
 from roofline.predict import memory_of, resolve_chip, resolve_workload
 
 LARGEST = 2**40
@@ -37,7 +37,9 @@ def largest_batch(
     if "batch" not in network.symbols:
         raise UsageError(f"{network.name} has no symbol 'batch', so there is no largest one")
     if part.dram.capacity is None:
-        raise UsageError(f"{part.name}: the capacity of {part.dram.name} is unknown, so there is no largest batch")
+        raise UsageError(
+            f"{part.name}: the capacity of {part.dram.name} is unknown, and so is the largest"
+        )
     wanted, capacity = precision(dtype), part.dram.capacity.value
 
     def need(batch: int) -> float:

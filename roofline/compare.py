@@ -143,11 +143,12 @@ def compare(
     chips: Sequence[str | Path | Chip],
     workload: str | Path | Network,
     *,
-    batch: int | Callable[[Chip, str], int] | None = None,
+    batch: int | Callable[[Chip, str], int | None] | None = None,
     bind: Mapping[str, int] | None = None,
     dtypes: Sequence[str] = ("fp32", "fp16"),
     stack: Stack | None = None,
     calibration: str | Path | Calibration | None = None,
+    mode: str = "inference",
 ) -> Comparison:
     """Predict a net on several chips and say why they differ.
 
@@ -180,6 +181,7 @@ def compare(
                     dtype=name,
                     stack=stack,
                     calibration=calibration,
+                    mode=mode,
                 )
             except Unsupported as error:
                 entries.append(_entry(part, name, refusal=str(error)))

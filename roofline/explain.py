@@ -24,8 +24,16 @@ from roofline.core.schedule import KINDS, Kernel, Schedule
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.devices import ceiling, cpu
-from roofline.errors import UnknownName
-from roofline.predict import resolve_calibration, resolve_chip, resolve_workload, shapes_of, time_schedule
+from roofline.errors import UnknownName, UsageError
+from roofline.predict import (
+    MODES,
+    Timing,
+    resolve_calibration,
+    resolve_chip,
+    resolve_workload,
+    shapes_of,
+    time_schedule,
+)
 from roofline.units import format_si
 
 
@@ -130,6 +138,7 @@ def explain(
     dtype: str = "fp32",
     stack: Stack | None = None,
     calibration: str | Path | Calibration | None = None,
+    mode: str = "inference",
 ) -> Explanation:
     """Account for one layer; the other arguments as for :func:`roofline.predict.predict`.
 
@@ -137,78 +146,89 @@ def explain(
     ------
     UnknownName : no layer of that name, with the nearest ones.
     """
+    if mode not in MODES:
+        raise UsageError(f"mode {mode!r} is not modelled; there is {', '.join(MODES)}")
     stack, part, wanted = stack or Stack(), resolve_chip(chip), parse_precision(dtype)
     work = resolve_workload(workload, batch=batch, bind=bind, precision=wanted)
-    names = [node.name for node in work.nodes]
-    if layer not in names:
-        raise UnknownName(f"layer of {work.name}", layer, names, hint="'roofline workloads show' lists them")
-    index = names.index(layer)
+    index = _index(work, layer)
     fitted = resolve_calibration(part, wanted, calibration)
     schedule = operators.lower(work, stack)
     timing = time_schedule(schedule, part, stack=stack, calibration=fitted)
     seen = part.with_units(stack.threads) if part.kind == "cpu" else part
-    plans = cpu.plan_labels(schedule, stack) if fitted else [""] * len(schedule)
-    accounts = []
-    for row in np.flatnonzero(schedule.layer == index):
-        kernel = schedule.kernel(int(row))
-        calibrated = timing.tiers[row] == "calibrated"
-        engine, rate = ceiling.engine_and_rate(
-            seen, parse_precision(kernel.precision), matrix=kernel.kind == KINDS[0]
-        )
-        bandwidth = seen.dram.total_bandwidth
-        traffic = kernel.reads + kernel.weights + kernel.writes
-        parts = [
-            Part(name, float(values[row]), "" if calibrated else _division(name, seen, kernel, engine, rate))
-            for name, values in timing.resources.items()
-            if values[row] > 0
-        ]
-        fit = fitted.families.get(plans[row]) if fitted and calibrated else None
-        accounts.append(
-            KernelAccount(
-                family=kernel.family,
-                op=kernel.op,
-                flops=kernel.flops,
-                work=_work(kernel),
-                reads=kernel.reads,
-                weights=kernel.weights,
-                writes=kernel.writes,
-                parts=tuple(parts),
-                formula=cpu.FORMULA if calibrated else ceiling.FORMULA,
-                seconds=Interval(float(timing.low[row]), float(timing.total[row]), float(timing.high[row])),
-                light=float(timing.light[row]),
-                plain=float(timing.ceiling[row]),
-                bound=timing.bound[row],
-                tier=timing.tiers[row],
-                intensity=kernel.flops / traffic if traffic else 0.0,
-                engine=engine.name if engine else "",
-                peak=_peak(engine, rate) if engine else "",
-                ridge=rate / bandwidth if engine and bandwidth else None,
-                plan=plans[row] if calibrated else "",
-                terms=_terms(plans[row], schedule.select(np.array([row])), fit, fitted) if fit and fitted else (),
-            )
-        )
+    plans = cpu.plan_labels(schedule, stack) if fitted else []
+    rows = [int(row) for row in np.flatnonzero(schedule.layer == index)]
     node = work.nodes[index]
-    roles = [(name, "input") for name in node.inputs] + [(name, "weight") for name in node.weights]
-    operands = []
-    for name, role in [*roles, *((name, "output") for name in node.outputs)]:
-        tensor = work.tensors[name]
-        operands.append(Operand(name, role, tensor.shape, tensor.dtype.name, tensor.bytes))
-    own = sum(account.seconds.middle for account in accounts)
     return Explanation(
         chip=part.name,
         workload=work.name,
         batch=work.samples,
         dtype=str(wanted),
         stack=stack.to_dict(),
-        layer=layer,
+        layer=node.name,
         op=node.op,
         attributes=dict(node.attributes),
         shapes=shapes_of(work, index),
-        operands=tuple(operands),
-        kernels=tuple(accounts),
-        share=own / float(timing.total.sum()) if len(schedule) else 0.0,
+        operands=_operands(work, index),
+        kernels=tuple(_account(timing, row, seen, fitted, plans[row] if plans else "") for row in rows),
+        share=float(timing.total[rows].sum() / timing.total.sum()) if rows else 0.0,
         calibration=fitted.file if fitted else "",
         warnings=tuple(filter(None, [part.resolve(wanted)[1]])),
+    )
+
+
+def _index(work: Workload, layer: str) -> int:
+    """Number of the node of that name; of a folded name (``layer3.*.conv2``) the first."""
+    for index, node in enumerate(work.nodes):
+        if layer in (node.name, node.template):
+            return index
+    names = [node.name for node in work.nodes]
+    raise UnknownName(f"layer of {work.name}", layer, names, hint="'roofline workloads show' lists them")
+
+
+def _operands(work: Workload, index: int) -> tuple[Operand, ...]:
+    node = work.nodes[index]
+    named = [
+        *((name, "input") for name in node.inputs),
+        *((name, "weight") for name in node.weights),
+        *((name, "output") for name in node.outputs),
+    ]
+    tensors = [(work.tensors[name], role) for name, role in named]
+    return tuple(Operand(t.name, role, t.shape, t.dtype.name, t.bytes) for t, role in tensors)
+
+
+def _account(timing: Timing, row: int, chip: Chip, fitted: Calibration | None, plan: str) -> KernelAccount:
+    kernel = timing.schedule.kernel(row)
+    traffic = kernel.reads + kernel.weights + kernel.writes
+    engine, rate = ceiling.engine_and_rate(
+        chip, parse_precision(kernel.precision), matrix=kernel.kind == KINDS[0]
+    )
+    bandwidth = chip.dram.total_bandwidth
+    fit = fitted.families.get(plan) if fitted and timing.tiers[row] == "calibrated" else None
+    return KernelAccount(
+        family=kernel.family,
+        op=kernel.op,
+        flops=kernel.flops,
+        work=_work(kernel),
+        reads=kernel.reads,
+        weights=kernel.weights,
+        writes=kernel.writes,
+        parts=tuple(
+            Part(name, float(values[row]), "" if fit else _division(name, chip, kernel, engine, rate))
+            for name, values in timing.resources.items()
+            if values[row] > 0
+        ),
+        formula=cpu.FORMULA if fit else ceiling.FORMULA,
+        seconds=Interval(float(timing.low[row]), float(timing.total[row]), float(timing.high[row])),
+        light=float(timing.light[row]),
+        plain=float(timing.ceiling[row]),
+        bound=timing.bound[row],
+        tier=timing.tiers[row],
+        intensity=kernel.flops / traffic if traffic else 0.0,
+        engine=engine.name if engine else "",
+        peak=_peak(engine, rate) if engine else "",
+        ridge=rate / bandwidth if engine and bandwidth else None,
+        plan=plan if fit else "",
+        terms=_terms(plan, timing.schedule.select(np.array([row])), fit, fitted) if fit and fitted else (),
     )
 
 
@@ -264,4 +284,3 @@ def _terms(plan: str, kernels: Schedule, fit: FamilyFit, calibration: Calibratio
                 without = whole - seconds(neutral)
         terms.append(Term(name, value, fit.uncertainty.get(name), without))
     return tuple(terms)
-

@@ -28,9 +28,6 @@ from roofline.devices import ceiling, cpu
 from roofline.errors import Unsupported, UsageError
 
 Floats = NDArray[np.float64]
-LOW, HIGH = "0.05", "0.95"
-"""Quantiles that make the nominal 90 % interval."""
-
 MODES = ("inference",)
 
 
@@ -163,10 +160,11 @@ def time_schedule(
         fitted_bound = fitted.bound()
         bound = [new if ok else old for new, old, ok in zip(fitted_bound, bound, known, strict=True)]
         tiers = ["calibrated" if ok else "datasheet" for ok in known]
-        names = cpu.plan_labels(schedule, stack)
-        for end, target in ((LOW, low), (HIGH, high)):
-            factor = np.array([_quantile(calibration, name, end) for name in names])
-            target[known] = (total * factor)[known]
+        names = np.array(cpu.plan_labels(schedule, stack))
+        for name, fit in calibration.families.items():
+            mine = known & (names == name)
+            factors = fit.interval(total[mine])
+            low[mine], high[mine] = total[mine] * factors[0], total[mine] * factors[1]
     total = np.maximum(total, light)
     low = np.clip(low, light, total)
     high = np.where(np.isnan(high), total * DATASHEET_SLOWEST, np.maximum(high, total))
@@ -175,12 +173,6 @@ def time_schedule(
 
 DATASHEET_SLOWEST = 4.0
 """Upper end of an uncalibrated interval, as a multiple of the plain roofline."""
-
-
-def _quantile(calibration: Calibration, plan: str, level: str) -> float:
-    """exp of a residual quantile of a plan; the datasheet range where the plan was not fitted."""
-    fit = calibration.families.get(plan)
-    return float(np.exp(fit.quantiles[level])) if fit and level in fit.quantiles else float("nan")
 
 
 def _combine(

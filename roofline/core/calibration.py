@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class FamilyFit:
@@ -14,7 +17,9 @@ class FamilyFit:
     parameters, uncertainty : by name; uncertainty is one standard error of the logarithm.
     quantiles : quantiles of log(measured / predicted) on held-out groups, level -> value.
     points : rows fitted; ``range`` is feature -> (smallest, largest) among them.
-    median_error : held-out median of |predicted / measured - 1|.
+    median_error, p90_error : held-out quantiles of |predicted / measured - 1|.
+    spread : (seconds, low, high) rows: around a prediction of that many seconds, the 5 % and 95 %
+        quantiles of log(measured / predicted). Short calls and long ones err differently.
     """
 
     parameters: Mapping[str, float]
@@ -24,6 +29,19 @@ class FamilyFit:
     range: Mapping[str, tuple[float, float]]
     median_error: float
     p90_error: float = 0.0
+    spread: tuple[tuple[float, float, float], ...] = ()
+
+    def interval(self, seconds: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Factors (low, high) around predictions of ``seconds``, interpolated over log seconds.
+
+        NaN where the fit knows no residuals.
+        """
+        if not self.spread:
+            unknown = np.full(np.shape(seconds), np.nan)
+            return unknown, unknown
+        centre, low, high = np.array(self.spread).T
+        where = np.log(np.maximum(seconds, 1e-12))
+        return np.exp(np.interp(where, np.log(centre), low)), np.exp(np.interp(where, np.log(centre), high))
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,9 @@ class Precision:
     accumulate: str
 
     def __str__(self) -> str:
-        return self.compute if self.accumulate == self.compute else f"{self.compute}/{self.accumulate}"
+        """``fp16`` where it accumulates as PyTorch does, else ``fp16/fp16``; parses back to itself."""
+        default = self.accumulate == _ACCUMULATES.get(self.compute, "fp32")
+        return self.compute if default else f"{self.compute}/{self.accumulate}"
 
     @property
     def storage(self) -> DType:

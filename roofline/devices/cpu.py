@@ -4,11 +4,10 @@ One equation for every plan (docs/model.md derives each term and says what it bu
 
     compute = work / rate * (1 + sat_m/m) (1 + sat_n/n) (1 + sat_k/k) * unaligned * strided
     memory  = traffic / (activations * B(traffic)) * unaligned_memory + weights / weight_bandwidth * skinny
-    time    = start + row * rows + element * elements + (compute^join + memory^join)^(1/join) + faults
+    time    = start + row * rows + (compute^join + memory^join)^(1/join)
 
 ``B(w)`` is the measured bandwidth for a working set of w bytes, falling from the cache plateau to
-DRAM: B(w) = dram + (cache - dram) / (1 + (w / knee)^2). A buffer above the allocator's mmap threshold
-is fresh memory and pays ``fault_s`` per 4 KiB page. Plans switch terms on; the others stay neutral.
+DRAM: B(w) = dram + (cache - dram) / (1 + (w / knee)^2). Plans switch terms on; the others stay neutral.
 
 A plan is the code path the stack takes, which for convolutions is not the operator family: see
 :func:`plans`.
@@ -27,33 +26,29 @@ from roofline.core.stack import Stack
 from roofline.core.times import Times, p_mean
 
 Floats = NDArray[np.float64]
-PAGE = 4096.0
 BLOCK = 16
 """fp32 lanes of a 512-bit register: the channel block of oneDNN's layouts."""
+
+OUTPUT_BUFFERS = 3.0
+"""Buffers an eager network's outputs rotate through: fresh memory was last touched that long ago."""
+
+WRITE_ALLOCATE = 2.0
+"""Times a fresh output crosses the memory system: its lines are read before they are overwritten."""
 
 RESOURCES = ("compute", "memory", "dispatch")
 
 
 @dataclass(frozen=True)
 class Ceilings:
-    """What the machine does at best, measured: bandwidths in B/s, ``knee`` and ``fault_bytes`` in B.
-
-    ``fault_s``: seconds per page of fresh memory, paid by buffers of at least ``fault_bytes``.
-    """
+    """How a stream of reads and writes slows down with its working set: B/s, B/s and B."""
 
     cache: float
     dram: float
     knee: float
-    fault_s: float = 0.0
-    fault_bytes: float = 2.0**25
 
     def bandwidth(self, working_set: Floats) -> Floats:
         """B/s for a working set in bytes."""
         return self.dram + (self.cache - self.dram) / (1.0 + (working_set / self.knee) ** 2)
-
-    def fault_seconds(self, buffer: Floats) -> Floats:
-        """Seconds to touch a fresh buffer of that many bytes."""
-        return np.where(buffer >= self.fault_bytes, buffer / PAGE * self.fault_s, 0.0)
 
 
 @dataclass(frozen=True)
@@ -64,14 +59,12 @@ class Plan:
     work : operations (or elements) the path really executes.
     read_passes, write_passes : times each activation byte crosses the memory system, which is more
         than once where a path copies its operands into a layout of its own.
-    fresh : buffers the path allocates, in units of (reads, writes).
     """
 
     free: Mapping[str, tuple[float, float, float]]
     work: Callable[[Schedule], Floats]
     read_passes: float = 1.0
     write_passes: float = 1.0
-    fresh: tuple[float, float] = (0.0, 1.0)
 
 
 def _up(values: NDArray[np.int64], block: int = BLOCK) -> Floats:
@@ -90,7 +83,8 @@ def _gemm_work(s: Schedule) -> Floats:
 def _blocked_work(s: Schedule) -> Floats:
     """Operations with channels padded to blocks of 16; images of at most 4 channels stay as they are."""
     channels = s.k / s.taps
-    inner = np.where(channels <= 4, channels, np.ceil(channels / BLOCK) * BLOCK)
+    block = np.where(channels <= BLOCK // 2, BLOCK // 2, BLOCK)
+    inner = np.where(channels <= 4, channels, np.ceil(channels / block) * block)
     return 2.0 * s.batch * s.m * _up(s.n) * s.taps * inner
 
 
@@ -125,20 +119,24 @@ _STREAM = {
 }
 _WEIGHTS = {"weight_bandwidth": (2e10, 1e8, 1e12)}
 _ROW = {"row": (2e-9, 1e-12, 1e-5)}
+_PRODUCT = {"row": (3e-7, 1e-10, 1e-4)}
 
 PLANS: dict[str, Plan] = {
-    "linear": Plan({**_GEMM, **_WEIGHTS, "skinny": (1.5, 0.3, 10.0)}, _gemm_work),
+    "linear": Plan({**_GEMM, **_WEIGHTS, "remainder": (0.5, 1e-3, 5.0)}, _gemm_work),
+    "skinny": Plan(
+        {**_START, "rate:": (1e11, 1e8, 1e14), **_WEIGHTS, "sat_n": (4.0, 1e-3, 300.0), "join": (1.5, 0.7, 8.0)},
+        _flops,
+    ),
     "gemv": Plan({**_START, **_WEIGHTS, "sat_n": (4.0, 1e-3, 300.0)}, _flops),
-    "bmm": Plan({**_GEMM, **_ROW}, _gemm_work),
-    "attention": Plan({**_GEMM, **_ROW, "element": (4e-10, 1e-12, 1e-7)}, _flops),
+    "bmm": Plan({**_GEMM, **_PRODUCT, "remainder": (0.5, 1e-3, 5.0)}, _gemm_work),
+    "attention": Plan({**_GEMM, **_PRODUCT, "element": (4e-10, 1e-12, 1e-7)}, _flops),
     "conv-blocked": Plan(
         {**_GEMM, **_WEIGHTS, "strided": (1.05, 0.5, 3.0), "pointwise": (1.05, 0.3, 5.0), "thin": (1.0, 0.3, 8.0)},
         _blocked_work,
         read_passes=2.0,
-        write_passes=3.0,
-        fresh=(1.0, 2.0),
+        write_passes=2.0,
     ),
-    "conv-gemm": Plan({**_GEMM, **_WEIGHTS, **_ROW}, _gemm_work),
+    "conv-gemm": Plan({**_GEMM, **_WEIGHTS, **_PRODUCT}, _gemm_work),
     "depthwise": Plan(
         {
             **_START,
@@ -151,7 +149,6 @@ PLANS: dict[str, Plan] = {
             "join": (1.2, 0.7, 8.0),
         },
         _depthwise_work,
-        fresh=(1.0, 2.0),
     ),
     "elementwise": Plan(_STREAM, _elements),
     "norm": Plan({**_STREAM, **_ROW, "sat_k:": (16.0, 1e-2, 1e4)}, _elements),
@@ -179,6 +176,7 @@ def plans(schedule: Schedule, stack: Stack = Stack()) -> NDArray[np.int64]:  # n
     for name in PLAN_NAMES:
         if name in FAMILIES:
             codes[schedule.in_family(name)] = PLAN_NAMES.index(name)
+    codes[schedule.in_family("linear") & (schedule.m < 8)] = PLAN_NAMES.index("skinny")
     codes[schedule.in_family("linear") & (schedule.m == 1)] = PLAN_NAMES.index("gemv")
     convolution = schedule.in_family("conv", "conv1x1")
     shaped = (schedule.stride > 1) | (schedule.images >= 16) | (schedule.taps > 1) | (stack.threads > 1)
@@ -191,6 +189,16 @@ def plans(schedule: Schedule, stack: Stack = Stack()) -> NDArray[np.int64]:  # n
     codes[convolution & shaped & large] = PLAN_NAMES.index("conv-blocked")
     codes[convolution & ~(shaped & large)] = PLAN_NAMES.index("conv-gemm")
     return codes
+
+
+def _remainder_kernels(size: NDArray[np.int64], tile: int) -> NDArray[np.int64]:
+    """Kernels of width tile/2, tile/4 ... 1 that cover what whole tiles leave over: the bits of size % tile."""
+    rest = size % tile
+    bits = np.zeros_like(rest)
+    while tile > 1:
+        tile //= 2
+        bits += (rest // tile) % 2
+    return bits
 
 
 def _input_bytes(s: Schedule) -> Floats:
@@ -228,6 +236,8 @@ def plan_times(name: str, kernels: Schedule, parameters: Mapping[str, float], ce
     compute = plan.work(kernels) / value("rate", np.inf)
     for side in ("m", "n", "k"):
         compute = compute * (1.0 + value(f"sat_{side}", 0.0) / np.maximum(getattr(kernels, side), 1))
+    bits = _remainder_kernels(kernels.n, 8)
+    compute = compute * (1.0 + value("remainder", 0.0) * bits / np.ceil(kernels.n / 8))
     compute = compute * np.where(unaligned, value("unaligned", 1.0), 1.0)
     compute = compute * np.where(kernels.stride > 1, value("strided", 1.0), 1.0)
     compute = compute * np.where(kernels.taps == 1, value("pointwise", 1.0), 1.0)
@@ -236,30 +246,25 @@ def plan_times(name: str, kernels: Schedule, parameters: Mapping[str, float], ce
     inplace = (kernels.target == kernels.source) & (kernels.target >= 0)
     read_passes = np.where(thin, 1.0, plan.read_passes)
     reads = _input_bytes(kernels) if plan.read_passes > 1 else kernels.reads
-    traffic = read_passes * reads + plan.write_passes * kernels.writes
-    working_set = reads + np.where(inplace, 0.0, 3.0 * kernels.writes)
+    traffic = read_passes * reads + plan.write_passes * np.where(inplace, 1.0, WRITE_ALLOCATE) * kernels.writes
+    working_set = reads + np.where(inplace, 0.0, OUTPUT_BUFFERS * kernels.writes)
     memory = traffic / (value("activations", 1.0) * ceilings.bandwidth(working_set))
     memory = memory * np.where(unaligned, value("unaligned_memory", 1.0), 1.0)
     if "weight_bandwidth" in plan.free:
-        skinny = np.where((kernels.m > 1) & (kernels.m < 8), value("skinny", 1.0), 1.0)
-        memory = memory + kernels.weights / value("weight_bandwidth", 1.0) * skinny
+        memory = memory + kernels.weights / value("weight_bandwidth", 1.0)
     elif "activations" in plan.free:
         memory = memory + kernels.weights / ceilings.dram
-
-    fresh = plan.fresh[1] * ceilings.fault_seconds(np.where(inplace, 0.0, kernels.writes))
-    if plan.fresh[0]:
-        fresh = fresh + plan.fresh[0] * ceilings.fault_seconds(np.where(thin, 0.0, reads))
 
     rows = kernels.batch * (kernels.images if name == "conv-gemm" else 1) if name in _BATCHED else kernels.m
     dispatch = value("start", 0.0) + value("row", 0.0) * rows
     compute = compute + value("element", 0.0) * kernels.elements
     compute = compute + np.where(kernels.k < BLOCK, value("short", 0.0), 0.0) * kernels.elements
-    total = dispatch + p_mean(compute, memory, p=value("join", 1.0)) + fresh
-    return Times({"compute": compute, "memory": memory + fresh, "dispatch": dispatch}, total, FORMULA)
+    total = dispatch + p_mean(compute, memory, p=value("join", 1.0))
+    return Times({"compute": compute, "memory": memory, "dispatch": dispatch}, total, FORMULA)
 
 
 _BATCHED = ("bmm", "attention", "conv-gemm")
-FORMULA = "start + row * rows + (compute^join + memory^join)^(1/join) + faults"
+FORMULA = "start + row * rows + (compute^join + memory^join)^(1/join)"
 
 
 def cpu_times(

@@ -65,6 +65,25 @@ def design(rows: int, *, seed: int = 0) -> list[Question]:
     return [questions[index] for index in order]
 
 
+def ladder() -> list[Question]:
+    """Streams from 64 KiB to 128 MiB: how bandwidth falls from the caches to DRAM.
+
+    A copying ReLU, the same in place (the most bandwidth one core gets), an addition and a sum.
+    """
+    steps = [round(2.0 ** (exponent / 2)) * 64 for exponent in range(16, 39)]
+    return [
+        question
+        for size in steps
+        for question in (
+            Question("elementwise", "relu", {}, ((size,),)),
+            Question("elementwise", "relu", {"inplace": True}, ((size,),)),
+            Question("elementwise", "add", {}, ((size,), (size,))),
+            Question("reduction", "sum", {}, ((size,),)),
+        )
+        if size * (3 if question.op == "add" else 2) <= 2**26
+    ]
+
+
 def _log(rng: np.random.Generator, low: float, high: float) -> int:
     return round(float(np.exp(rng.uniform(np.log(low), np.log(high)))))
 

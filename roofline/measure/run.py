@@ -56,7 +56,7 @@ class Pool:
 
 
 def build_calls(
-    op: str, attributes: Mapping[str, Any], inputs: Sequence[Sequence[int]], *, dtype: str, device: str, pool: Pool
+    op: str, attributes: Mapping[str, Any], inputs: Sequence[Sequence[int]], *, device: str, pool: Pool
 ) -> Iterator[Call]:
     """Endless calls of one operator, each with the next weights of the pool.
 
@@ -66,10 +66,8 @@ def build_calls(
     MissingExtra : torch is not installed.
     """
     torch = import_torch()
-    kind = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, "fp64": torch.float64}[dtype]
-
     def tensor(shape: Sequence[int]) -> Any:
-        return torch.randn(*shape, device=device, dtype=torch.float32).to(kind)
+        return pool.take(shape).clone()
 
     if op in _WEIGHTLESS:
         tensors = [tensor(shape) for shape in inputs]
@@ -109,6 +107,8 @@ def _binary(name: str) -> Callable[..., Call]:
     def make(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
         a, b = tensors
         if attributes.get("inplace"):
+            if name in ("mul", "div"):
+                b = b.sign()  # repeated, any other factor ends in zero, infinity or denormals
             method = getattr(a, f"{name}_")
             return lambda: method(b)
         function = getattr(torch, name)
@@ -218,7 +218,8 @@ def _layer_norm(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any
 
 
 def _embedding(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], pool: Pool) -> Call:
-    ids = tensors[0]
+    # other rows at every call: the same ones would soon lie in the cache
+    ids = torch.randint(0, int(attributes["entries"]), tensors[0].shape, device=tensors[0].device)
     table = pool.take((int(attributes["entries"]), int(attributes["features"])))
     function = torch.nn.functional.embedding
     return lambda: function(ids, table)

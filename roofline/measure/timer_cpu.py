@@ -36,8 +36,21 @@ class Burst:
     @property
     def best(self) -> float:
         """Minimum of the clean samples, else the minimum thread CPU time."""
-        kept = [s for s, ok in zip(self.seconds, self.clean, strict=True) if ok]
+        kept = self._kept()
         return min(kept) if kept else min(self.cpu_seconds)
+
+    @property
+    def typical(self) -> float:
+        """Lower quartile of the clean samples, else the minimum thread CPU time.
+
+        A network runs each operator once, so what it adds up are ordinary calls: sums of minima came
+        out 6 % faster than networks run, sums of lower quartiles 4 % (six networks).
+        """
+        kept = sorted(self._kept())
+        return kept[(len(kept) - 1) // 4] if kept else min(self.cpu_seconds)
+
+    def _kept(self) -> list[float]:
+        return [s for s, ok in zip(self.seconds, self.clean, strict=True) if ok]
 
     @property
     def contended(self) -> bool:
@@ -45,7 +58,7 @@ class Burst:
 
 
 def burst_cold(
-    calls: Iterator[Callable[[], Any]], flush: Callable[[], Any], *, seconds: float = 0.012, at_least: int = 3
+    calls: Iterator[Callable[[], Any]], flush: Callable[[], Any], *, seconds: float = 0.012, at_least: int = 3, warm_up: int = 0
 ) -> Burst:
     """One call at a time, each after ``flush``; the flush is not timed.
 
@@ -56,6 +69,8 @@ def burst_cold(
     walls: list[float] = []
     cpus: list[float] = []
     clean: list[bool] = []
+    for _ in range(warm_up):
+        next(calls)()
     held: deque[Any] = deque(maxlen=2)
     end = clock() + seconds
     while len(walls) < at_least or clock() < end:

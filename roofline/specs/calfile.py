@@ -59,6 +59,7 @@ def _family(families: Fields, name: str) -> FamilyFit:
         range=_ranges(entry),
         median_error=entry.number("median_error", required="the held-out median error"),
         p90_error=entry.number("p90_error"),
+        spread=_spread(entry),
     )
     entry.finish()
     return fit
@@ -86,6 +87,21 @@ def _ranges(fields: Fields) -> dict[str, tuple[float, float]]:
         )
         ranges[name] = (low, high)
     return ranges
+
+
+def _spread(fields: Fields) -> tuple[tuple[float, float, float], ...]:
+    """Rows [seconds, low, high] of numbers."""
+    rows = fields.raw("spread")
+    if rows is None:
+        return ()
+    if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == 3 for row in rows):
+        fields.note("expected rows [seconds, low, high]", "spread")
+        return ()
+    numbers = [
+        [finite(value, lambda message, i=i: fields.note(message, "spread", i)) for value in row]  # type: ignore[misc]
+        for i, row in enumerate(rows)
+    ]
+    return tuple((row[0], row[1], row[2]) for row in numbers)
 
 
 def _free(fields: Fields, key: str) -> dict[str, Any]:
@@ -137,6 +153,7 @@ def _text(calibration: Calibration) -> str:
                 "points": fit.points,
                 "median_error": fit.median_error,
                 "p90_error": fit.p90_error,
+                "spread": [list(row) for row in fit.spread],
                 "parameters": fit.parameters,
                 "uncertainty": fit.uncertainty,
                 "quantiles": fit.quantiles,

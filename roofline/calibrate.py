@@ -1,0 +1,333 @@
+"""What do measured rows teach about this CPU? Fit every plan of the device model, and say how well.
+
+Errors are relative, so everything is fitted in logarithms, with a loss that does not let a few odd rows
+rule (soft L1 above 10 %), and with every parameter held weakly to where physics put it (a third of a
+decade is worth a little). What is reported is held out: rows are grouped by operator and octave of
+work, groups are dealt into five folds, and a row is only ever scored by a fit that saw none of its
+group. The residuals of those predictions make the intervals (split conformal: Lei et al., JASA 113,
+2018).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roofline import operators
+from roofline.core.calibration import Calibration, FamilyFit
+from roofline.core.chip import Chip
+from roofline.core.dtype import precision as parse_precision
+from roofline.core.measurement import Measurement
+from roofline.core.schedule import FAMILIES, Schedule
+from roofline.core.stack import Stack
+from roofline.devices import ceiling, cpu
+from roofline.errors import DataError, RooflineError
+
+Floats = NDArray[np.float64]
+
+FOLDS = 5
+PRIOR = 0.02
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+LIGHT_TOLERANCE = 0.03
+"""Rows this much faster than light are kept out of fits and counted."""
+BINS, BIN_ROWS = 3, 25
+MIN_ROWS = 6
+"""A plan with fewer rows is not fitted."""
+
+LADDER_OPS = ("relu", "add")
+"""Streams whose arithmetic is free: they show the bandwidth."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Measured operators as one schedule: kernel i took ``seconds[i]``.
+
+    ``group`` is the shape group of each row, ``left_out`` counts what was not used, by reason.
+    """
+
+    measurements: tuple[Measurement, ...]
+    schedule: Schedule
+    seconds: Floats
+    group: tuple[str, ...]
+    stack: Stack
+    left_out: Mapping[str, int]
+
+    def select(self, rows: NDArray[Any]) -> Rows:
+        index = np.flatnonzero(rows) if rows.dtype == bool else rows
+        return Rows(
+            tuple(self.measurements[i] for i in index),
+            self.schedule.select(index),
+            self.seconds[index],
+            tuple(self.group[i] for i in index),
+            self.stack,
+            self.left_out,
+        )
+
+    @property
+    def fold(self) -> NDArray[np.int64]:
+        """The fold each row's group was dealt into; the same group always gets the same fold."""
+        dealt = {g: int(hashlib.sha256(g.encode()).hexdigest(), 16) % FOLDS for g in set(self.group)}
+        return np.array([dealt[g] for g in self.group], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Predictions of rows by fits that did not see them; NaN where a plan could not be fitted."""
+
+    predicted: Floats
+    low: Floats
+    high: Floats
+
+
+def operator_rows(
+    measurements: Sequence[Measurement], chip: Chip, *, dtype: str = "fp32", cache: str = "cold"
+) -> Rows:
+    """The rows of a file that a calibration of ``chip`` can be fitted on.
+
+    Raises
+    ------
+    DataError : none of that chip, dtype and cache state; the message says what there is.
+    """
+    of_chip = [m for m in measurements if m.kind == "operator" and m.chip == chip.name]
+    if not of_chip:
+        others = sorted({m.chip for m in measurements if m.kind == "operator"})
+        raise DataError(
+            f"no operator rows of {chip.name}: "
+            + (f"they are of {', '.join(others)}" if others else "there are no operator rows at all")
+        )
+    wanted = [m for m in of_chip if m.dtype == dtype and m.cache == cache]
+    if not wanted:
+        raise DataError(f"{chip.name}: no {cache} {dtype} operator rows among {len(of_chip)}")
+    stack = wanted[0].stack
+    left_out: dict[str, int] = {"another stack": sum(m.stack != stack for m in wanted)}
+    kept, kernels = [], []
+    for row in wanted:
+        if row.stack != stack:
+            continue
+        try:
+            work = operators.single(row.op, row.attributes, row.inputs, parse_precision(row.dtype))
+            lowered = list(operators.lower(work, stack))
+        except RooflineError:
+            left_out["unknown to the operators"] = left_out.get("unknown to the operators", 0) + 1
+            continue
+        if len(lowered) == 1:
+            kept.append(row)
+            kernels += lowered
+    schedule = Schedule.of(kernels)
+    seconds = np.array([row.seconds for row in kept])
+    rows = Rows(tuple(kept), schedule, seconds, shape_groups(schedule), stack, left_out)
+    impossible = seconds < (1.0 - LIGHT_TOLERANCE) * ceiling.light(schedule, chip.with_units(stack.threads))
+    left_out["faster than light"] = int(impossible.sum())
+    return rows.select(~impossible)
+
+
+def shape_groups(schedule: Schedule) -> tuple[str, ...]:
+    """Operator family, operator and octave of work: rows of a group resemble each other."""
+    work = np.maximum(np.maximum(schedule.flops, schedule.elements), 1.0)
+    octave = np.round(np.log2(work)).astype(int)
+    return tuple(
+        f"{FAMILIES[family]}/{schedule.op_names[op]}/{size}"
+        for family, op, size in zip(schedule.family, schedule.op, octave, strict=True)
+    )
+
+
+def calibrate(rows: Rows, chip: Chip, *, data: Mapping[str, Any] | None = None) -> Calibration:
+    """Fit every plan the rows cover, with held-out errors and residual quantiles.
+
+    data : what the rows are (file name, sha256...), kept with the calibration.
+    """
+    ceilings = fit_ceilings(rows)
+    held = cross_validate(rows)
+    codes = cpu.plans(rows.schedule, rows.stack)
+    families = {}
+    for code in np.unique(codes):
+        mine = np.flatnonzero(codes == code)
+        if code < 0 or len(mine) < MIN_ROWS:
+            continue
+        name, part = cpu.PLAN_NAMES[code], rows.select(mine)
+        parameters, uncertainty = fit_plan(name, part.schedule, part.seconds, ceilings)
+        error = np.abs(held.predicted[mine] / part.seconds - 1.0)
+        residual = np.log(part.seconds / held.predicted[mine])
+        families[name] = FamilyFit(
+            parameters=parameters,
+            uncertainty=uncertainty,
+            quantiles={f"{level:g}": quantile(residual, level) for level in LEVELS},
+            points=len(mine),
+            range={
+                "flops": (float(part.schedule.flops.min()), float(part.schedule.flops.max())),
+                "bytes": (float(part.schedule.bytes.min()), float(part.schedule.bytes.max())),
+            },
+            median_error=float(np.nanmedian(error)),
+            p90_error=float(np.nanquantile(error, 0.9)),
+            spread=residual_spread(held.predicted[mine], residual),
+        )
+    return Calibration(
+        chip=chip.name,
+        architecture=chip.architecture,
+        model="cpu",
+        dtype=rows.measurements[0].dtype,
+        stack=rows.stack.to_dict(),
+        families=families,
+        ceilings={"cache": ceilings.cache, "dram": ceilings.dram, "knee": ceilings.knee},
+        data={**(data or {}), "rows": len(rows.seconds), "left_out": {k: v for k, v in rows.left_out.items() if v}},
+    )
+
+
+def cross_validate(rows: Rows) -> HeldOut:
+    """Predict every row from the folds it is not in, with intervals from the other folds' residuals."""
+    fold = rows.fold
+    codes = cpu.plans(rows.schedule, rows.stack)
+    predicted = np.full(len(rows.seconds), np.nan)
+    for number in range(FOLDS):
+        train, test = fold != number, np.flatnonzero(fold == number)
+        if len(test) and train.any():
+            predicted[test] = fit_and_predict(rows.select(train), rows.schedule.select(test))
+    low, high = np.full_like(predicted, np.nan), np.full_like(predicted, np.nan)
+    residual = np.log(rows.seconds / predicted)
+    for code in np.unique(codes):
+        for number in range(FOLDS):
+            mine, others = (codes == code) & (fold == number), (codes == code) & (fold != number)
+            spread = residual_spread(predicted[others], residual[others])
+            fit = FamilyFit({}, {}, {}, 0, {}, 0.0, spread=spread)
+            factors = fit.interval(predicted[mine])
+            low[mine], high[mine] = predicted[mine] * factors[0], predicted[mine] * factors[1]
+    return HeldOut(predicted, low, high)
+
+
+def residual_spread(predicted: Floats, residual: Floats) -> tuple[tuple[float, float, float], ...]:
+    """Quantiles of held-out residuals in bins of predicted time: at most three, of at least 25 rows."""
+    known = np.flatnonzero(~np.isnan(residual))
+    if len(known) == 0:
+        return ()
+    order = known[np.argsort(predicted[known])]
+    bins = np.array_split(order, int(np.clip(len(order) // BIN_ROWS, 1, BINS)))
+    return tuple(
+        (float(np.median(predicted[rows])), quantile(residual[rows], LEVELS[0]), quantile(residual[rows], LEVELS[-1]))
+        for rows in bins
+    )
+
+
+def extrapolate(rows: Rows, share: float = 0.3) -> tuple[NDArray[np.int64], Floats]:
+    """Fit on the smaller shapes of every plan, predict the largest ``share``: their indices and seconds."""
+    codes = cpu.plans(rows.schedule, rows.stack)
+    size = np.maximum(rows.schedule.flops, rows.schedule.bytes)
+    large = np.zeros(len(size), dtype=bool)
+    for code in np.unique(codes):
+        mine = codes == code
+        large |= mine & (size >= np.quantile(size[mine], 1.0 - share))
+    index = np.flatnonzero(large)
+    return index, fit_and_predict(rows.select(~large), rows.schedule.select(index))
+
+
+def fit_and_predict(train: Rows, test: Schedule) -> Floats:
+    """Seconds of ``test`` by a fit on ``train`` alone; NaN where a plan has too few rows."""
+    ceilings = fit_ceilings(train)
+    codes = cpu.plans(train.schedule, train.stack)
+    parameters = {}
+    for code in np.unique(codes):
+        mine = np.flatnonzero(codes == code)
+        if code >= 0 and len(mine) >= MIN_ROWS:
+            name, part = cpu.PLAN_NAMES[code], train.select(mine)
+            parameters[name], _ = fit_plan(name, part.schedule, part.seconds, ceilings)
+    return cpu.cpu_times(test, parameters, ceilings, train.stack).total
+
+
+def fit_ceilings(rows: Rows) -> cpu.Ceilings:
+    """The bandwidth curve, from streams without arithmetic; a plain guess where there are too few.
+
+    t = start + bytes / B(working set), see :mod:`roofline.devices.cpu`.
+    """
+    schedule = rows.schedule
+    free = [index for index, name in enumerate(schedule.op_names) if name in LADDER_OPS]
+    streams = np.flatnonzero(np.isin(schedule.op, free) & (schedule.bytes > 2.0**18))
+    if len(streams) < MIN_ROWS:
+        return cpu.Ceilings(cache=8e10, dram=2e10, knee=1.6e7)
+    moved, seconds = schedule.select(streams), np.log(rows.seconds[streams])
+    inplace = moved.target == moved.source
+    working_set = moved.reads + np.where(inplace, 0.0, cpu.OUTPUT_BUFFERS * moved.writes)
+    traffic = moved.reads + np.where(inplace, 1.0, cpu.WRITE_ALLOCATE) * moved.writes
+
+    def residual(x: Floats) -> Floats:
+        start, cache, dram, knee = np.exp(x)
+        bandwidth = cpu.Ceilings(cache, dram, knee).bandwidth(working_set)
+        return np.log(start + traffic / bandwidth) - seconds
+
+    first = {"start": (1e-6, 1e-8, 1e-4), "cache": (1e11, 1e9, 1e13), "dram": (2.5e10, 1e8, 1e13)}
+    best, _ = _least_squares(residual, {**first, "knee": (1.6e7, 5e5, 1e9)})
+    return cpu.Ceilings(best["cache"], min(best["dram"], best["cache"]), best["knee"])
+
+
+def fit_plan(
+    name: str, kernels: Schedule, seconds: Floats, ceilings: cpu.Ceilings
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Parameters of one plan and the standard error of their logarithms."""
+    ops = sorted({kernels.op_names[code] for code in kernels.op})
+    free: dict[str, tuple[float, float, float]] = {}
+    for parameter, bounds in cpu.PLANS[name].free.items():
+        if parameter.endswith(":"):
+            free |= {parameter + op: bounds for op in ops}
+        else:
+            free[parameter] = bounds
+    measured = np.log(seconds)
+    names = list(free)
+    start = np.log([bounds[0] for bounds in free.values()])
+    pull = PRIOR * np.sqrt(len(measured)) / 3.0
+
+    def residual(x: Floats) -> Floats:
+        times = cpu.plan_times(name, kernels, dict(zip(names, np.exp(x), strict=True)), ceilings)
+        return np.concatenate([np.log(times.total) - measured, pull * (x - start)])
+
+    return _least_squares(residual, free)
+
+
+def _least_squares(
+    residual: Callable[[Floats], Floats], free: Mapping[str, tuple[float, float, float]]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Robust least squares over the logarithms of bounded positive parameters."""
+    from scipy.optimize import least_squares
+
+    start, low, high = np.log(np.array(list(free.values()))).T
+    found = least_squares(residual, start, bounds=(low, high), loss="soft_l1", f_scale=0.1, max_nfev=200)
+    curvature = found.jac.T @ found.jac
+    spread = 2.0 * found.cost / max(1, len(found.fun) - len(start))
+    error = np.sqrt(np.clip(np.diag(np.linalg.pinv(curvature)) * spread, 0.0, None))
+    values = np.exp(found.x)
+    return (
+        {name: float(value) for name, value in zip(free, values, strict=True)},
+        {name: float(value) for name, value in zip(free, error, strict=True)},
+    )
+
+
+def quantile(residual: Floats, level: float) -> float:
+    """Quantile with the finite-sample step of split conformal prediction: outward by one rank."""
+    clean = np.sort(residual[~np.isnan(residual)])
+    if len(clean) == 0:
+        return float("nan")
+    rank = np.ceil((len(clean) + 1) * level) if level >= 0.5 else np.floor((len(clean) + 1) * level)
+    return float(clean[int(np.clip(rank - 1, 0, len(clean) - 1))])
+
+
+def machine_ceilings(rows: Rows, chip: Chip) -> dict[str, float]:
+    """The most one core was seen to do: ``bandwidth:<level>`` in B/s, and ``clock_hz`` where the
+    arithmetic seen needs a higher clock than the machine shows. For :func:`roofline.specs.detect_cpu`.
+    """
+    seen: dict[str, float] = {}
+    schedule, rate = rows.schedule, rows.schedule.bytes / rows.seconds
+    below = 0.0
+    for level in chip.memory:
+        above = level.capacity.value if level.capacity and level is not chip.dram else np.inf
+        fits = (schedule.bytes > 1.5 * below) & (schedule.bytes <= above)
+        if fits.any() and not level.private:
+            seen[f"bandwidth:{level.name}"] = float(rate[fits].max())
+        below = above
+    engine = chip.engine_for(parse_precision(rows.measurements[0].dtype), matrix=True)
+    fma = engine.rates[chip.resolve(parse_precision(rows.measurements[0].dtype))[0]].value
+    clock = float((schedule.flops / rows.seconds).max()) / (2.0 * fma * rows.stack.threads)
+    if clock > engine.clock.hz("boost"):
+        seen["clock_hz"] = clock
+    return seen

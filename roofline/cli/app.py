@@ -1,0 +1,142 @@
+"""Which verbs are there, and what happens when one fails?"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from roofline.errors import RooflineError, UnknownName
+
+INTERRUPTED, BROKEN_PIPE, INTERNAL = 130, 141, 70
+"""Exit statuses beside 0 to 3: Ctrl-C, a reader that left, a bug."""
+
+VERBS: Mapping[str, str] = {
+    "predict": "how long a net takes on a chip, why, and how sure that is",
+    "compare": "chips beside each other on one net, with the reason for the speed-up",
+    "plot": "draw rooflines, with the layers of a net on them",
+    "explain": "the arithmetic behind the time of one layer",
+    "specs": "chips: list, show, check, detect",
+    "workloads": "nets: list, show, check",
+    "doctor": "what is installed, what can be measured, where files are found",
+}
+"""Every verb with its line of help, in the order they are shown; each is a module of this package."""
+
+
+class Verbs(click.Group):
+    """A group that suggests near names for a verb that does not exist."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        known = self.get_command(ctx, name) is not None
+        if known or name.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        raise UnknownName("verb", name, self.list_commands(ctx), hint=f"'{ctx.command_path} --help' lists them")
+
+
+class Roofline(Verbs):
+    """The program: loads a verb when it is used and turns every failure into one message and a status."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"roofline.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            answer = super().invoke(ctx)
+            sys.stdout.flush()
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except BrokenPipeError:
+            _leave_quietly()
+        except OSError as error:
+            # the verbs name their own files; what comes here without a path is a stream
+            fail(ctx, f"{error.filename or 'output'}: {error.strerror or error}", 2)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+        except RooflineError as error:
+            fail(ctx, str(error), error.exit_code)
+        except Exception as error:
+            fail(ctx, f"a bug: {type(error).__name__}: {error}; --debug shows where", INTERNAL)
+        return answer
+
+
+def fail(ctx: click.Context, message: str, status: int) -> NoReturn:
+    """Print one error, with its traceback where ``--debug`` asks for it, and end."""
+    if ctx.find_root().params.get("debug"):
+        traceback.print_exc()
+    click.echo(f"roofline: error: {message}", err=True)
+    ctx.exit(status)
+
+
+def _leave_quietly() -> NoReturn:
+    """The reader of our output is gone: no message, and nothing left for Python to flush into the void."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(BROKEN_PIPE)
+
+
+def _show_completion(ctx: click.Context, _: click.Parameter, shell: str | None) -> None:
+    if shell is None or ctx.resilient_parsing:
+        return
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.BadParameter(f"no completion for {shell}")
+    click.echo(found(ctx.command, {}, "roofline", "_ROOFLINE_COMPLETE").source())
+    ctx.exit()
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from roofline import __version__
+
+        click.echo(f"roofline {__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=Roofline,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    subcommand_metavar="VERB CHIP... -w NET",
+)
+@click.option("--debug", is_flag=True, help="Show a traceback where something fails (goes before the verb).")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print it.")
+@click.option(
+    "--show-completion",
+    type=click.Choice(["bash", "zsh", "fish"]),
+    is_eager=True,
+    expose_value=False,
+    callback=_show_completion,
+    help="Print a completion script; 'roofline --show-completion bash >> ~/.bashrc' installs it.",
+)
+def cli(debug: bool) -> None:
+    """How fast will this neural net run on that chip, why, and how sure are we?
+
+    \b
+      roofline predict rtx-2070 -w resnet50 --batch 32
+      roofline compare gtx-980 rtx-2070 -w resnet50
+      roofline plot rtx-2070 -w resnet50 --out roofline.svg
+
+    Chips stand first, without a flag; chips and nets are names or paths of YAML files. Data go to
+    standard output, warnings to standard error. Exit status: 0 good, 1 a finding (an invalid spec, a net
+    that does not fit in memory, a validation above its threshold), 2 a question that makes no sense,
+    3 an optional part that is not installed.
+    """

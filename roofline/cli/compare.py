@@ -1,0 +1,59 @@
+"""``roofline compare``: chips beside each other on one net."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from roofline.cli.options import Question, chips_argument, format_options, net_option, question_options
+from roofline.cli.output import emit, load_chip, load_net, warn
+from roofline.compare import compare
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@click.command(short_help="chips beside each other on one net")
+@chips_argument
+@net_option
+@question_options("fp32,fp16", several=True)
+@format_options
+@click.pass_context
+def command(ctx: click.Context, chips: tuple[str, ...], net: str, question: Question, form: str) -> None:
+    """Predict a net on several chips; speed-ups over the first one, with the reason in words.
+
+    A chip that lacks a precision says so in its row. The rule of thumb beside the prediction is the
+    two-number estimate: the square root of peak ratio times bandwidth ratio. Exit status 1 where the net
+    does not fit in the memory of some chip.
+
+    \b
+      roofline compare gtx-980 rtx-2070 -w resnet50 --batch 32
+      roofline compare gtx-980 rtx-2070 tesla-fsd -w resnet50 --dtype fp16,int8 --batch max
+    """
+    parts, network = [load_chip(chip) for chip in chips], load_net(net)
+    comparison = compare(
+        parts,
+        network,
+        batch=lambda chip, dtype: question.batch_for(chip, network, dtype),
+        bind=question.bind,
+        dtypes=question.dtypes,
+        stack=question.stack,
+        calibration=question.calibration,
+        mode=question.mode,
+    )
+    unfit = [entry for entry in comparison.predicted if entry.prediction and entry.prediction.fits is False]
+    for entry in unfit:
+        found = [text for text in entry.prediction.warnings if text.startswith("does not fit")] if entry.prediction else []
+        warn(f"{entry.chip}, {entry.dtype}: {text}" for text in found)
+
+    def show(screen: Console) -> None:
+        from roofline.render.comparison import print_comparison
+
+        print_comparison(comparison, screen)
+
+    from roofline.render.tables import comparison_table
+
+    emit(form, comparison.to_dict, lambda: comparison_table(comparison), show)
+    if unfit:
+        ctx.exit(1)

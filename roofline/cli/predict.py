@@ -1,0 +1,95 @@
+"""``roofline predict``: how long a net takes on a chip."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from roofline.cli.options import MAX, Question, chip_argument, format_options, net_option, question_options
+from roofline.cli.output import emit, load_chip, load_net, warn
+from roofline.predict import predict
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+TOP = 12
+"""Rows of the layer table unless ``--layers`` says otherwise."""
+
+
+SAID = ("tier ", "does not fit")
+"""Beginnings of warnings that the headline repeats."""
+
+
+class Layers(click.ParamType):
+    """``all``, ``none`` or how many of those that take longest."""
+
+    name = "layers"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        text = str(value).strip().lower().removeprefix("top").strip()
+        if text in ("all", "none"):
+            return None if text == "all" else 0
+        if not text.isdecimal():
+            self.fail(f"{value!r}; write 'all', 'none' or a number", param, ctx)
+        return int(text)
+
+
+@click.command(short_help="how long a net takes on a chip")
+@chip_argument
+@net_option
+@question_options()
+@click.option(
+    "--layers",
+    type=Layers(),
+    default=str(TOP),
+    metavar="N|all|none",
+    show_default=True,
+    help="Rows of the layer table: those that take longest. JSON and CSV always have all.",
+)
+@format_options
+@click.pass_context
+def command(
+    ctx: click.Context, chip: str, net: str, question: Question, layers: int | None, form: str
+) -> None:
+    """Predict one run of a net on a chip: speed, interval, bounds, memory and layers.
+
+    Exit status 1 where the net does not fit in the memory of the chip.
+
+    \b
+      roofline predict rtx-2070 -w resnet50 --batch 32
+      roofline predict a100-pcie-40gb -w bert-base --bind seq=512 --dtype fp16 --json
+      roofline predict gtx-980 -w resnet50 --batch max --layers all
+    """
+    part, network = load_chip(chip), load_net(net)
+    prediction = predict(
+        part,
+        network,
+        batch=question.batch_for(part, network, question.dtype),
+        bind=question.bind,
+        dtype=question.dtype,
+        stack=question.stack,
+        calibration=question.calibration,
+        mode=question.mode,
+    )
+    if question.batch == MAX:
+        click.echo(f"largest batch that fits: {prediction.batch:,}", err=True)
+    # the text answers with tier and memory in its first lines; the other forms need them said
+    warn(message for message in prediction.warnings if form != "text" or not message.startswith(SAID))
+
+    def show(screen: Console) -> None:
+        from roofline.render import headline
+        from roofline.render.tables import layer_table
+        from roofline.render.terminal import print_facts, print_table
+
+        print_facts(headline.title(prediction), headline.facts(prediction, part), screen)
+        if layers != 0:
+            print_table(layer_table(prediction, layers), screen)
+
+    from roofline.render.tables import layer_table
+
+    emit(form, prediction.to_dict, lambda: layer_table(prediction), show)
+    if prediction.fits is False:
+        ctx.exit(1)

@@ -1,0 +1,199 @@
+"""What does this machine do? One campaign: many operators and a few networks, in interleaved rounds.
+
+A round visits every question once, in a fresh random order, so that a slow minute of the machine hits a
+few samples of everything and not every sample of something. Each sample is written as it is made; a
+campaign that was killed goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from roofline.core.measurement import Measurement
+from roofline.core.stack import Stack
+from roofline.errors import RooflineError
+from roofline.measure import networks
+from roofline.measure.allocator import pin_allocator
+from roofline.measure.design import Question, design, ladder
+from roofline.measure.environment import capture
+from roofline.measure.run import Pool, build_calls, import_torch
+from roofline.measure.store import Store
+from roofline.measure.timer_cpu import Burst, burst_cold
+
+Progress = Callable[[int, int, str], None]
+
+POOL_BYTES = 2**27
+"""Weights are cut from this much memory in turn: several times a last-level cache."""
+FLUSH_BYTES = 2**22
+"""Read between two cold samples: more than a private cache holds."""
+BURST_S = 0.012
+NETWORK_S = 0.8
+PROVENANCE = "measured here with roofline's campaign"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much to measure: operator shapes, rounds, networks; ``seed`` fixes the shapes."""
+
+    rows: int = 1300
+    rounds: int = 3
+    networks: tuple[str, ...] = tuple(networks.MEASURED)
+    seed: int = 0
+
+    @classmethod
+    def quick(cls) -> Plan:
+        """A campaign of some twenty seconds."""
+        return cls(rows=420, rounds=2)
+
+
+def run_campaign(
+    path: str | Path,
+    chip: str,
+    plan: Plan | None = None,
+    *,
+    dtype: str = "fp32",
+    device: str = "cpu",
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> Path:
+    """Measure everything in ``plan`` that ``path`` does not hold yet; returns ``path``.
+
+    Parameters
+    ----------
+    path : JSON Lines file, made or continued.
+    chip : name the rows carry.
+    device : ``cpu`` or ``cuda``.
+    progress : called with (samples done, samples in all, what is being measured).
+
+    Raises
+    ------
+    MissingExtra : torch is not installed. OutputError : the file cannot be written.
+    """
+    plan = plan or Plan()
+    torch = import_torch()
+    torch.set_num_threads(threads)
+    stack = Stack(version=torch.__version__.split("+")[0], threads=threads)
+    with Store(path) as store, torch.inference_mode():
+        pinned = pin_allocator() if device == "cpu" else False
+        environment = store.append_environment(capture(device) | {"allocator_pinned": pinned})
+        bench = _bench(device, dtype)
+        jobs = [*_operator_jobs(plan, chip, dtype, stack), *_network_jobs(plan, chip, dtype, stack)]
+        total = len(jobs) * plan.rounds
+        done, count = store.done, 0
+        for number in range(plan.rounds):
+            order = list(jobs)
+            random.Random(f"{plan.seed}/{number}/{len(done)}").shuffle(order)
+            for row in order:
+                count += 1
+                if (row.key, number) in done:
+                    continue
+                if progress:
+                    progress(count, total, row.label)
+                try:
+                    burst = bench(row)
+                except RooflineError as error:  # out of memory, or an operator this torch lacks: say so, go on
+                    store.append({"record": "skipped", "key": row.key, "label": row.label, "why": str(error)})
+                    continue
+                store.append_sample(
+                    row.key,
+                    number,
+                    seconds=burst.typical,
+                    blocks=burst.seconds,
+                    flags=("contended",) if burst.contended else (),
+                )
+        for row in _summaries(jobs, store, environment):
+            store.append(row.to_dict())
+    return Path(path)
+
+
+def _operator_jobs(plan: Plan, chip: str, dtype: str, stack: Stack) -> Iterator[Measurement]:
+    for question in [*design(plan.rows, seed=plan.seed), *ladder()]:
+        yield _row(question, chip, dtype, stack)
+
+
+def _row(question: Question, chip: str, dtype: str, stack: Stack) -> Measurement:
+    return Measurement(
+        kind="operator",
+        chip=chip,
+        dtype=dtype,
+        seconds=0.0,
+        stack=stack,
+        op=question.op,
+        attributes=question.attributes,
+        inputs=question.inputs,
+        cache="cold",
+        provenance=PROVENANCE,
+    )
+
+
+def _network_jobs(plan: Plan, chip: str, dtype: str, stack: Stack) -> Iterator[Measurement]:
+    for name in plan.networks:
+        yield Measurement(
+            kind="network",
+            chip=chip,
+            dtype=dtype,
+            seconds=0.0,
+            stack=stack,
+            network=name,
+            symbols=networks.MEASURED[name],
+            cache="warm",
+            provenance=PROVENANCE,
+        )
+
+
+def _bench(device: str, dtype: str) -> Callable[[Measurement], Burst]:
+    """A function that takes one burst of samples of a row on a device."""
+    torch = import_torch()
+    kind = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[dtype]
+    pool = Pool.create(POOL_BYTES // 4, dtype=kind, device=device)
+    modules: dict[str, tuple[Any, Any]] = {}
+    other = torch.ones(FLUSH_BYTES // 4)
+
+    def calls_of(row: Measurement) -> Iterator[Callable[[], Any]]:
+        if row.kind == "operator":
+            return build_calls(row.op, row.attributes, row.inputs, device=device, pool=pool)
+        if row.network not in modules:
+            modules[row.network] = networks.build(row.network, row.symbols, dtype=dtype, device=device)
+        module, inputs = modules[row.network]
+        return iter(lambda: lambda: module(*inputs), None)
+
+    def on_cpu(row: Measurement) -> Burst:
+        if row.kind == "operator":
+            return burst_cold(calls_of(row), other.sum, seconds=BURST_S)
+        return burst_cold(calls_of(row), lambda: None, seconds=NETWORK_S, warm_up=1)
+
+    def on_cuda(row: Measurement) -> Burst:
+        from roofline.measure.timer_cuda import time_cuda
+
+        calls = calls_of(row)
+        samples = time_cuda(lambda: next(calls)(), samples=10, flush=row.kind == "operator")
+        return Burst(tuple(samples), tuple(samples), (True,) * len(samples))
+
+    return on_cuda if device == "cuda" else on_cpu
+
+
+def _summaries(jobs: Sequence[Measurement], store: Store, environment: str) -> Iterator[Measurement]:
+    """One measurement per question: the best round, which is the one the machine disturbed least."""
+    rounds: dict[str, list[tuple[float, Sequence[str]]]] = {}
+    for (key, _), sample in store.samples().items():
+        rounds.setdefault(key, []).append((float(sample["seconds"]), sample.get("flags") or ()))
+    for row in jobs:
+        if row.key not in rounds:
+            continue
+        taken = rounds[row.key]
+        best = min(seconds for seconds, _ in taken)
+        flags = {flag for _, flagged in taken for flag in flagged if all(flag in other for _, other in taken)}
+        if best < 0.5 * statistics.median(seconds for seconds, _ in taken):
+            flags.add("unsteady")
+        yield replace(
+            row,
+            seconds=best,
+            samples=tuple(seconds for seconds, _ in taken),
+            flags=tuple(sorted(flags)),
+            environment=environment,
+        )

@@ -1,0 +1,1 @@
+"""How are answers shown? Tables and pictures made of values; nothing here computes a time."""

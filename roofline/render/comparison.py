@@ -1,0 +1,48 @@
+"""How is a comparison told? A table with bars, then why."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from roofline.compare import Comparison
+from roofline.core.prediction import TIERS
+from roofline.core.stack import Stack
+from roofline.render.tables import comparison_table
+from roofline.render.terminal import print_paragraph, print_table
+from roofline.render.words import TIER_WORDS, times
+
+
+def reasons(comparison: Comparison) -> list[tuple[str, str]]:
+    """(whom it is about, why), one for each speed-up."""
+    first = comparison.chips[0]
+    told = []
+    for entry in comparison.predicted:
+        if entry.chip == first and entry is comparison.entries[0]:
+            continue
+        about = f"{entry.chip}, {entry.dtype}"
+        if entry.chip == first:
+            told.append((about, f"computed by {entry.path}"))
+        elif entry.reason:
+            rule = f" (rule of thumb {times(entry.rule)})" if entry.rule else ""
+            told.append((f"{about} over {first}", f"{entry.reason}{rule}; computed by {entry.path}"))
+        else:
+            told.append((about, f"computed by {entry.path}; no ratio, because {first} lacks {entry.dtype}"))
+    return told
+
+
+def tier_note(comparison: Comparison) -> str:
+    """What the figures rest on, said plainly."""
+    tiers = {entry.prediction.tier for entry in comparison.predicted if entry.prediction}
+    ordered = [tier for tier in TIERS if tier in tiers]
+    return "; ".join(f"tier {tier}: {TIER_WORDS[tier]}" for tier in ordered)
+
+
+def print_comparison(comparison: Comparison, screen: Console) -> None:
+    """Everything about a comparison, for a person."""
+    print_table(comparison_table(comparison), screen)
+    screen.print()
+    for about, why in reasons(comparison):
+        print_paragraph(why, screen, lead=f"{about}: ")
+    screen.print()
+    print_paragraph(tier_note(comparison), screen, style="dim")
+    print_paragraph(f"stack: {Stack.from_dict(comparison.stack)}", screen, style="dim")

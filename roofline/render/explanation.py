@@ -1,0 +1,116 @@
+"""How is the account of one layer told? The formula with its numbers put in, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from roofline.explain import Explanation, KernelAccount, Part, Term
+from roofline.render.table import Column, Table, table
+from roofline.render.words import TIER_WORDS, count, percent, seconds, times
+from roofline.units import format_si
+
+
+def title(account: Explanation) -> str:
+    """``layer3.0.conv2 of resnet50 on rtx-2070: 991 us``."""
+    return f"{account.layer} of {account.workload} on {account.chip}: {seconds(account.seconds.middle)}"
+
+
+def facts(account: Explanation) -> list[tuple[str, str]]:
+    """What is asked, and what the layer touches."""
+    attributes = ", ".join(f"{name} {_attribute(value)}" for name, value in account.attributes.items())
+    lines = [
+        ("layer", f"{account.op} {account.shapes}" + (f"; {attributes}" if attributes else "")),
+        ("question", f"batch {account.batch:,}, {account.dtype}"),
+        ("share", f"{percent(account.share)} of the time of the net"),
+    ]
+    for operand in account.operands:
+        shape = " x ".join(f"{size:,}" for size in operand.shape) or "scalar"
+        lines.append((operand.role, f"{operand.name}: {shape} x {operand.dtype} = {format_si(operand.bytes, 'B')}"))
+    if account.calibration:
+        lines.append(("calibration", account.calibration))
+    lines += [("note", warning) for warning in account.warnings]
+    return lines
+
+
+def _attribute(value: object) -> str:
+    if isinstance(value, tuple | list):
+        return "x".join(map(str, value))
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def kernel_facts(kernel: KernelAccount) -> Iterator[tuple[str, str]]:
+    """The arithmetic of one kernel, in the order one would do it by hand."""
+    yield "operations", f"{kernel.work} = {format_si(kernel.flops, 'FLOP')}" if kernel.flops else "none"
+    moved = kernel.reads + kernel.weights + kernel.writes
+    named = (("inputs", kernel.reads), ("weights", kernel.weights), ("outputs", kernel.writes))
+    operands = " + ".join(f"{name} {format_si(size, 'B')}" for name, size in named if size)
+    yield "bytes", f"{operands} = {format_si(moved, 'B')}" if operands else "none"
+    if kernel.engine:
+        yield "peak", f"{kernel.engine}: {kernel.peak}"
+    yield from ((part.resource, _part(part, kernel)) for part in kernel.parts)
+    yield "time", f"{kernel.formula} = {seconds(kernel.seconds.middle)}"
+    yield "interval", f"{seconds(kernel.seconds.low)} to {seconds(kernel.seconds.high)}"
+    yield "never below", f"{seconds(kernel.light)}, at the top clock and out of the nearest memory that holds it"
+    if kernel.plan:
+        ratio = kernel.seconds.middle / kernel.plain if kernel.plain else float("inf")
+        yield "plain roofline", f"{seconds(kernel.plain)}; this is {times(ratio)} as long"
+    if kernel.ridge is not None:
+        where = _where(kernel.intensity, kernel.ridge)
+        yield "intensity", f"{count(kernel.intensity)} FLOP/B, ridge point {count(kernel.ridge)} FLOP/B: {where}"
+    yield "tier", f"{kernel.tier}, {TIER_WORDS.get(kernel.tier, '')}"
+
+
+def _part(part: Part, kernel: KernelAccount) -> str:
+    largest = "  <- the largest" if part.resource == kernel.bound and len(kernel.parts) > 1 else ""
+    arithmetic = f"{part.arithmetic} = " if part.arithmetic else ""
+    return f"{arithmetic}{seconds(part.seconds)}{largest}"
+
+
+def _where(intensity: float, ridge: float) -> str:
+    if intensity >= ridge:
+        return "right of the ridge, so arithmetic is the limit"
+    return "left of the ridge, so memory is the limit"
+
+
+def term_table(kernel: KernelAccount) -> Table:
+    """Every fitted parameter with its value, its uncertainty and what it adds to the time."""
+    columns = (
+        Column("term", "term"),
+        Column("value", "value", lambda value: f"{value:.4g}", right=True),
+        Column("uncertainty", "+-", lambda value: f"{value * 100:.0f} %", right=True),
+        Column("adds_s", "adds", _signed, right=True),
+        Column("adds_share", "of the time", lambda share: f"{share * 100:+.0f} %", right=True),
+    )
+
+    def row(term: Term) -> tuple[object, ...]:
+        share = term.seconds / kernel.seconds.middle if term.seconds is not None else None
+        return term.name, term.value, term.uncertainty, term.seconds, share
+
+    caption = f"Fitted terms of the plan {kernel.plan!r}"
+    return table(
+        caption,
+        columns,
+        [row(term) for term in kernel.terms],
+        "adds: the time with the term less the time with it switched off; rates cannot be switched off",
+    )
+
+
+def _signed(value: float) -> str:
+    return "0" if abs(value) < 1e-12 else ("-" if value < 0 else "+") + seconds(abs(value))
+
+
+def account_table(account: Explanation) -> Table:
+    """One row for each resource of each kernel, for CSV."""
+    columns = [
+        Column(key, key)
+        for key in (
+            *("layer", "kernel", "family", "flops", "reads", "weights", "writes"),
+            *("resource", "resource_s", "seconds", "low_s", "high_s", "bound", "tier", "plan"),
+        )
+    ]
+    rows = []
+    for index, kernel in enumerate(account.kernels):
+        own = (account.layer, index, kernel.family, kernel.flops, kernel.reads, kernel.weights, kernel.writes)
+        span = (kernel.seconds.middle, kernel.seconds.low, kernel.seconds.high, kernel.bound, kernel.tier)
+        rows += [(*own, part.resource, part.seconds, *span, kernel.plan) for part in kernel.parts]
+    return table(title(account), columns, rows)

@@ -1,0 +1,79 @@
+"""What is the answer in a few lines, before any table?"""
+
+from __future__ import annotations
+
+from roofline.core.chip import Chip
+from roofline.core.prediction import Prediction
+from roofline.core.stack import Stack
+from roofline.render import words
+from roofline.render.words import count, gigabytes, percent, seconds
+
+
+def title(prediction: Prediction) -> str:
+    """``resnet50 on rtx-2070: 616 images/s``."""
+    rate = f"{count(prediction.samples_per_s)} {words.samples(prediction)}/s"
+    return f"{prediction.workload} on {prediction.chip}: {rate}"
+
+
+def facts(prediction: Prediction, chip: Chip) -> list[tuple[str, str]]:
+    """Label and text of everything a reader needs beside the title."""
+    span, noun = prediction.seconds, words.samples(prediction)
+    slow, fast = prediction.batch / span.high, prediction.batch / span.low
+    lines = [
+        ("question", question(prediction)),
+        ("speed", f"{count(prediction.samples_per_s)} {noun}/s, between {count(slow)} and {count(fast)}"),
+        ("time", f"{seconds(span.middle)} per batch, between {seconds(span.low)} and {seconds(span.high)}"),
+    ]
+    tokens = words.tokens_per_s(prediction)
+    if tokens:
+        lines.append(("tokens", f"{count(tokens)} tokens/s"))
+    lines += [("tier", tier(prediction)), ("bound by", words.shares(prediction.bounds) + " of the time")]
+    if prediction.covered["flops"] < 1 or prediction.covered["bytes"] < 1:
+        known = prediction.covered
+        lines.append(("covered", f"{percent(known['flops'])} of FLOP, {percent(known['bytes'])} of bytes"))
+    lines += [("work", work(prediction)), ("memory", memory(prediction))]
+    if chip.price:
+        each = chip.price[0].amount
+        value = f"{count(prediction.samples_per_s / each)} {noun}/s per {chip.price[0].currency}"
+        lines.append(("price", f"{words.price(chip.price[0])}, {value}"))
+    if chip.power:
+        lines.append(
+            ("energy", f"{count(prediction.samples_per_s / chip.power.value)} {noun}/J at {chip.power.value:g} W")
+        )
+    return lines
+
+
+def question(prediction: Prediction) -> str:
+    """What was asked: symbols, precision, mode, software."""
+    bound = {"batch": prediction.batch, **prediction.symbols}
+    sizes = ", ".join(f"{name} {value:,}" for name, value in bound.items())
+    return f"{sizes}; {prediction.dtype}, {prediction.mode}; {Stack.from_dict(prediction.stack)}"
+
+
+def tier(prediction: Prediction) -> str:
+    """The worst tier, what it means, the share of time in each where there are several, and the file."""
+    text = f"{prediction.tier}, {words.TIER_WORDS[prediction.tier]}"
+    if len(prediction.tiers) > 1:
+        text += f" ({words.shares(prediction.tiers)} of the time)"
+    return f"{text}; {prediction.calibration}" if prediction.calibration else text
+
+
+def work(prediction: Prediction) -> str:
+    """Operations and bytes of the batch, and the rate they make."""
+    flops, moved = prediction.flops, prediction.bytes
+    rate = f"{words.format_si(flops / prediction.seconds.middle, 'FLOP/s')}"
+    return (
+        f"{words.format_si(flops, 'FLOP')}, {gigabytes(moved)} moved, {count(prediction.parameters)} parameters; {rate}"
+    )
+
+
+def memory(prediction: Prediction) -> str:
+    """What it needs, of what there is, and whether that is enough."""
+    need = prediction.memory
+    text = f"{gigabytes(need.total)} (weights {gigabytes(need.weights)}, activations {gigabytes(need.activations)})"
+    if prediction.capacity is None:
+        return f"{text}; the capacity is not known"
+    text += f" of {gigabytes(prediction.capacity)}"
+    if prediction.fits:
+        return f"{text}, fits"
+    return f"{text}: does not fit, {gigabytes(need.total - prediction.capacity)} too much"

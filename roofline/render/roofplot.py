@@ -1,0 +1,371 @@
+"""The roofline: how fast can a chip go at how much work per byte, and where do the layers stand?
+
+One roof for each engine and precision, one slope for each memory level whose bandwidth is known, on
+logarithmic axes (Williams, Waterman, Patterson, CACM 52(4), 2009). Lines are named where they end, so no
+legend has to be matched by colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import atan2, ceil, degrees, log10
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from roofline.core.chip import Chip
+from roofline.core.dtype import Precision
+from roofline.core.dtype import precision as parse_precision
+from roofline.core.prediction import Prediction
+from roofline.errors import Unsupported, UsageError
+from roofline.render import words
+from roofline.render.dots import KINDS, MARKERS, Dot, dots_of
+from roofline.render.labels import BACKED, Labels, spread
+from roofline.render.style import (
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    ORANGE,
+    PAPER,
+    PINK,
+    SKY,
+    VERMILLION,
+    new_figure,
+    styled,
+)
+from roofline.units import format_si
+
+COLOURS = {
+    "fp64": INK,
+    "fp32": BLUE,
+    "tf32": SKY,
+    "fp16": VERMILLION,
+    "bf16": VERMILLION,
+    "fp8_e4m3": PINK,
+    "fp8_e5m2": PINK,
+    "int8": GREEN,
+    "int4": ORANGE,
+}
+"""One colour for a precision, in every picture."""
+
+NAMED = 5
+"""Layers named in a picture, for each prediction."""
+
+FACET, MARGIN, LEFT, HEIGHT = 5.2, 2.15, 0.75, 4.6
+"""Inches: width of the axes, room for the names of roofs, for the scale, and height of the axes."""
+
+
+@dataclass(frozen=True)
+class Facet:
+    """One chip to draw.
+
+    predictions : nets whose layers are drawn, one for each precision.
+    measured : kernels that were really timed.
+    dtypes : precisions whose roofs are drawn; empty for all the chip has.
+    """
+
+    chip: Chip
+    predictions: tuple[Prediction, ...] = ()
+    measured: tuple[Dot, ...] = ()
+    dtypes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Roof:
+    """A peak of one engine that several precisions may share. ``rate`` in op/s."""
+
+    engine: str
+    matrix: bool
+    rate: float
+    precisions: tuple[Precision, ...] = field(default=())
+
+    @property
+    def name(self) -> str:
+        return f"{', '.join(str(precision) for precision in self.precisions)} on {self.engine}"
+
+    @property
+    def colour(self) -> str:
+        return COLOURS.get(self.precisions[0].compute, MUTED)
+
+    @property
+    def unit(self) -> str:
+        return "OP/s" if all(p.storage.kind == "int" for p in self.precisions) else "FLOP/s"
+
+
+def roofs_of(chip: Chip, dtypes: Sequence[str] = ()) -> list[Roof]:
+    """The roofs of a chip, lowest first; equal ones of one engine joined.
+
+    Raises
+    ------
+    Unsupported : the chip has none of ``dtypes``.
+    """
+    wanted = {chip.resolve(parse_precision(name))[0] for name in dtypes if _has(chip, name)}
+    if dtypes and not wanted:
+        have = ", ".join(str(precision) for precision in chip.precisions())
+        raise Unsupported(f"{chip.name} computes in none of {', '.join(dtypes)}; it has {have}")
+    roofs: list[Roof] = []
+    for engine in chip.engines:
+        joined: dict[float, list[Precision]] = {}
+        for precision in engine.rates:
+            if not wanted or precision in wanted:
+                joined.setdefault(float(f"{engine.peak(precision):.3g}"), []).append(precision)
+        roofs += [Roof(engine.name, engine.kind == "matrix", rate, tuple(names)) for rate, names in joined.items()]
+    return sorted(roofs, key=lambda roof: roof.rate)
+
+
+def _has(chip: Chip, name: str) -> bool:
+    try:
+        chip.resolve(parse_precision(name))
+    except Unsupported:
+        return False
+    return True
+
+
+def slopes_of(chip: Chip) -> list[tuple[str, float]]:
+    """(name, B/s) of the memory levels whose bandwidth is known, DRAM last."""
+    return [(level.name, level.total_bandwidth) for level in chip.memory if level.total_bandwidth]
+
+
+def roofline_figure(facets: Sequence[Facet], title: str = "") -> Figure:
+    """Rooflines side by side on common axes.
+
+    Raises
+    ------
+    UsageError : nothing to draw.
+    """
+    if not facets:
+        raise UsageError("nothing to draw: name at least one chip")
+    columns = min(len(facets), 2)
+    rows = ceil(len(facets) / columns)
+    top, bottom, space = 0.75 + (0.3 if title else 0), 1.15, 0.95
+    width = columns * (LEFT + FACET + MARGIN)
+    height = top + rows * HEIGHT + (rows - 1) * space + bottom
+    with styled():
+        figure = new_figure(width, height)
+        drawn = [_Drawing(facet) for facet in facets]
+        (left, right), (low, high) = _limits(drawn)
+        for index, drawing in enumerate(drawn):
+            row, column = divmod(index, columns)
+            x = LEFT + column * (LEFT + FACET + MARGIN)
+            y = height - top - HEIGHT - row * (HEIGHT + space)
+            axes = figure.add_axes((x / width, y / height, FACET / width, HEIGHT / height))
+            axes.set(xscale="log", yscale="log", xlim=(left, right), ylim=(low, high))
+            drawing.draw(axes, first=column == 0)
+        if title:
+            figure.text(LEFT / width, 1 - 0.28 / height, title, fontsize=12, fontweight="bold", va="center")
+        _legend(figure, drawn, 0.1 / height)
+    return figure
+
+
+class _Drawing:
+    """One facet with everything read off its chip."""
+
+    def __init__(self, facet: Facet) -> None:
+        self.facet, self.chip = facet, facet.chip
+        self.roofs = roofs_of(facet.chip, facet.dtypes)
+        self.slopes = slopes_of(facet.chip)
+        self.dots: list[Dot] = []
+        self.moved: list[float] = []
+        for prediction in facet.predictions:
+            dots, moved = dots_of(prediction)
+            self.dots += dots
+            self.moved.append(moved)
+
+    @property
+    def points(self) -> list[Dot]:
+        return [*self.dots, *self.facet.measured]
+
+    def draw(self, axes: Axes, *, first: bool) -> None:
+        self._frame(axes, first)
+        taken = self._slopes(axes)
+        self._roofs(axes)
+        self._dots(axes, taken)
+
+    def _frame(self, axes: Axes, first: bool) -> None:
+        axes.grid(True, which="major")
+        # a decade may span several screens of a wide picture: label 1 only
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(base=10, numticks=20))
+            axis.set_minor_locator(LogLocator(base=10, subs=range(2, 10), numticks=200))
+            axis.set_minor_formatter(NullFormatter())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_si(value, "")))
+        axes.tick_params(which="minor", length=2, width=0.4)
+        axes.set_xlabel("arithmetic intensity [FLOP per byte]")
+        if first:
+            axes.set_ylabel("speed [FLOP/s]")
+        axes.set_title(self.chip.title, pad=20)
+        axes.text(0, 1.015, self._subtitle(), transform=axes.transAxes, fontsize=8, color=MUTED, va="bottom")
+
+    def _subtitle(self) -> str:
+        if not self.facet.predictions:
+            return "" if self.slopes else "no memory bandwidth is known, so there is no slope"
+        first = self.facet.predictions[0]
+        speeds = ", ".join(
+            f"{words.count(p.samples_per_s)} {words.samples(p)}/s in {p.dtype}" for p in self.facet.predictions
+        )
+        kind = "at most " if {p.tier for p in self.facet.predictions} == {"datasheet"} else ""
+        return f"{first.workload}, batch {first.batch:,}: {kind}{speeds}"
+
+    def _slopes(self, axes: Axes) -> list[object]:
+        """Memory: rising lines up to the highest roof, each with its name along it."""
+        left, _ = axes.get_xlim()
+        low, high = axes.get_ylim()
+        top = max(roof.rate for roof in self.roofs)
+        (x0, y0), (x1, y1) = axes.transData.transform([(1, 1), (10, 10)])
+        angle = degrees(atan2(y1 - y0, x1 - x0))
+        taken: list[object] = []
+        for index, (name, bandwidth) in enumerate(self.slopes):
+            dram = index == len(self.slopes) - 1
+            start = max(left, low / bandwidth)
+            style = {"color": INK, "lw": 1.8} if dram else {"color": MUTED, "lw": 1.1, "ls": (0, (6, 2, 1, 2))}
+            axes.plot([start, top / bandwidth], [start * bandwidth, top], zorder=3, gid=f"slope {name}", **style)
+            at = start * 1.25 if start * 1.25 * bandwidth > low * 1.3 else low * 1.3 / bandwidth
+            axes.text(
+                at,
+                at * bandwidth * 1.12,
+                f"{name} {format_si(bandwidth, 'B/s')}",
+                rotation=angle,
+                rotation_mode="anchor",
+                ha="left",
+                va="bottom",
+                fontsize=8,
+                color=INK if dram else MUTED,
+                zorder=5,
+            )
+        return taken
+
+    def _roofs(self, axes: Axes) -> None:
+        """Engines: flat lines from the first slope on, named right of the axes; ridge points as diamonds."""
+        left, right = axes.get_xlim()
+        fastest = max((bandwidth for _, bandwidth in self.slopes), default=None)
+        dram = self.slopes[-1][1] if self.slopes else None
+        to_points = HEIGHT * 72 / (log10(axes.get_ylim()[1]) - log10(axes.get_ylim()[0]))
+        wanted = [(log10(roof.rate) - log10(axes.get_ylim()[0])) * to_points for roof in self.roofs]
+        heights = spread(wanted, 24.0, 8.0, HEIGHT * 72 + 20)
+        for roof, place in zip(self.roofs, heights, strict=True):
+            start = max(left, roof.rate / fastest) if fastest else left
+            line = {"ls": "-", "lw": 2.0} if roof.matrix else {"ls": (0, (5, 1.5)), "lw": 1.6}
+            axes.plot(
+                [start, right], [roof.rate, roof.rate], color=roof.colour, zorder=3, gid=f"roof {roof.name}", **line
+            )
+            ridge = ""
+            if dram:
+                ridge = f", ridge at {words.count(roof.rate / dram)}"
+                axes.plot(
+                    [roof.rate / dram],
+                    [roof.rate],
+                    marker="D",
+                    ms=5,
+                    mfc=PAPER,
+                    mec=roof.colour,
+                    mew=1.3,
+                    ls="",
+                    zorder=4,
+                    gid=f"ridge {roof.name}",
+                )
+            axes.annotate(
+                f"{roof.name}\n{format_si(roof.rate, roof.unit)}{ridge}",
+                (right, roof.rate),
+                (12, place - HEIGHT * 72),
+                xycoords="data",
+                textcoords=_from_corner(axes),
+                fontsize=7.6,
+                color=INK,
+                va="center",
+                linespacing=1.15,
+                annotation_clip=False,
+                arrowprops={"arrowstyle": "-", "color": roof.colour, "lw": 0.9, "shrinkA": 1, "shrinkB": 0},
+            )
+
+    def _dots(self, axes: Axes, taken: list[object]) -> None:
+        labels = Labels(axes)
+        for dot in sorted(self.points, key=lambda dot: -dot.share):
+            colour = COLOURS.get(parse_precision(dot.dtype).compute, MUTED)
+            axes.scatter(
+                [dot.intensity],
+                [dot.rate],
+                s=_area(dot.share),
+                marker=MARKERS.get(dot.kind, "^"),
+                facecolors="none" if dot.measured else colour,
+                edgecolors=colour if dot.measured else PAPER,
+                linewidths=1.0 if dot.measured else 0.6,
+                alpha=0.95 if dot.measured else 0.8,
+                zorder=5 if not dot.measured else 4,
+                gid="measured" if dot.measured else "layer",
+            )
+            labels.reserve(dot.intensity, dot.rate, _area(dot.share) ** 0.5 / 2)
+        for prediction in self.facet.predictions:
+            own = [dot for dot in self.dots if dot.dtype == prediction.dtype]
+            for dot in sorted(own, key=lambda dot: -dot.share)[:NAMED]:
+                radius = _area(dot.share) ** 0.5 / 2
+                labels.place(f"{dot.label} {words.percent(dot.share)}", dot.intensity, dot.rate, radius=radius)
+
+
+def _from_corner(axes: Axes) -> object:
+    """Offsets in points from the upper right corner of the axes."""
+    from matplotlib.transforms import ScaledTranslation
+
+    figure = axes.figure
+    corner = ScaledTranslation(1, 1, axes.transAxes)
+    return figure.dpi_scale_trans.__class__().scale(figure.get_dpi() / 72) + corner  # type: ignore[union-attr]
+
+
+def _area(share: float) -> float:
+    """Square points: the area of a dot grows with its share of the time."""
+    return 16.0 + 900.0 * share
+
+
+def _tick(value: float) -> str:
+    return f"{value:g}" if value < 1e4 else format_si(value, "")
+
+
+def _limits(drawn: Sequence[_Drawing]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Common axes: every dot, every ridge point and a little of every roof and slope."""
+    rates = [roof.rate for drawing in drawn for roof in drawing.roofs]
+    ridges = [
+        roof.rate / bandwidth for drawing in drawn for roof in drawing.roofs for _, bandwidth in drawing.slopes
+    ]
+    points = [dot for drawing in drawn for dot in drawing.points]
+    xs = [dot.intensity for dot in points] or [min(ridges, default=1.0) / 10]
+    left = min(*xs, min(ridges, default=1.0)) / 2
+    right = max(*xs, max(ridges, default=100.0)) * 3
+    slowest = min((bandwidth for drawing in drawn for _, bandwidth in drawing.slopes), default=0.0)
+    ys = [dot.rate for dot in points] or [slowest * left * 4 or min(rates) / 30]
+    low = max(min(*ys, min(rates)) / 2.5, max(rates) * 1e-6)
+    return (left, right), (low, max(rates) * 2)
+
+
+def _legend(figure: Figure, drawn: Sequence[_Drawing], y: float) -> None:
+    """What the marks mean; lines are named where they are drawn."""
+    points = [dot for drawing in drawn for dot in drawing.points]
+    entries: list[Line2D] = []
+
+    def mark(marker: str, label: str, colour: str = MUTED, size: float = 6.0, *, hollow: bool = False) -> None:
+        fill = "none" if hollow else colour
+        entries.append(Line2D([], [], ls="", marker=marker, mfc=fill, mec=colour, ms=size, label=label))
+
+    if any(drawing.slopes for drawing in drawn):
+        mark("D", "ridge point: right of it arithmetic is the limit", MUTED, 5, hollow=True)
+    kinds = {dot.kind for dot in points}
+    for kind in KINDS:
+        if kind in kinds:
+            mark(MARKERS[kind], kind)
+    if any(dot.measured for dot in points):
+        mark("o", "measured", MUTED, hollow=True)
+    if any(dot.share for dot in points):
+        for share in (0.01, 0.1):
+            mark("o", f"{words.percent(share)} of the time", MUTED, _area(share) ** 0.5)
+    for name, colour in _dot_colours(points).items():
+        mark("o", f"computed in {name}", colour)
+    if entries:
+        figure.legend(handles=entries, loc="lower left", bbox_to_anchor=(0.02, y), ncols=4, fontsize=8)
+
+
+def _dot_colours(points: Sequence[Dot]) -> Mapping[str, str]:
+    names = dict.fromkeys(dot.dtype for dot in points)
+    return {name: COLOURS.get(parse_precision(name).compute, MUTED) for name in names}

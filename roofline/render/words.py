@@ -1,0 +1,73 @@
+"""How is a number said, so that a person reads it at a glance?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from roofline.core.chip import Price
+from roofline.core.prediction import Prediction
+from roofline.units import format_si
+
+TIER_WORDS = {
+    "measured": "this very layer was measured on this chip and stack",
+    "calibrated": "parameters fitted to measurements of this chip",
+    "anchored": "this net measured on another chip, carried over",
+    "borrowed": "fitted on the nearest architecture, carried over by the spec sheet",
+    "datasheet": "an upper bound on speed: ceilings of the spec sheet and a launch floor, nothing measured",
+}
+
+
+def count(value: float) -> str:
+    """A rate or a number of things: ``1,834``, ``61.6``, ``0.42``, ``12.4 M``."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 1e6:
+        return format_si(value, "")
+    digits = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
+    return f"{value:,.{digits}f}" if abs(value) >= 0.01 else f"{value:.2g}"
+
+
+def percent(share: float) -> str:
+    """``61 %``; what is there but small is ``<1 %``."""
+    return "<1 %" if 0 < share < 0.005 else f"{share * 100:.0f} %"
+
+
+def seconds(value: float) -> str:
+    """``39.4 ms``."""
+    return format_si(value, "s")
+
+
+def times(ratio: float) -> str:
+    """``1.66x``, and ``58x`` where more digits would only pretend."""
+    return f"{ratio:.0f}x" if ratio >= 99.5 else f"{ratio:.1f}x" if ratio >= 9.95 else f"{ratio:.2f}x"
+
+
+def gigabytes(value: float) -> str:
+    """Decimal, as memory is sold: ``0.41 GB``."""
+    return format_si(value, "B")
+
+
+def shares(parts: Mapping[str, float]) -> str:
+    """``CUDA cores 61 %, DRAM 39 %``."""
+    return ", ".join(f"{name} {percent(share)}" for name, share in parts.items())
+
+
+def samples(prediction: Prediction) -> str:
+    """What one entry of the batch is called."""
+    return "images" if "image" in prediction.symbols else "samples"
+
+
+def tokens_per_s(prediction: Prediction) -> float | None:
+    """Tokens per second of a net that reads sequences, None for any other."""
+    seq = prediction.symbols.get("seq")
+    return prediction.samples_per_s * seq if seq else None
+
+
+def price(value: Price) -> str:
+    """``499 USD (2018-10-17)``."""
+    return f"{value.amount:,.0f} {value.currency} ({value.date})"
+
+
+def plural(number: int, noun: str) -> str:
+    """``1 layer``, ``3 layers``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
