@@ -1,8 +1,6 @@
 """What do measured rows teach about this CPU? Fit every plan of the device model, and say how well.
 
-Errors are relative, so everything is fitted in logarithms, with a loss that does not let a few odd rows
-rule (soft L1 above 10 %), and with every parameter held weakly to where physics put it (a third of a
-decade is worth a little). What is reported is held out: rows are grouped by operator and octave of
+What is reported is held out: rows are grouped by operator and octave of
 work, groups are dealt into five folds, and a row is only ever scored by a fit that saw none of its
 group. The residuals of those predictions make the intervals (split conformal: Lei et al., JASA 113,
 2018).
@@ -11,7 +9,7 @@ group. The residuals of those predictions make the intervals (split conformal: L
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roofline import operators
-from roofline.core.calibration import Calibration, FamilyFit
+from roofline.core.calibration import Calibration, FamilyFit, Spread
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.measurement import Measurement
@@ -27,20 +25,18 @@ from roofline.core.schedule import FAMILIES, Schedule
 from roofline.core.stack import Stack
 from roofline.devices import ceiling, cpu
 from roofline.errors import DataError, RooflineError
+from roofline.fitting import fit_ceilings, fit_plan
 
 Floats = NDArray[np.float64]
 
 FOLDS = 5
-PRIOR = 0.02
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 LIGHT_TOLERANCE = 0.03
 """Rows this much faster than light are kept out of fits and counted."""
-BINS, BIN_ROWS = 3, 25
+RIDGE, FLOOR = 5.0, 0.02
+"""Of the residual scale: pull of its coefficients to zero, and the error nothing is better than."""
 MIN_ROWS = 6
 """A plan with fewer rows is not fitted."""
-
-LADDER_OPS = ("relu", "add")
-"""Streams whose arithmetic is free: they show the bandwidth."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +137,7 @@ def calibrate(rows: Rows, chip: Chip, *, data: Mapping[str, Any] | None = None) 
 
     data : what the rows are (file name, sha256...), kept with the calibration.
     """
-    ceilings = fit_ceilings(rows)
+    ceilings = fit_ceilings(rows.schedule, rows.seconds)
     held = cross_validate(rows)
     codes = cpu.plans(rows.schedule, rows.stack)
     families = {}
@@ -164,7 +160,7 @@ def calibrate(rows: Rows, chip: Chip, *, data: Mapping[str, Any] | None = None) 
             },
             median_error=float(np.nanmedian(error)),
             p90_error=float(np.nanquantile(error, 0.9)),
-            spread=residual_spread(held.predicted[mine], residual),
+            spread=residual_spread(part.schedule, held.predicted[mine], residual),
         )
     return Calibration(
         chip=chip.name,
@@ -192,23 +188,37 @@ def cross_validate(rows: Rows) -> HeldOut:
     for code in np.unique(codes):
         for number in range(FOLDS):
             mine, others = (codes == code) & (fold == number), (codes == code) & (fold != number)
-            spread = residual_spread(predicted[others], residual[others])
-            fit = FamilyFit({}, {}, {}, 0, {}, 0.0, spread=spread)
-            factors = fit.interval(predicted[mine])
-            low[mine], high[mine] = predicted[mine] * factors[0], predicted[mine] * factors[1]
+            spread = residual_spread(rows.schedule.select(others), predicted[others], residual[others])
+            if spread is not None and mine.any():
+                factors = spread.interval(cpu.difficulty(rows.schedule.select(mine), predicted[mine]))
+                low[mine], high[mine] = predicted[mine] * factors[0], predicted[mine] * factors[1]
     return HeldOut(predicted, low, high)
 
 
-def residual_spread(predicted: Floats, residual: Floats) -> tuple[tuple[float, float, float], ...]:
-    """Quantiles of held-out residuals in bins of predicted time: at most three, of at least 25 rows."""
-    known = np.flatnonzero(~np.isnan(residual))
-    if len(known) == 0:
-        return ()
-    order = known[np.argsort(predicted[known])]
-    bins = np.array_split(order, int(np.clip(len(order) // BIN_ROWS, 1, BINS)))
-    return tuple(
-        (float(np.median(predicted[rows])), quantile(residual[rows], LEVELS[0]), quantile(residual[rows], LEVELS[-1]))
-        for rows in bins
+def residual_spread(kernels: Schedule, predicted: Floats, residual: Floats) -> Spread | None:
+    """The scale of held-out residuals as a function of :func:`roofline.devices.cpu.difficulty`.
+
+    A ridge regression of log(|residual| + FLOOR), then the 5 % and 95 % quantiles of what is left.
+    """
+    known = ~np.isnan(residual)
+    if known.sum() < MIN_ROWS:
+        return None
+    features = cpu.difficulty(kernels.select(known), predicted[known])
+    left = residual[known]
+    centre, width = features.mean(axis=0), features.std(axis=0)
+    centre[0], width[width < 1e-9] = 0.0, 1.0
+    scaled = (features - centre) / width
+    scaled[:, 1:] *= features[:, 1:].std(axis=0) > 1e-9
+    pull = RIDGE * np.diag([0.0, *np.ones(features.shape[1] - 1)])
+    weights = np.linalg.solve(scaled.T @ scaled + pull, scaled.T @ np.log(np.abs(left) + FLOOR))
+    weights = weights / width
+    weights[0] -= float(weights[1:] @ centre[1:])
+    scale = np.exp(features @ weights)
+    return Spread(
+        tuple(float(weight) for weight in weights),
+        (float(scale.min()), float(scale.max())),
+        quantile(left / scale, LEVELS[0]),
+        quantile(left / scale, LEVELS[-1]),
     )
 
 
@@ -226,7 +236,7 @@ def extrapolate(rows: Rows, share: float = 0.3) -> tuple[NDArray[np.int64], Floa
 
 def fit_and_predict(train: Rows, test: Schedule) -> Floats:
     """Seconds of ``test`` by a fit on ``train`` alone; NaN where a plan has too few rows."""
-    ceilings = fit_ceilings(train)
+    ceilings = fit_ceilings(train.schedule, train.seconds)
     codes = cpu.plans(train.schedule, train.stack)
     parameters = {}
     for code in np.unique(codes):
@@ -235,72 +245,6 @@ def fit_and_predict(train: Rows, test: Schedule) -> Floats:
             name, part = cpu.PLAN_NAMES[code], train.select(mine)
             parameters[name], _ = fit_plan(name, part.schedule, part.seconds, ceilings)
     return cpu.cpu_times(test, parameters, ceilings, train.stack).total
-
-
-def fit_ceilings(rows: Rows) -> cpu.Ceilings:
-    """The bandwidth curve, from streams without arithmetic; a plain guess where there are too few.
-
-    t = start + bytes / B(working set), see :mod:`roofline.devices.cpu`.
-    """
-    schedule = rows.schedule
-    free = [index for index, name in enumerate(schedule.op_names) if name in LADDER_OPS]
-    streams = np.flatnonzero(np.isin(schedule.op, free) & (schedule.bytes > 2.0**18))
-    if len(streams) < MIN_ROWS:
-        return cpu.Ceilings(cache=8e10, dram=2e10, knee=1.6e7)
-    moved, seconds = schedule.select(streams), np.log(rows.seconds[streams])
-    inplace = moved.target == moved.source
-    working_set = moved.reads + np.where(inplace, 0.0, cpu.OUTPUT_BUFFERS * moved.writes)
-    traffic = moved.reads + np.where(inplace, 1.0, cpu.WRITE_ALLOCATE) * moved.writes
-
-    def residual(x: Floats) -> Floats:
-        start, cache, dram, knee = np.exp(x)
-        bandwidth = cpu.Ceilings(cache, dram, knee).bandwidth(working_set)
-        return np.log(start + traffic / bandwidth) - seconds
-
-    first = {"start": (1e-6, 1e-8, 1e-4), "cache": (1e11, 1e9, 1e13), "dram": (2.5e10, 1e8, 1e13)}
-    best, _ = _least_squares(residual, {**first, "knee": (1.6e7, 5e5, 1e9)})
-    return cpu.Ceilings(best["cache"], min(best["dram"], best["cache"]), best["knee"])
-
-
-def fit_plan(
-    name: str, kernels: Schedule, seconds: Floats, ceilings: cpu.Ceilings
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Parameters of one plan and the standard error of their logarithms."""
-    ops = sorted({kernels.op_names[code] for code in kernels.op})
-    free: dict[str, tuple[float, float, float]] = {}
-    for parameter, bounds in cpu.PLANS[name].free.items():
-        if parameter.endswith(":"):
-            free |= {parameter + op: bounds for op in ops}
-        else:
-            free[parameter] = bounds
-    measured = np.log(seconds)
-    names = list(free)
-    start = np.log([bounds[0] for bounds in free.values()])
-    pull = PRIOR * np.sqrt(len(measured)) / 3.0
-
-    def residual(x: Floats) -> Floats:
-        times = cpu.plan_times(name, kernels, dict(zip(names, np.exp(x), strict=True)), ceilings)
-        return np.concatenate([np.log(times.total) - measured, pull * (x - start)])
-
-    return _least_squares(residual, free)
-
-
-def _least_squares(
-    residual: Callable[[Floats], Floats], free: Mapping[str, tuple[float, float, float]]
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Robust least squares over the logarithms of bounded positive parameters."""
-    from scipy.optimize import least_squares
-
-    start, low, high = np.log(np.array(list(free.values()))).T
-    found = least_squares(residual, start, bounds=(low, high), loss="soft_l1", f_scale=0.1, max_nfev=200)
-    curvature = found.jac.T @ found.jac
-    spread = 2.0 * found.cost / max(1, len(found.fun) - len(start))
-    error = np.sqrt(np.clip(np.diag(np.linalg.pinv(curvature)) * spread, 0.0, None))
-    values = np.exp(found.x)
-    return (
-        {name: float(value) for name, value in zip(free, values, strict=True)},
-        {name: float(value) for name, value in zip(free, error, strict=True)},
-    )
 
 
 def quantile(residual: Floats, level: float) -> float:

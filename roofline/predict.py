@@ -163,8 +163,9 @@ def time_schedule(
         names = np.array(cpu.plan_labels(schedule, stack))
         for name, fit in calibration.families.items():
             mine = known & (names == name)
-            factors = fit.interval(total[mine])
-            low[mine], high[mine] = total[mine] * factors[0], total[mine] * factors[1]
+            if fit.spread is not None and mine.any():
+                factors = fit.spread.interval(cpu.difficulty(schedule.select(mine), total[mine]))
+                low[mine], high[mine] = total[mine] * factors[0], total[mine] * factors[1]
     total = np.maximum(total, light)
     low = np.clip(low, light, total)
     high = np.where(np.isnan(high), total * DATASHEET_SLOWEST, np.maximum(high, total))

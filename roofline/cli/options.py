@@ -68,7 +68,7 @@ class Question:
     def dtype(self) -> str:
         """The one precision of a verb that takes one."""
         if len(self.dtypes) != 1:
-            raise click.UsageError(f"--dtype takes one precision here, not {', '.join(self.dtypes)}")
+            raise click.UsageError(f"--dtype takes one precision here, not {', '.join(self.dtypes) or 'none'}")
         return self.dtypes[0]
 
     def batch_for(self, chip: Chip, net: Network, dtype: str) -> int | None:
@@ -168,7 +168,7 @@ def question_options(dtypes: str = "fp32", *, several: bool = False) -> Callable
         ) -> Any:
             names = tuple(name.strip() for name in dtype.split(",") if name.strip())
             stack = Stack(mode=execution, threads=threads)
-            question = Question(batch, dict(bind), names or (dtype,), mode, stack, calibration)
+            question = Question(batch, dict(bind), names, mode, stack, calibration)
             return function(*args, question=question, **others)
 
         for option in reversed(options):

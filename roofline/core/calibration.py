@@ -9,17 +9,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far measurements scatter around predictions, by what the kernel looks like.
+
+    A kernel with features x has scale exp(x . coefficients), kept within ``scale`` (the smallest and
+    largest among the rows seen); log(measured / predicted) lies between ``low`` and ``high`` scales in
+    nine cases of ten (normalized conformal prediction: Papadopoulos et al., ECML 2002).
+    """
+
+    coefficients: tuple[float, ...]
+    scale: tuple[float, float]
+    low: float
+    high: float
+
+    def interval(self, features: Floats) -> tuple[Floats, Floats]:
+        """Factors (low, high) on predictions; ``features`` has one row per kernel."""
+        scale = np.clip(np.exp(features @ np.array(self.coefficients)), *self.scale)
+        return np.exp(self.low * scale), np.exp(self.high * scale)
+
 
 @dataclass(frozen=True)
 class FamilyFit:
-    """The fit of one operator family.
+    """The fit of one plan of a device model.
 
     parameters, uncertainty : by name; uncertainty is one standard error of the logarithm.
     quantiles : quantiles of log(measured / predicted) on held-out groups, level -> value.
     points : rows fitted; ``range`` is feature -> (smallest, largest) among them.
     median_error, p90_error : held-out quantiles of |predicted / measured - 1|.
-    spread : (seconds, low, high) rows: around a prediction of that many seconds, the 5 % and 95 %
-        quantiles of log(measured / predicted). Short calls and long ones err differently.
     """
 
     parameters: Mapping[str, float]
@@ -29,19 +49,7 @@ class FamilyFit:
     range: Mapping[str, tuple[float, float]]
     median_error: float
     p90_error: float = 0.0
-    spread: tuple[tuple[float, float, float], ...] = ()
-
-    def interval(self, seconds: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Factors (low, high) around predictions of ``seconds``, interpolated over log seconds.
-
-        NaN where the fit knows no residuals.
-        """
-        if not self.spread:
-            unknown = np.full(np.shape(seconds), np.nan)
-            return unknown, unknown
-        centre, low, high = np.array(self.spread).T
-        where = np.log(np.maximum(seconds, 1e-12))
-        return np.exp(np.interp(where, np.log(centre), low)), np.exp(np.interp(where, np.log(centre), high))
+    spread: Spread | None = None
 
 
 @dataclass(frozen=True)

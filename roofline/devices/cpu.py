@@ -68,7 +68,7 @@ class Plan:
 
 
 def _up(values: NDArray[np.int64], block: int = BLOCK) -> Floats:
-    return np.ceil(values / block) * block
+    return np.ceil(values / float(block)) * block
 
 
 def _flops(s: Schedule) -> Floats:
@@ -98,7 +98,7 @@ def _elements(s: Schedule) -> Floats:
 
 def _window_work(s: Schedule) -> Floats:
     """Taps looked at, plus the fixed part of each output as ``sat_k`` taps."""
-    return s.elements * s.k.astype(np.float64)
+    return np.asarray(s.elements * s.k, dtype=np.float64)
 
 
 _START = {"start:": (3e-6, 2e-7, 3e-4)}
@@ -189,6 +189,24 @@ def plans(schedule: Schedule, stack: Stack = Stack()) -> NDArray[np.int64]:  # n
     codes[convolution & shaped & large] = PLAN_NAMES.index("conv-blocked")
     codes[convolution & ~(shaped & large)] = PLAN_NAMES.index("conv-gemm")
     return codes
+
+
+def difficulty(schedule: Schedule, seconds: Floats) -> Floats:
+    """What tells an ordinary kernel from an odd one, a row of features each: how far a fit may be off.
+
+    Logarithms of the predicted time and of the dimensions, and whether they fill registers.
+    """
+    channels = np.where(schedule.batch > 1, schedule.batch, schedule.k / schedule.taps)
+    columns = [
+        np.ones(len(schedule)),
+        np.log(np.maximum(seconds, 1e-9)),
+        schedule.n % 8 != 0,
+        channels % BLOCK != 0,
+        schedule.m % 4 != 0,
+        schedule.stride > 1,
+        *(np.log(np.maximum(size, 1)) for size in (schedule.m, schedule.n, schedule.k, schedule.taps)),
+    ]
+    return np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
 
 
 def _remainder_kernels(size: NDArray[np.int64], tile: int) -> NDArray[np.int64]:

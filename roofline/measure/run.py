@@ -52,7 +52,7 @@ class Pool:
 
     def rotation(self, shape: Sequence[int]) -> int:
         """How many different windows of that shape one walk through the pool gives."""
-        return max(1, self.data.numel() // max(1024, -(-prod(shape) // 1024) * 1024))
+        return max(1, int(self.data.numel()) // max(1024, -(-prod(shape) // 1024) * 1024))
 
 
 def build_calls(
@@ -71,9 +71,9 @@ def build_calls(
 
     if op in _WEIGHTLESS:
         tensors = [tensor(shape) for shape in inputs]
-        call = _WEIGHTLESS[op](torch, tensors, dict(attributes))
+        same = _WEIGHTLESS[op](torch, tensors, dict(attributes))
         while True:
-            yield call
+            yield same
     if op not in _WEIGHTED:
         raise Unsupported(f"operator {op!r} cannot be measured; there are {', '.join(OPERATORS)}")
     make = _WEIGHTED[op]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from roofline.core.prediction import Prediction
-from roofline.render.tables import fold
+from roofline.render.tables import Fold, fold
 
 KINDS = ("convolution", "matrix product", "other layer")
 MARKERS = {"convolution": "o", "matrix product": "s", "other layer": "^"}
@@ -32,27 +32,27 @@ def kind_of(op: str) -> str:
 
 
 def dots_of(prediction: Prediction) -> tuple[list[Dot], float]:
-    """The layers of a prediction, equal ones as one dot, and the share of time that has no operations.
+    """The layers of a prediction, and the share of time that has no operations.
 
-    Layers that only move data have no place on a logarithmic axis of operations.
+    Layers of one operator at one place are one dot, whose share is theirs together. Layers that only move
+    data have no place on a logarithmic axis of operations.
     """
     whole = prediction.seconds.middle or 1.0
-    dots, moved = [], 0.0
+    places: dict[tuple[str, str, str], list[Fold]] = {}
+    moved = 0.0
     for group in fold(prediction.layers):
-        flops = sum(layer.flops for layer in group.layers)
-        traffic = sum(layer.bytes for layer in group.layers)
-        share = group.seconds / whole
+        flops, traffic = group.flops, group.bytes
         if flops <= 0 or traffic <= 0 or group.seconds <= 0:
-            moved += share
+            moved += group.seconds / whole
             continue
+        place = (group.layers[0].op, f"{flops / traffic:.2g}", f"{flops / group.seconds:.2g}")
+        places.setdefault(place, []).append(group)
+    dots = []
+    for (op, _, _), groups in places.items():
+        flops, traffic = sum(group.flops for group in groups), sum(group.bytes for group in groups)
+        seconds, number = sum(group.seconds for group in groups), sum(len(group.layers) for group in groups)
+        label = groups[0].name if len(groups) == 1 else f"{number} x {op}"
         dots.append(
-            Dot(
-                group.name,
-                kind_of(group.layers[0].op),
-                prediction.dtype,
-                flops / traffic,
-                flops / group.seconds,
-                share,
-            )
+            Dot(label, kind_of(op), prediction.dtype, flops / traffic, flops / seconds, seconds / whole)
         )
     return dots, moved

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from math import atan2, ceil, degrees, log10
 
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -23,7 +24,7 @@ from roofline.core.prediction import Prediction
 from roofline.errors import Unsupported, UsageError
 from roofline.render import words
 from roofline.render.dots import KINDS, MARKERS, Dot, dots_of
-from roofline.render.labels import BACKED, Labels, spread
+from roofline.render.labels import Labels, spread
 from roofline.render.style import (
     BLUE,
     GREEN,
@@ -52,11 +53,11 @@ COLOURS = {
 }
 """One colour for a precision, in every picture."""
 
-NAMED = 5
+NAMED = 4
 """Layers named in a picture, for each prediction."""
 
-FACET, MARGIN, LEFT, HEIGHT = 5.2, 2.15, 0.75, 4.6
-"""Inches: width of the axes, room for the names of roofs, for the scale, and height of the axes."""
+FACET, MARGIN, SCALE, GUTTER, HEIGHT = 5.2, 2.4, 0.75, 0.2, 4.6
+"""Inches: width of the axes, room for the names of roofs, for the scale, between facets, and height."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,8 @@ def roofline_figure(facets: Sequence[Facet], title: str = "") -> Figure:
         raise UsageError("nothing to draw: name at least one chip")
     columns = min(len(facets), 2)
     rows = ceil(len(facets) / columns)
-    top, bottom, space = 0.75 + (0.3 if title else 0), 1.15, 0.95
-    width = columns * (LEFT + FACET + MARGIN)
+    top, bottom, space = 0.6 + (0.3 if title else 0), 1.05, 1.0
+    width = SCALE + columns * (FACET + MARGIN) + (columns - 1) * GUTTER
     height = top + rows * HEIGHT + (rows - 1) * space + bottom
     with styled():
         figure = new_figure(width, height)
@@ -150,14 +151,14 @@ def roofline_figure(facets: Sequence[Facet], title: str = "") -> Figure:
         (left, right), (low, high) = _limits(drawn)
         for index, drawing in enumerate(drawn):
             row, column = divmod(index, columns)
-            x = LEFT + column * (LEFT + FACET + MARGIN)
+            x = SCALE + column * (FACET + MARGIN + GUTTER)
             y = height - top - HEIGHT - row * (HEIGHT + space)
             axes = figure.add_axes((x / width, y / height, FACET / width, HEIGHT / height))
             axes.set(xscale="log", yscale="log", xlim=(left, right), ylim=(low, high))
             drawing.draw(axes, first=column == 0)
         if title:
-            figure.text(LEFT / width, 1 - 0.28 / height, title, fontsize=12, fontweight="bold", va="center")
-        _legend(figure, drawn, 0.1 / height)
+            figure.text(SCALE / width, 1 - 0.28 / height, title, fontsize=12, fontweight="bold", va="center")
+        _legend(figure, drawn, (SCALE - 0.1) / width, 0.04 / height)
     return figure
 
 
@@ -181,13 +182,12 @@ class _Drawing:
 
     def draw(self, axes: Axes, *, first: bool) -> None:
         self._frame(axes, first)
-        taken = self._slopes(axes)
+        self._slopes(axes)
         self._roofs(axes)
-        self._dots(axes, taken)
+        self._dots(axes)
 
     def _frame(self, axes: Axes, first: bool) -> None:
         axes.grid(True, which="major")
-        # a decade may span several screens of a wide picture: label 1 only
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(LogLocator(base=10, numticks=20))
             axis.set_minor_locator(LogLocator(base=10, subs=range(2, 10), numticks=200))
@@ -198,6 +198,8 @@ class _Drawing:
         axes.set_xlabel("arithmetic intensity [FLOP per byte]")
         if first:
             axes.set_ylabel("speed [FLOP/s]")
+        else:
+            axes.tick_params(labelleft=False)
         axes.set_title(self.chip.title, pad=20)
         axes.text(0, 1.015, self._subtitle(), transform=axes.transAxes, fontsize=8, color=MUTED, va="bottom")
 
@@ -211,14 +213,13 @@ class _Drawing:
         kind = "at most " if {p.tier for p in self.facet.predictions} == {"datasheet"} else ""
         return f"{first.workload}, batch {first.batch:,}: {kind}{speeds}"
 
-    def _slopes(self, axes: Axes) -> list[object]:
+    def _slopes(self, axes: Axes) -> None:
         """Memory: rising lines up to the highest roof, each with its name along it."""
         left, _ = axes.get_xlim()
         low, high = axes.get_ylim()
         top = max(roof.rate for roof in self.roofs)
         (x0, y0), (x1, y1) = axes.transData.transform([(1, 1), (10, 10)])
         angle = degrees(atan2(y1 - y0, x1 - x0))
-        taken: list[object] = []
         for index, (name, bandwidth) in enumerate(self.slopes):
             dram = index == len(self.slopes) - 1
             start = max(left, low / bandwidth)
@@ -227,7 +228,7 @@ class _Drawing:
             at = start * 1.25 if start * 1.25 * bandwidth > low * 1.3 else low * 1.3 / bandwidth
             axes.text(
                 at,
-                at * bandwidth * 1.12,
+                at * bandwidth * 1.22,
                 f"{name} {format_si(bandwidth, 'B/s')}",
                 rotation=angle,
                 rotation_mode="anchor",
@@ -237,7 +238,6 @@ class _Drawing:
                 color=INK if dram else MUTED,
                 zorder=5,
             )
-        return taken
 
     def _roofs(self, axes: Axes) -> None:
         """Engines: flat lines from the first slope on, named right of the axes; ridge points as diamonds."""
@@ -249,13 +249,15 @@ class _Drawing:
         heights = spread(wanted, 24.0, 8.0, HEIGHT * 72 + 20)
         for roof, place in zip(self.roofs, heights, strict=True):
             start = max(left, roof.rate / fastest) if fastest else left
-            line = {"ls": "-", "lw": 2.0} if roof.matrix else {"ls": (0, (5, 1.5)), "lw": 1.6}
+            # dashes above solid lines, so that neither hides the other where two engines are equally fast
+            solid = {"ls": "-", "lw": 2.0, "zorder": 3.0}
+            line = solid if roof.matrix else {"ls": (0, (5, 1.5)), "lw": 1.6, "zorder": 3.1}
             axes.plot(
-                [start, right], [roof.rate, roof.rate], color=roof.colour, zorder=3, gid=f"roof {roof.name}", **line
+                [start, right], [roof.rate, roof.rate], color=roof.colour, gid=f"roof {roof.name}", **line
             )
             ridge = ""
             if dram:
-                ridge = f", ridge at {words.count(roof.rate / dram)}"
+                ridge = f", ridge at {words.count(roof.rate / dram)} {roof.unit[:-2]}/B"
                 axes.plot(
                     [roof.rate / dram],
                     [roof.rate],
@@ -271,9 +273,8 @@ class _Drawing:
             axes.annotate(
                 f"{roof.name}\n{format_si(roof.rate, roof.unit)}{ridge}",
                 (right, roof.rate),
-                (12, place - HEIGHT * 72),
-                xycoords="data",
-                textcoords=_from_corner(axes),
+                (1 + 12 / (FACET * 72), place / (HEIGHT * 72)),
+                textcoords="axes fraction",
                 fontsize=7.6,
                 color=INK,
                 va="center",
@@ -282,42 +283,50 @@ class _Drawing:
                 arrowprops={"arrowstyle": "-", "color": roof.colour, "lw": 0.9, "shrinkA": 1, "shrinkB": 0},
             )
 
-    def _dots(self, axes: Axes, taken: list[object]) -> None:
+    def _dots(self, axes: Axes) -> None:
         labels = Labels(axes)
+        paler = list(_dot_colours(self.points))[1:]
+        for line in (line for line in axes.lines if line.get_linestyle() != "None"):
+            (x0, x1), (y0, y1) = line.get_data()
+            labels.reserve_line((x0, y0), (x1, y1))
+        for line in (line for line in axes.lines if line.get_linestyle() == "None"):  # ridge points
+            labels.reserve(float(line.get_xdata()[0]), float(line.get_ydata()[0]), 4.0)
         for dot in sorted(self.points, key=lambda dot: -dot.share):
-            colour = COLOURS.get(parse_precision(dot.dtype).compute, MUTED)
+            colour, pale = COLOURS.get(parse_precision(dot.dtype).compute, MUTED), dot.dtype in paler
             axes.scatter(
                 [dot.intensity],
                 [dot.rate],
                 s=_area(dot.share),
                 marker=MARKERS.get(dot.kind, "^"),
-                facecolors="none" if dot.measured else colour,
-                edgecolors=colour if dot.measured else PAPER,
-                linewidths=1.0 if dot.measured else 0.6,
-                alpha=0.95 if dot.measured else 0.8,
-                zorder=5 if not dot.measured else 4,
+                facecolors="none" if dot.measured else _tint(colour) if pale else colour,
+                edgecolors=colour if dot.measured or pale else PAPER,
+                linewidths=1.0 if dot.measured or pale else 0.6,
+                alpha=0.9,
+                zorder=4 if dot.measured else 5,
                 gid="measured" if dot.measured else "layer",
             )
             labels.reserve(dot.intensity, dot.rate, _area(dot.share) ** 0.5 / 2)
         for prediction in self.facet.predictions:
             own = [dot for dot in self.dots if dot.dtype == prediction.dtype]
             for dot in sorted(own, key=lambda dot: -dot.share)[:NAMED]:
-                radius = _area(dot.share) ** 0.5 / 2
-                labels.place(f"{dot.label} {words.percent(dot.share)}", dot.intensity, dot.rate, radius=radius)
-
-
-def _from_corner(axes: Axes) -> object:
-    """Offsets in points from the upper right corner of the axes."""
-    from matplotlib.transforms import ScaledTranslation
-
-    figure = axes.figure
-    corner = ScaledTranslation(1, 1, axes.transAxes)
-    return figure.dpi_scale_trans.__class__().scale(figure.get_dpi() / 72) + corner  # type: ignore[union-attr]
+                labels.place(
+                    f"{dot.label} {words.percent(dot.share)}",
+                    dot.intensity,
+                    dot.rate,
+                    radius=_area(dot.share) ** 0.5 / 2,
+                    colour=COLOURS.get(parse_precision(dot.dtype).compute, MUTED),
+                )
 
 
 def _area(share: float) -> float:
     """Square points: the area of a dot grows with its share of the time."""
     return 16.0 + 900.0 * share
+
+
+def _tint(colour: str) -> tuple[float, float, float]:
+    """A paler colour: a second precision differs from the first without any colour, too."""
+    red, green, blue = to_rgb(colour)
+    return tuple(0.4 * part + 0.6 for part in (red, green, blue))  # type: ignore[return-value]
 
 
 def _tick(value: float) -> str:
@@ -340,7 +349,7 @@ def _limits(drawn: Sequence[_Drawing]) -> tuple[tuple[float, float], tuple[float
     return (left, right), (low, max(rates) * 2)
 
 
-def _legend(figure: Figure, drawn: Sequence[_Drawing], y: float) -> None:
+def _legend(figure: Figure, drawn: Sequence[_Drawing], x: float, y: float) -> None:
     """What the marks mean; lines are named where they are drawn."""
     points = [dot for drawing in drawn for dot in drawing.points]
     entries: list[Line2D] = []
@@ -360,10 +369,12 @@ def _legend(figure: Figure, drawn: Sequence[_Drawing], y: float) -> None:
     if any(dot.share for dot in points):
         for share in (0.01, 0.1):
             mark("o", f"{words.percent(share)} of the time", MUTED, _area(share) ** 0.5)
-    for name, colour in _dot_colours(points).items():
+    for index, (name, colour) in enumerate(_dot_colours(points).items()):
         mark("o", f"computed in {name}", colour)
+        if index:
+            entries[-1].set_markerfacecolor(_tint(colour))
     if entries:
-        figure.legend(handles=entries, loc="lower left", bbox_to_anchor=(0.02, y), ncols=4, fontsize=8)
+        figure.legend(handles=entries, loc="lower left", bbox_to_anchor=(x, y), ncols=4, fontsize=8)
 
 
 def _dot_colours(points: Sequence[Dot]) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from roofline.errors import OutputError, UsageError
@@ -59,7 +60,9 @@ def styled() -> Any:
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, sizes in inches; to be used inside :func:`styled`."""
-    return Figure(figsize=(width, height), dpi=150)
+    figure = Figure(figsize=(width, height), dpi=150)
+    FigureCanvasAgg(figure)  # measures text, so that labels can keep clear of each other
+    return figure
 
 
 def picture_format(path: str | Path) -> str:

@@ -28,6 +28,14 @@ class Fold:
     def seconds(self) -> float:
         return sum(layer.seconds.middle for layer in self.layers)
 
+    @property
+    def flops(self) -> float:
+        return sum(layer.flops for layer in self.layers)
+
+    @property
+    def bytes(self) -> float:
+        return sum(layer.bytes for layer in self.layers)
+
 
 def fold(layers: Sequence[LayerPrediction]) -> list[Fold]:
     """Layers of one template and equal shapes, in the order of the first of each."""
@@ -86,8 +94,8 @@ def _layer_row(group: Fold, whole: float) -> list[Any]:
         len(layers),
         first.op,
         first.shapes,
-        sum(layer.flops for layer in layers),
-        sum(layer.bytes for layer in layers),
+        group.flops,
+        group.bytes,
         sum(layer.seconds.low for layer in layers),
         group.seconds,
         sum(layer.seconds.high for layer in layers),

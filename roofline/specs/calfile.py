@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from roofline.core.calibration import Calibration, FamilyFit
+from roofline.core.calibration import Calibration, FamilyFit, Spread
 from roofline.errors import OutputError
 from roofline.specs.fields import Fields, Reading, finite
 from roofline.specs.yamlio import load_document
@@ -89,19 +90,30 @@ def _ranges(fields: Fields) -> dict[str, tuple[float, float]]:
     return ranges
 
 
-def _spread(fields: Fields) -> tuple[tuple[float, float, float], ...]:
-    """Rows [seconds, low, high] of numbers."""
-    rows = fields.raw("spread")
-    if rows is None:
-        return ()
-    if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == 3 for row in rows):
-        fields.note("expected rows [seconds, low, high]", "spread")
-        return ()
-    numbers = [
-        [finite(value, lambda message, i=i: fields.note(message, "spread", i)) for value in row]  # type: ignore[misc]
-        for i, row in enumerate(rows)
-    ]
-    return tuple((row[0], row[1], row[2]) for row in numbers)
+def _spread(fields: Fields) -> Spread | None:
+    entry = fields.mapping("spread")
+    if entry is None:
+        return None
+    lists = {}
+    for name in ("coefficients", "scale"):
+        numbers = entry.raw(name)
+        if not isinstance(numbers, list) or not numbers:
+            entry.note("expected a list of numbers", name)
+            return None
+        lists[name] = tuple(
+            finite(value, lambda message, name=name: entry.note(message, name))  # type: ignore[misc]
+            for value in numbers
+        )
+    if len(lists["scale"]) != 2:
+        entry.note("expected [smallest, largest]", "scale")
+        return None
+    low, high = lists["scale"]
+    return Spread(
+        lists["coefficients"],
+        (low, high),
+        entry.number("low", required="the lower quantile"),
+        entry.number("high", required="the upper quantile"),
+    )
 
 
 def _free(fields: Fields, key: str) -> dict[str, Any]:
@@ -153,7 +165,7 @@ def _text(calibration: Calibration) -> str:
                 "points": fit.points,
                 "median_error": fit.median_error,
                 "p90_error": fit.p90_error,
-                "spread": [list(row) for row in fit.spread],
+                "spread": asdict(fit.spread) if fit.spread else None,
                 "parameters": fit.parameters,
                 "uncertainty": fit.uncertainty,
                 "quantiles": fit.quantiles,

@@ -1,0 +1,151 @@
+"""``roofline plot``: draw rooflines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from roofline.cli.options import (
+    Question,
+    chips_argument,
+    complete_names,
+    format_options,
+    question_options,
+)
+from roofline.cli.output import emit, load_chip, load_net, warn
+from roofline.core.chip import Chip
+from roofline.core.network import Network
+from roofline.core.prediction import Prediction
+from roofline.devices.ceiling import ridges
+from roofline.errors import Unsupported
+from roofline.predict import predict
+from roofline.render.table import Column, Table, table
+from roofline.units import format_si
+
+
+@click.command(short_help="draw rooflines")
+@chips_argument
+@click.option(
+    "-w",
+    "--workload",
+    "net",
+    metavar="NET",
+    shell_complete=complete_names("workload"),
+    help="Put the layers of this net on the roofline, as dots sized by their share of the time.",
+)
+@click.option(
+    "--out",
+    "out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The picture, in the format its name ends in: .png, .svg or .pdf. Without it the ridge points are listed.",
+)
+@click.option("--title", default="", help="A line above the picture.")
+@question_options("", several=True)
+@format_options
+def command(
+    chips: tuple[str, ...], net: str | None, out: Path | None, title: str, question: Question, form: str
+) -> None:
+    """Draw the roofline of chips, side by side on common axes.
+
+    One roof for each engine and precision, one slope for each memory level of known bandwidth. --dtype
+    chooses the roofs and the precisions of the dots; without it every roof is drawn, and the dots are fp32
+    and fp16, or what the chip has.
+
+    \b
+      roofline plot rtx-2070 gtx-980 -w resnet50 --out rooflines.svg
+      roofline plot a100-pcie-40gb --dtype fp32,tf32,fp16 --out a100.png
+    """
+    parts = [load_chip(chip) for chip in chips]
+    if out is not None:
+        from roofline.render.style import picture_format
+
+        picture_format(out)  # before any work
+    network = load_net(net) if net else None
+    predictions = [_predict(part, network, question) if network else () for part in parts]
+    seen = [_seen(part, question) if network else part for part in parts]
+    if out is not None:
+        from roofline.render.roofplot import Facet, roofline_figure
+        from roofline.render.style import save_figure
+
+        facets = [
+            Facet(part, made, dtypes=question.dtypes)
+            for part, made in zip(seen, predictions, strict=True)
+        ]
+        save_figure(roofline_figure(facets, title), out)
+        click.echo(f"wrote {out}", err=True)
+    if out is None or form != "text":
+        _ridges(seen, form)
+
+
+def _predict(part: Chip, network: Network, question: Question) -> tuple[Prediction, ...]:
+    """The net in each precision the chip can do; the first one it has where none was asked for."""
+    made, refusals = [], []
+    wanted = question.dtypes or ("fp32", "fp16", str(part.precisions()[0]))
+    for dtype in wanted:
+        if not question.dtypes and made and dtype not in ("fp32", "fp16"):
+            continue
+        try:
+            made.append(
+                predict(
+                    part,
+                    network,
+                    batch=question.batch_for(part, network, dtype),
+                    bind=question.bind,
+                    dtype=dtype,
+                    stack=question.stack,
+                    calibration=question.calibration,
+                    mode=question.mode,
+                )
+            )
+        except Unsupported as error:
+            refusals.append(error)
+    if not made:
+        raise refusals[0]
+    if question.dtypes:
+        warn(str(error) for error in refusals)
+    warn(
+        f"{prediction.chip}, {prediction.dtype}: {text}"
+        for prediction in made
+        for text in prediction.warnings
+        if not text.startswith("tier ")
+    )
+    return tuple(made)
+
+
+def _seen(part: Chip, question: Question) -> Chip:
+    """A CPU as the threads that run the net see it: only their cores count."""
+    if part.kind != "cpu":
+        return part
+    threads = question.stack.threads
+    title = f"{part.title}, {threads} thread{'s' if threads > 1 else ''}"
+    return replace(part.with_units(threads), title=title)
+
+
+def _ridges(parts: list[Chip], form: str) -> None:
+    from roofline.render.terminal import print_table
+
+    columns = (
+        Column("chip", "chip"),
+        Column("engine", "engine"),
+        Column("precision", "precision"),
+        Column("peak", "peak", lambda rate: format_si(rate, "FLOP/s"), right=True),
+        Column("memory", "memory"),
+        Column("intensity", "ridge [FLOP/B]", lambda value: f"{value:,.2f}", right=True),
+    )
+    rows = [
+        (part.name, ridge.engine, ridge.precision, ridge.rate, ridge.level, ridge.intensity)
+        for part in parts
+        for ridge in ridges(part)
+    ]
+
+    def points() -> Table:
+        return table("Ridge points: left of one memory is the limit, right of it arithmetic", columns, rows)
+
+    def data() -> dict[str, object]:
+        keys = [column.key for column in columns]
+        return {"schema_version": 1, "ridges": [dict(zip(keys, row, strict=True)) for row in rows]}
+
+    emit(form, data, points, lambda screen: print_table(points(), screen))

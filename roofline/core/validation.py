@@ -1,0 +1,167 @@
+"""How good were predictions? Scored rows, and what they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roofline.core.measurement import Measurement
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Errors of predictions against measurements; relative errors are |predicted / measured - 1|.
+
+    bias : median of predicted / measured, less one. rank_correlation : Spearman's, NaN for one row.
+    coverage : share of rows inside their interval; width : median of high / low.
+    """
+
+    rows: int
+    median: float
+    mean: float
+    p90: float
+    worst: float
+    bias: float
+    rank_correlation: float
+    coverage: float
+    width: float
+    plain_median: float
+
+    def to_dict(self) -> dict[str, Any]:
+        renamed = {"coverage": "interval_coverage", "width": "interval_width"}
+        return {renamed.get(name, name): _json(value) for name, value in self.__dict__.items()}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One row: what it took, what was predicted (low, middle, high), and the plain roofline; seconds."""
+
+    measurement: Measurement
+    family: str
+    measured: float
+    predicted: float
+    low: float
+    high: float
+    plain: float
+    tier: str
+    held_out: str
+
+    @property
+    def error(self) -> float:
+        return self.predicted / self.measured - 1.0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "label": self.measurement.label,
+            "kind": self.measurement.kind,
+            "family": self.family,
+            "chip": self.measurement.chip,
+            "dtype": self.measurement.dtype,
+            "measured": self.measured,
+            "predicted": {"low": _json(self.low), "middle": self.predicted, "high": _json(self.high)},
+            "plain": self.plain,
+            "error": self.error,
+            "tier": self.tier,
+            "held_out": self.held_out,
+        }
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Every scored row, and the scores by kind, family, device and network.
+
+    ``skipped`` counts rows that could not be predicted, by reason; nothing is dropped in silence.
+    """
+
+    rows: tuple[Scored, ...]
+    skipped: Mapping[str, int]
+    calibration: str = ""
+
+    def of_kind(self, kind: str) -> tuple[Scored, ...]:
+        return tuple(row for row in self.rows if row.measurement.kind == kind)
+
+    def by(self, kind: str, key: Callable[[Scored], str]) -> dict[str, Score]:
+        """Scores of the rows of one kind, grouped."""
+        groups: dict[str, list[Scored]] = {}
+        for row in self.of_kind(kind):
+            groups.setdefault(key(row), []).append(row)
+        return {name: score(rows) for name, rows in sorted(groups.items())}
+
+    @property
+    def operators(self) -> Score | None:
+        rows = self.of_kind("operator")
+        return score(rows) if rows else None
+
+    @property
+    def networks(self) -> Score | None:
+        rows = self.of_kind("network")
+        return score(rows) if rows else None
+
+    @property
+    def median(self) -> float:
+        """Median error over everything scored: what ``--threshold`` is held against."""
+        return score(self.rows).median
+
+    def worst(self, count: int = 10) -> list[Scored]:
+        return sorted(self.rows, key=lambda row: -abs(np.log(row.predicted / row.measured)))[:count]
+
+    def to_dict(self) -> dict[str, Any]:
+        def scores(groups: Mapping[str, Score]) -> dict[str, Any]:
+            return {name: value.to_dict() for name, value in groups.items()}
+
+        return {
+            "schema_version": 1,
+            "calibration": self.calibration,
+            "median": self.median,
+            "skipped": dict(self.skipped),
+            "operators": self.operators.to_dict() if self.operators else None,
+            "networks": self.networks.to_dict() if self.networks else None,
+            "by_family": scores(self.by("operator", lambda row: row.family)),
+            "by_device": {kind: scores(self.by(kind, _device)) for kind in ("operator", "network")},
+            "by_network": scores(self.by("network", lambda row: row.measurement.network)),
+            "rows": [row.to_dict() for row in self.rows],
+        }
+
+
+def _device(row: Scored) -> str:
+    return row.measurement.chip
+
+
+def score(rows: Sequence[Scored]) -> Score:
+    """The score of some rows; at least one."""
+    measured = np.array([row.measured for row in rows])
+    predicted = np.array([row.predicted for row in rows])
+    low, high = np.array([row.low for row in rows]), np.array([row.high for row in rows])
+    plain = np.array([row.plain for row in rows])
+    error = np.abs(predicted / measured - 1.0)
+    return Score(
+        rows=len(rows),
+        median=float(np.median(error)),
+        mean=float(error.mean()),
+        p90=float(np.quantile(error, 0.9)),
+        worst=float(error.max()),
+        bias=float(np.median(predicted / measured) - 1.0),
+        rank_correlation=rank_correlation(measured, predicted),
+        coverage=float(((measured >= low) & (measured <= high)).mean()),
+        width=float(np.median(high / np.maximum(low, 1e-300))),
+        plain_median=float(np.median(np.abs(plain / measured - 1.0))),
+    )
+
+
+def rank_correlation(a: Floats, b: Floats) -> float:
+    """Spearman's rank correlation without ties corrected; NaN for fewer than two rows."""
+    if len(a) < 2:
+        return float("nan")
+    ranks = [np.argsort(np.argsort(values)).astype(np.float64) for values in (a, b)]
+    return float(np.asarray(np.corrcoef(ranks))[0, 1])
+
+
+def _json(value: Any) -> Any:
+    """NaN and infinity are not JSON."""
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,92 @@
+"""Which parameters make the device model agree with measured kernels?
+
+Errors are relative, so everything is fitted in logarithms; the loss does not let a few odd rows rule
+(soft L1 above 10 %); and every parameter is held weakly to where physics put it, so that what the data
+do not decide stays sensible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roofline.core.schedule import Schedule
+from roofline.devices import cpu
+
+Floats = NDArray[np.float64]
+
+PRIOR = 0.02
+"""Weight of the pull towards the starting point; a factor e^3 away counts as much as 2 % on every row."""
+
+LADDER_OPS = ("relu", "add")
+"""Streams whose arithmetic is free: they show the bandwidth."""
+
+MIN_STREAMS = 6
+
+
+def fit_ceilings(schedule: Schedule, seconds: Floats) -> cpu.Ceilings:
+    """The bandwidth curve, from streams without arithmetic; a plain guess where there are too few.
+
+    t = start + bytes / B(working set), see :mod:`roofline.devices.cpu`.
+    """
+    free = [index for index, name in enumerate(schedule.op_names) if name in LADDER_OPS]
+    streams = np.flatnonzero(np.isin(schedule.op, free) & (schedule.bytes > 2.0**18))
+    if len(streams) < MIN_STREAMS:
+        return cpu.Ceilings(cache=8e10, dram=2e10, knee=1.6e7)
+    moved, measured = schedule.select(streams), np.log(seconds[streams])
+    inplace = moved.target == moved.source
+    working_set = moved.reads + np.where(inplace, 0.0, cpu.OUTPUT_BUFFERS * moved.writes)
+    traffic = moved.reads + np.where(inplace, 1.0, cpu.WRITE_ALLOCATE) * moved.writes
+
+    def residual(x: Floats) -> Floats:
+        start, cache, dram, knee = np.exp(x)
+        bandwidth = cpu.Ceilings(cache, dram, knee).bandwidth(working_set)
+        return np.asarray(np.log(start + traffic / bandwidth) - measured)
+
+    first = {"start": (1e-6, 1e-8, 1e-4), "cache": (1e11, 1e9, 1e13), "dram": (2.5e10, 1e8, 1e13)}
+    best, _ = _least_squares(residual, {**first, "knee": (1.6e7, 5e5, 1e9)})
+    return cpu.Ceilings(best["cache"], min(best["dram"], best["cache"]), best["knee"])
+
+
+def fit_plan(
+    name: str, kernels: Schedule, seconds: Floats, ceilings: cpu.Ceilings
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Parameters of one plan and the standard error of their logarithms."""
+    ops = sorted({kernels.op_names[code] for code in kernels.op})
+    free: dict[str, tuple[float, float, float]] = {}
+    for parameter, bounds in cpu.PLANS[name].free.items():
+        if parameter.endswith(":"):
+            free |= {parameter + op: bounds for op in ops}
+        else:
+            free[parameter] = bounds
+    measured = np.log(seconds)
+    names = list(free)
+    start = np.log([bounds[0] for bounds in free.values()])
+    pull = PRIOR * np.sqrt(len(measured)) / 3.0
+
+    def residual(x: Floats) -> Floats:
+        times = cpu.plan_times(name, kernels, dict(zip(names, np.exp(x), strict=True)), ceilings)
+        return np.concatenate([np.log(times.total) - measured, pull * (x - start)])
+
+    return _least_squares(residual, free)
+
+
+def _least_squares(
+    residual: Callable[[Floats], Floats], free: Mapping[str, tuple[float, float, float]]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Robust least squares over the logarithms of bounded positive parameters."""
+    from scipy.optimize import least_squares
+
+    start, low, high = np.log(np.array(list(free.values()))).T
+    found = least_squares(residual, start, bounds=(low, high), loss="soft_l1", f_scale=0.1, max_nfev=200)
+    jacobian = np.asarray(found.jac)
+    curvature = jacobian.T @ jacobian
+    spread = 2.0 * found.cost / max(1, len(found.fun) - len(start))
+    error = np.sqrt(np.clip(np.diag(np.linalg.pinv(curvature)) * spread, 0.0, None))
+    values = np.exp(found.x)
+    return (
+        {name: float(value) for name, value in zip(free, values, strict=True)},
+        {name: float(value) for name, value in zip(free, error, strict=True)},
+    )

@@ -1,0 +1,175 @@
+"""How far off are the predictions, on rows that did not make them?
+
+Any file of measurement rows is scored, by whomever it was measured: every row is predicted and set
+beside what it took, and beside the plain roofline of the same row. Where the calibration was fitted on
+this very file, its operator rows are scored by cross-validation over shape groups; networks are never
+fitted and always scored as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from roofline import operators
+from roofline.calibrate import HeldOut, Rows, cross_validate, operator_rows
+from roofline.core.calibration import Calibration
+from roofline.core.chip import Chip
+from roofline.core.dtype import precision as parse_precision
+from roofline.core.measurement import Measurement
+from roofline.core.schedule import FAMILIES, Schedule
+from roofline.core.validation import Scored, Validation
+from roofline.devices import ceiling
+from roofline.errors import DataError, RooflineError
+from roofline.predict import predict, resolve_calibration, resolve_chip, time_schedule
+
+
+def validate(
+    measurements: Sequence[Measurement],
+    *,
+    chips: Mapping[str, Chip] | None = None,
+    calibration: Calibration | str | None = None,
+    sha256: str = "",
+) -> Validation:
+    """Predict and score rows.
+
+    Parameters
+    ----------
+    measurements : rows of any chips, operators and networks mixed.
+    chips : specs by name, for chips that are in no file (this machine's CPU).
+    calibration : one to use for all rows, ``"none"`` for the plain roofline, or None for the best found.
+    sha256 : of the file the rows are from; tells whether the calibration was fitted on it.
+
+    Raises
+    ------
+    DataError : not a single row could be predicted; the message says why.
+    """
+    skipped: dict[str, int] = {}
+    scored: list[Scored] = []
+    used = ""
+    for (name, dtype), rows in _by_chip(measurements).items():
+        try:
+            chip = (chips or {}).get(name) or resolve_chip(name)
+            fitted = resolve_calibration(chip, parse_precision(dtype), calibration)
+        except RooflineError as error:
+            skipped[str(error)] = len(rows)
+            continue
+        if fitted is not None:
+            if fitted.chip != chip.name and isinstance(calibration, Calibration):
+                raise DataError(f"the calibration is of {fitted.chip}, these rows are of {chip.name}")
+            used = fitted.file or used
+        own = fitted is not None and bool(sha256) and fitted.data.get("sha256") == sha256
+        scored += _operators([m for m in rows if m.kind == "operator"], chip, fitted, own, skipped)
+        scored += _networks([m for m in rows if m.kind == "network"], chip, fitted, skipped)
+    if not scored:
+        reasons = "; ".join(f"{count} rows: {why}" for why, count in skipped.items())
+        raise DataError(f"no row could be predicted ({reasons or 'no rows'})")
+    return Validation(tuple(scored), skipped, used)
+
+
+def _by_chip(measurements: Iterable[Measurement]) -> dict[tuple[str, str], list[Measurement]]:
+    groups: dict[tuple[str, str], list[Measurement]] = {}
+    for row in measurements:
+        groups.setdefault((row.chip, row.dtype), []).append(row)
+    return groups
+
+
+def _networks(
+    rows: Sequence[Measurement], chip: Chip, fitted: Calibration | None, skipped: dict[str, int]
+) -> list[Scored]:
+    scored = []
+    for row in rows:
+        try:
+            best, plain = (
+                predict(
+                    chip,
+                    row.network,
+                    bind=row.symbols,
+                    dtype=row.dtype,
+                    stack=row.stack,
+                    calibration=which,
+                    mode=row.mode,
+                )
+                for which in (fitted or "none", "none")
+            )
+        except RooflineError as error:
+            skipped[str(error)] = skipped.get(str(error), 0) + 1
+            continue
+        seconds = best.seconds
+        scored.append(
+            Scored(
+                row,
+                "network",
+                row.seconds,
+                seconds.middle,
+                seconds.low,
+                seconds.high,
+                plain.seconds.middle,
+                best.tier,
+                "network",
+            )
+        )
+    return scored
+
+
+def _operators(
+    rows: Sequence[Measurement], chip: Chip, fitted: Calibration | None, own: bool, skipped: dict[str, int]
+) -> list[Scored]:
+    cold = [m for m in rows if m.cache != "warm"]
+    if len(cold) < len(rows):
+        why = "warm operator rows (predictions are of cold calls)"
+        skipped[why] = skipped.get(why, 0) + len(rows) - len(cold)
+    scored = []
+    for stack in dict.fromkeys(m.stack for m in cold):
+        usable, kernels = [], []
+        for row in cold:
+            if row.stack != stack:
+                continue
+            try:
+                work = operators.single(row.op, row.attributes, row.inputs, parse_precision(row.dtype))
+                lowered = list(operators.lower(work, stack))
+                for kernel in lowered:
+                    ceiling.engine_and_rate(chip, parse_precision(kernel.precision), matrix=kernel.kind == "matmul")
+            except RooflineError as error:
+                skipped[str(error)] = skipped.get(str(error), 0) + 1
+                continue
+            if len(lowered) != 1:
+                why = "operators of several kernels"
+                skipped[why] = skipped.get(why, 0) + 1
+                continue
+            usable.append(row)
+            kernels += lowered
+        if not usable:
+            continue
+        schedule = Schedule.of(kernels)
+        timing = time_schedule(schedule, chip, stack=stack, calibration=fitted)
+        held = _cross_validated(usable, chip) if own else {}
+        for index, row in enumerate(usable):
+            inside = (float(timing.total[index]), float(timing.low[index]), float(timing.high[index]))
+            middle, low, high = held.get(row.key, inside)
+            scored.append(
+                Scored(
+                    row,
+                    FAMILIES[schedule.family[index]],
+                    row.seconds,
+                    middle,
+                    low,
+                    high,
+                    float(timing.ceiling[index]),
+                    timing.tiers[index],
+                    "shape group" if row.key in held else "other data",
+                )
+            )
+    return scored
+
+
+def _cross_validated(rows: Sequence[Measurement], chip: Chip) -> dict[str, tuple[float, float, float]]:
+    """Held-out (middle, low, high) by row key, for rows the calibration was fitted on."""
+    prepared: Rows = operator_rows(rows, chip, dtype=rows[0].dtype)
+    held: HeldOut = cross_validate(prepared)
+    return {
+        row.key: (float(held.predicted[i]), float(held.low[i]), float(held.high[i]))
+        for i, row in enumerate(prepared.measurements)
+        if not np.isnan(held.predicted[i])
+    }
