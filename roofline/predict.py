@@ -144,7 +144,7 @@ def time_schedule(
     light = ceiling.light(schedule, part)
     tiers: list[Tier] = ["datasheet"] * len(schedule)
     total, resources, bound = plain.total, dict(plain.resources), plain.bound()
-    low, high = np.minimum(light, total), np.full(len(schedule), np.nan)
+    low, high = _datasheet_range(schedule, part, total)
     if calibration is not None:
         if calibration.model != "cpu" or chip.kind != "cpu":
             raise Unsupported(
@@ -167,13 +167,24 @@ def time_schedule(
                 factors = fit.spread.interval(cpu.difficulty(schedule.select(mine), total[mine]))
                 low[mine], high[mine] = total[mine] * factors[0], total[mine] * factors[1]
     total = np.maximum(total, light)
-    low = np.clip(low, light, total)
-    high = np.where(np.isnan(high), total * DATASHEET_SLOWEST, np.maximum(high, total))
+    low, high = np.clip(low, light, total), np.maximum(high, total)
     return Timing(schedule, total, low, high, resources, bound, tiers, light, plain.total)
 
 
-DATASHEET_SLOWEST = 4.0
-"""Upper end of an uncalibrated interval, as a multiple of the plain roofline."""
+UNKNOWN_RANGE = (1.0, 7.0)
+"""Range of an uncalibrated time around the plain roofline where no measured rows tell: a guess."""
+
+
+def _datasheet_range(schedule: Schedule, chip: Chip, total: Floats) -> tuple[Floats, Floats]:
+    """Where measured kernels lie above the plain roofline: by family on GPUs, a wide guess elsewhere."""
+    low, high = total * UNKNOWN_RANGE[0], total * UNKNOWN_RANGE[1]
+    if chip.kind == "gpu":
+        for family, fit in specs.load_datasheet_spread().families.items():
+            mine = schedule.in_family(family)
+            low[mine] = total[mine] * np.exp(fit.quantiles["0.05"])
+            high[mine] = total[mine] * np.exp(fit.quantiles["0.95"])
+    return low, high
+
 
 
 def _combine(

@@ -16,6 +16,7 @@ from roofline.cli.options import (
 )
 from roofline.cli.output import emit, load_chip, load_net, warn
 from roofline.core.chip import Chip
+from roofline.core.dtype import precision
 from roofline.core.network import Network
 from roofline.core.prediction import Prediction
 from roofline.devices.ceiling import ridges
@@ -83,10 +84,8 @@ def command(
 def _predict(part: Chip, network: Network, question: Question) -> tuple[Prediction, ...]:
     """The net in each precision the chip can do; the first one it has where none was asked for."""
     made, refusals = [], []
-    wanted = question.dtypes or ("fp32", "fp16", str(part.precisions()[0]))
-    for dtype in wanted:
-        if not question.dtypes and made and dtype not in ("fp32", "fp16"):
-            continue
+    usual = [name for name in ("fp32", "fp16") if has(part, name)]
+    for dtype in question.dtypes or usual or (str(part.precisions()[0]),):
         try:
             made.append(
                 predict(
@@ -104,8 +103,7 @@ def _predict(part: Chip, network: Network, question: Question) -> tuple[Predicti
             refusals.append(error)
     if not made:
         raise refusals[0]
-    if question.dtypes:
-        warn(str(error) for error in refusals)
+    warn(str(error) for error in refusals)
     warn(
         f"{prediction.chip}, {prediction.dtype}: {text}"
         for prediction in made
@@ -113,6 +111,15 @@ def _predict(part: Chip, network: Network, question: Question) -> tuple[Predicti
         if not text.startswith("tier ")
     )
     return tuple(made)
+
+
+def has(part: Chip, dtype: str) -> bool:
+    """Whether a chip computes in a precision, or emulates it."""
+    try:
+        part.resolve(precision(dtype))
+    except Unsupported:
+        return False
+    return True
 
 
 def _seen(part: Chip, question: Question) -> Chip:

@@ -86,7 +86,10 @@ class Roof:
 
     @property
     def name(self) -> str:
-        return f"{', '.join(str(precision) for precision in self.precisions)} on {self.engine}"
+        names = [str(precision) for precision in self.precisions]
+        if {"fp8_e4m3", "fp8_e5m2"} <= set(names):
+            names = list(dict.fromkeys("fp8" if name.startswith("fp8") else name for name in names))
+        return f"{', '.join(names)} on {self.engine}"
 
     @property
     def colour(self) -> str:

@@ -71,6 +71,13 @@ def check(name: str | Path, kind: Kind = "chip") -> list[Fault]:
     return []
 
 
+def load_datasheet_spread() -> Calibration:
+    """How far real kernels stay behind the plain roofline of an uncalibrated GPU, by operator family."""
+    from roofline.specs import lookup
+
+    return load_calibration(lookup.package_folder("hw_specs") / "calibrations" / "datasheet.yaml")
+
+
 def dump_chip(chip: Chip) -> str:
     """The YAML of a chip, which loads back equal to it."""
     from roofline.specs import chipdump

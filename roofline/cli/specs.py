@@ -1,0 +1,148 @@
+"""``roofline specs``: which chips are there, what do their files say, are they right?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from roofline import specs
+from roofline.cli.app import Verbs
+from roofline.cli.options import chip_argument, format_options
+from roofline.cli.output import emit, load_chip, warn, write_text
+from roofline.core.chip import Chip
+from roofline.errors import Fault, RooflineError, SpecError
+from roofline.render.table import Column, Table, table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from roofline.specs.lookup import Kind
+
+SORTS = ("name", "year", "tflops", "bandwidth", "memory", "power", "price")
+
+
+@click.group(cls=Verbs)
+def command() -> None:
+    """Chips: list them, show every figure with its source, check files, detect this machine."""
+
+
+@command.command("list")
+@click.option("--sort", type=click.Choice(SORTS), default="name", show_default=True, help="Largest first.")
+@format_options
+def list_(sort: str, form: str) -> None:
+    """List the chips that can be named.
+
+    \b
+      roofline specs list --sort bandwidth
+    """
+    from roofline.render.chips import chips_table
+    from roofline.render.terminal import print_table
+
+    chips: list[tuple[str, Chip]] = []
+    for name, path in specs.list_chips().items():
+        try:
+            chips.append((name, specs.load_chip(path)))
+        except SpecError as error:
+            warn([f"left out {name}: {error.faults[0]}; 'roofline specs check {path}' shows all"])
+
+    def made() -> Table:
+        return chips_table(chips, sort)
+
+    emit(form, lambda: _rows(made(), "chips"), made, lambda screen: print_table(made(), screen))
+
+
+def _rows(source: Table, name: str) -> dict[str, object]:
+    keys = [column.key for column in source.columns]
+    return {"schema_version": 1, name: [dict(zip(keys, row, strict=True)) for row in source.rows]}
+
+
+@command.command("show")
+@chip_argument
+@format_options
+def show_(chip: str, form: str) -> None:
+    """Show every figure of a chip with its status and source.
+
+    \b
+      roofline specs show rtx-2070
+    """
+    from roofline.render.chips import chip_table, headline
+    from roofline.render.terminal import print_facts, print_table
+
+    part = load_chip(chip)
+    made = chip_table(part)
+
+    def show(screen: Console) -> None:
+        print_facts(part.name, headline(part, specs.find("chip", chip).shadowed), screen)
+        print_table(made, screen)
+
+    def data() -> dict[str, object]:
+        own = {key: getattr(part, key) for key in ("name", "title", "kind", "vendor", "architecture", "year")}
+        return {**_rows(made, "figures"), **own, "file": part.file, "notes": list(part.notes)}
+
+    emit(form, data, lambda: made, show)
+
+
+@command.command("check")
+@click.argument("files", nargs=-1, metavar="[FILE...]")
+@format_options
+@click.pass_context
+def check_(ctx: click.Context, files: tuple[str, ...], form: str) -> None:
+    """Check files of chips: all faults with file and line. Without FILE every chip there is.
+
+    Exit status 1 where there is a fault.
+
+    \b
+      roofline specs check my-card.yaml
+    """
+    check_files(ctx, "chip", files, form, specs.check)
+
+
+def check_files(
+    ctx: click.Context, kind: Kind, files: tuple[str, ...], form: str, check: Callable[[str, Kind], list[Fault]]
+) -> None:
+    """Check files, or all of a kind; the faults are the answer, so they go to standard output."""
+    known = specs.list_chips() if kind == "chip" else specs.list_networks()
+    asked = list(files) or [str(path) for path in known.values()]
+    found = [(name, check(name, kind)) for name in asked]
+    faults = [fault for _, some in found for fault in some]
+    columns = [Column(key, key) for key in ("file", "line", "path", "message")]
+
+    def made() -> Table:
+        return table("Faults", columns, [(f.file, f.line, f.path, f.message) for f in faults])
+
+    def show(screen: Console) -> None:
+        for fault in faults:
+            click.echo(str(fault))
+        good = sum(not some for _, some in found)
+        click.echo(f"{good} of {len(found)} files are good", err=True)
+
+    def data() -> dict[str, object]:
+        return {"schema_version": 1, "files": asked, "faults": [dict(vars(fault)) for fault in faults]}
+
+    emit(form, data, made, show)
+    if faults:
+        ctx.exit(1)
+
+
+@command.command("detect")
+@click.option("--write", is_flag=True, help="Save it as ./hw_specs/NAME.yaml, where the other verbs find it.")
+@click.option("--measure", is_flag=True, help="Measure the memory bandwidths and the clock, too (seconds).")
+def detect_(write: bool, measure: bool) -> None:
+    """Describe this machine's CPU as the YAML of a chip.
+
+    \b
+      roofline specs detect --write
+    """
+    chip = specs.detect_cpu(_measured() if measure else None)
+    text = specs.dump_chip(chip)
+    if not write:
+        click.echo(text, nl=False)
+        return
+    path = Path("hw_specs") / f"{chip.name}.yaml"
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise RooflineError(f"{path} exists and differs; move it away first")
+    write_text(path, text)
+    click.echo(path)

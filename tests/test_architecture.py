@@ -1,0 +1,146 @@
+"""Does the house still stand? Arrows one way, no cycles, light imports, small files, print in the cli alone."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "roofline"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+ROWS = (
+    ("errors", "units"),
+    ("core",),
+    ("specs", "operators", "devices"),
+    ("predict", "frontends", "measure"),
+    ("calibrate", "fitting", "validate", "compare", "explain", "anatomy", "capacity", "sweep"),
+    ("render",),
+    ("report",),
+    ("cli", "__main__", "__init__"),
+)
+"""A row imports rows above it; within a row too, except in the third, where nobody knows the others."""
+STRANGERS = ROWS[2]
+ROW = {station: index for index, row in enumerate(ROWS) for station in row}
+
+HEAVY = ("torch", "matplotlib", "scipy.optimize", "pandas", "pydantic")
+
+
+def module(path: Path) -> str:
+    """``roofline.core.chip`` for its file, ``roofline.core`` for the folder's ``__init__``."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module(path): ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+
+
+def station(name: str) -> str:
+    """``core`` for ``roofline.core.chip``; ``__init__`` for the package itself."""
+    return name.split(".")[1] if "." in name else "__init__"
+
+
+def at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """Everything that runs when a module is imported: not functions, not ``if TYPE_CHECKING``."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+            continue
+        yield child
+        yield from at_import(child)
+
+
+def imported(nodes: Iterator[ast.AST]) -> set[str]:
+    """The modules of roofline that these nodes import; ``from roofline import specs`` means specs."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name in MODULES}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            inner = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES.keys()
+            found |= inner or ({node.module} & MODULES.keys() if node.module else set())
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "roofline"])
+def test_arrows_point_one_way(name: str) -> None:
+    assert station(name) in ROW, f"{name} stands in no row; give it one in ROWS"
+    for other in imported(ast.walk(MODULES[name])) - {"roofline"}:
+        here, there = station(name), station(other)
+        if here != there:
+            assert ROW[there] <= ROW[here], f"{name} imports {other}, which stands below it"
+            assert not (here in STRANGERS and there in STRANGERS), f"{name} imports {other}"
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    graph = {name: imported(at_import(tree)) - {name} for name, tree in MODULES.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, with the cycle
+
+
+def test_no_station_leans_on_the_package_itself() -> None:
+    for name, tree in MODULES.items():
+        if station(name) not in ("cli", "__main__"):
+            assert "roofline" not in imported(ast.walk(tree)), f"{name} imports a name of the package itself"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import roofline; roofline.predict",
+        "from roofline.cli import main; main(['predict', 'rtx-2070', '-w', 'resnet50'])",
+        "from roofline.cli import main; main(['predict', 'gtx-980', '-w', 'mlp', '--json'])",
+    ],
+)
+def test_light(code: str) -> None:
+    """Asserted through ``sys.modules``, not a clock."""
+    names = json.dumps(HEAVY)
+    text = f"import sys\ntry:\n {code}\nexcept SystemExit as e:\n assert not e.code, e.code\n"
+    text += f"print('loaded:', [n for n in {names} if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded: []"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: module(path))
+def test_small(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= 340, f"{path.name} has {lines} lines; some 300 are enough for one question"
+
+
+def test_only_the_command_line_prints_and_exits() -> None:
+    for name, tree in MODULES.items():
+        if station(name) in ("cli", "__main__"):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                assert ast.unparse(node.func) not in ("print", "sys.exit", "exit"), f"{name}:{node.lineno}"
+
+
+UNWANTED = re.compile(r"\b(?:sessions?|agents?|subagents?|chatbot)\b|/work/|/tmp/|/root/|/home/\w", re.IGNORECASE)
+"""Words of how the program was made, and paths of one machine."""
+
+
+def shipped() -> Iterator[Path]:
+    for folder in ("roofline", "hw_specs", "workloads", "docs", "benchmarks", "tests"):
+        yield from (path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".yaml", ".md"))
+    yield from (ROOT / name for name in ("README.md", "CHANGELOG.md", "pyproject.toml", "constraints.txt"))
+
+
+def test_shipped_files_speak_of_the_program_alone() -> None:
+    here = Path(__file__).resolve()
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in shipped()
+        if path.resolve() != here
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if UNWANTED.search(re.sub(r'scope="session"|tmp_path_factory', "", line))
+    ]
+    assert not found, "\n".join(found)
