@@ -165,12 +165,12 @@ def _text(calibration: Calibration) -> str:
                 "points": fit.points,
                 "median_error": fit.median_error,
                 "p90_error": fit.p90_error,
-                "spread": asdict(fit.spread) if fit.spread else None,
                 "parameters": fit.parameters,
                 "uncertainty": fit.uncertainty,
                 "quantiles": fit.quantiles,
                 "range": fit.range,
             }
+            | ({"spread": asdict(fit.spread)} if fit.spread else {})
             for name, fit in calibration.families.items()
         },
     }
