@@ -35,8 +35,8 @@ LIGHT_TOLERANCE = 0.03
 """Rows this much faster than light are kept out of fits and counted."""
 RIDGE, FLOOR = 5.0, 0.02
 """Of the residual scale: pull of its coefficients to zero, and the error nothing is better than."""
-MIN_ROWS = 6
-"""A plan with fewer rows is not fitted."""
+MIN_ROWS = 4
+"""A plan with fewer rows is not fitted: the pull of physics carries small ones, but not none."""
 
 
 @dataclass(frozen=True)
@@ -143,12 +143,12 @@ def calibrate(rows: Rows, chip: Chip, *, data: Mapping[str, Any] | None = None) 
     families = {}
     for code in np.unique(codes):
         mine = np.flatnonzero(codes == code)
-        if code < 0 or len(mine) < MIN_ROWS:
+        if code < 0 or np.isfinite(held.predicted[mine]).sum() < MIN_ROWS:
             continue
         name, part = cpu.PLAN_NAMES[code], rows.select(mine)
         parameters, uncertainty = fit_plan(name, part.schedule, part.seconds, ceilings)
         error = np.abs(held.predicted[mine] / part.seconds - 1.0)
-        residual = np.log(part.seconds / held.predicted[mine])
+        residual = np.log(part.seconds / held.predicted[mine])  # NaN where no fit saw enough other groups
         families[name] = FamilyFit(
             parameters=parameters,
             uncertainty=uncertainty,

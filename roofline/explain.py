@@ -213,7 +213,7 @@ def _account(timing: Timing, row: int, chip: Chip, fitted: Calibration | None, p
         weights=kernel.weights,
         writes=kernel.writes,
         parts=tuple(
-            Part(name, float(values[row]), "" if fit else _division(name, chip, kernel, engine, rate))
+            Part(name, float(values[row]), "" if fit else _division(name, float(values[row]), chip, kernel, engine, rate))
             for name, values in timing.resources.items()
             if values[row] > 0
         ),
@@ -244,10 +244,14 @@ def _work(kernel: Kernel) -> str:
     return "none" if not kernel.flops else f"{kernel.flops:,.0f}"
 
 
-def _division(name: str, chip: Chip, kernel: Kernel, engine: Engine | None, rate: float) -> str:
-    if name == chip.dram.name and chip.dram.total_bandwidth:
-        traffic = kernel.reads + kernel.weights + kernel.writes
-        return f"{format_si(traffic, 'B')} / {format_si(chip.dram.total_bandwidth, 'B/s')}"
+def _division(
+    name: str, seconds: float, chip: Chip, kernel: Kernel, engine: Engine | None, rate: float
+) -> str:
+    bandwidth = chip.dram.total_bandwidth
+    if name == chip.dram.name and bandwidth:
+        moved, traffic = seconds * bandwidth, kernel.reads + kernel.weights + kernel.writes
+        rest = "" if moved > 0.999 * traffic else ", the rest stays on the chip"
+        return f"{format_si(moved, 'B')} / {format_si(bandwidth, 'B/s')}{rest}"
     if engine is not None and name == engine.name:
         return f"{format_si(kernel.flops, 'FLOP')} / {format_si(rate, 'FLOP/s')}"
     return "one launch" if name == "launch" else ""

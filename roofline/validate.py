@@ -146,6 +146,10 @@ def _operators(
         timing = time_schedule(schedule, chip, stack=stack, calibration=fitted)
         held = _cross_validated(usable, chip) if own else {}
         for index, row in enumerate(usable):
+            if own and row.key not in held:
+                why = "fitted on, and too few of their kind to be held out"
+                skipped[why] = skipped.get(why, 0) + 1
+                continue
             inside = (float(timing.total[index]), float(timing.low[index]), float(timing.high[index]))
             middle, low, high = held.get(row.key, inside)
             scored.append(
@@ -158,7 +162,7 @@ def _operators(
                     high,
                     float(timing.ceiling[index]),
                     timing.tiers[index],
-                    "shape group" if row.key in held else "other data",
+                    "shape group" if own else "other data",
                 )
             )
     return scored

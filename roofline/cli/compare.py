@@ -44,8 +44,8 @@ def command(ctx: click.Context, chips: tuple[str, ...], net: str, question: Ques
     )
     unfit = [entry for entry in comparison.predicted if entry.prediction and entry.prediction.fits is False]
     for entry in unfit:
-        found = [text for text in entry.prediction.warnings if text.startswith("does not fit")] if entry.prediction else []
-        warn(f"{entry.chip}, {entry.dtype}: {text}" for text in found)
+        said = entry.prediction.warnings if entry.prediction else ()
+        warn(f"{entry.chip}, {entry.dtype}: {text}" for text in said if text.startswith("does not fit"))
 
     def show(screen: Console) -> None:
         from roofline.render.comparison import print_comparison

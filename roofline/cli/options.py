@@ -19,7 +19,7 @@ MAX = -1
 """``--batch max`` before it is known how many that are."""
 
 
-class Batch(click.ParamType):
+class Batch(click.ParamType):  # type: ignore[type-arg]
     """``32``, or ``max`` for the largest batch that fits in memory."""
 
     name = "batch"
@@ -36,7 +36,7 @@ class Batch(click.ParamType):
         return batch
 
 
-class Binding(click.ParamType):
+class Binding(click.ParamType):  # type: ignore[type-arg]
     """``seq=512``."""
 
     name = "symbol=size"

@@ -68,7 +68,8 @@ def command(
     predictions = [_predict(part, network, question) if network else () for part in parts]
     seen = [_seen(part, question) if network else part for part in parts]
     if out is not None:
-        from roofline.render.roofplot import Facet, roofline_figure
+        from roofline.render.roofplot import roofline_figure
+        from roofline.render.roofs import Facet
         from roofline.render.style import save_figure
 
         facets = [

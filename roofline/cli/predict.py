@@ -21,7 +21,7 @@ SAID = ("tier ", "does not fit")
 """Beginnings of warnings that the headline repeats."""
 
 
-class Layers(click.ParamType):
+class Layers(click.ParamType):  # type: ignore[type-arg]
     """``all``, ``none`` or how many of those that take longest."""
 
     name = "layers"

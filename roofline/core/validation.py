@@ -149,9 +149,13 @@ def score(rows: Sequence[Scored]) -> Score:
         bias=float(np.median(predicted / measured) - 1.0),
         rank_correlation=rank_correlation(measured, predicted),
         coverage=float(((measured >= low) & (measured <= high)).mean()),
-        width=float(np.median(high / np.maximum(low, 1e-300))),
+        width=_median((high / np.maximum(low, 1e-300))[np.isfinite(high) & np.isfinite(low)]),
         plain_median=float(np.median(np.abs(plain / measured - 1.0))),
     )
+
+
+def _median(values: Floats) -> float:
+    return float(np.median(values)) if len(values) else float("nan")
 
 
 def rank_correlation(a: Floats, b: Floats) -> float:

@@ -13,7 +13,7 @@ from roofline.render.table import Column, Table, table
 from roofline.render.words import count, gigabytes, price
 from roofline.units import format_bytes, format_si
 
-LISTED = ("fp32", "fp16", "int8")
+LISTED = ("fp32", "fp16", "bf16", "int8")
 SORTS = ("name", "year", "tflops", "bandwidth", "memory", "power", "price")
 
 
@@ -114,7 +114,8 @@ def chip_table(chip: Chip) -> Table:
 def chip_lines(chip: Chip) -> Iterator[Line]:
     """The figures in the order of the file, with the peaks they make."""
     if chip.process_nm:
-        yield _line("process", chip.process_nm, "m")
+        size = chip.process_nm
+        yield Line("process", size.value, f"{size.value:g} nm", size.status, size.source, size.note)
     for name, fact, unit in (("power", chip.power, "W"), ("launch", chip.launch, "s")):
         if fact:
             yield _line(name, fact, unit)
@@ -130,11 +131,11 @@ def chip_lines(chip: Chip) -> Iterator[Line]:
             yield Line(f"{engine.name}: array", shape, f"{shape}, {array.dataflow}", array.status, array.source)
         for wanted, rate in engine.rates.items():
             yield _line(f"{engine.name}: FMA per clock, {wanted}", rate, "")
-            peak, unit = engine.peak(wanted), "OP/s" if wanted.storage.kind == "int" else "FLOP/s"
+            peak, unit = engine.peak(wanted), _unit(wanted)
             how = "units x 2 x FMA per clock x boost clock"
             yield Line(f"{engine.name}: peak, {wanted}", peak, format_si(peak, unit), "derived", how)
         for wanted, stated in engine.stated_peaks.items():
-            line = _line(f"{engine.name}: stated peak, {wanted}", stated.fact, "OP/s")
+            line = _line(f"{engine.name}: stated peak, {wanted}", stated.fact, _unit(wanted))
             because = f"differs: {stated.disagrees_because}" if stated.disagrees_because else ""
             yield Line(line.field, line.value, line.text, line.status, line.source, because or line.note)
     for level in chip.memory:
@@ -158,13 +159,17 @@ def chip_lines(chip: Chip) -> Iterator[Line]:
         yield Line(f"{wanted}", str(emulated.as_precision), f"as {emulated.as_precision}", "", "", emulated.path)
 
 
+def _unit(wanted: Precision) -> str:
+    return "OP/s" if wanted.storage.kind == "int" else "FLOP/s"
+
+
 def _line(name: str, fact: Fact, unit: str) -> Line:
     if unit == "B":
         # sold by the decimal gigabyte, built by the binary kilobyte: show what is round
         whole = fact.value >= 1e9 and fact.value % 1e6 == 0
         text = gigabytes(fact.value) if whole else format_bytes(fact.value)
     else:
-        text = format_si(fact.value, unit, 4) if unit else count(fact.value).removesuffix(".00").removesuffix(".0")
+        text = format_si(fact.value, unit, 4) if unit else count(fact.value)
     return Line(name, fact.value, text, fact.status, fact.source, fact.note)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from roofline.compare import Comparison
+from roofline.core.comparison import Comparison
 from roofline.core.prediction import TIERS
 from roofline.core.stack import Stack
 from roofline.render.tables import comparison_table

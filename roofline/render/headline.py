@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from roofline.anatomy import Anatomy
 from roofline.core.chip import Chip
-from roofline.core.prediction import Prediction
+from roofline.core.prediction import Memory, Prediction
 from roofline.core.stack import Stack
 from roofline.render import words
 from roofline.render.words import count, gigabytes, percent, seconds
+from roofline.units import format_si
 
 
 def title(prediction: Prediction) -> str:
@@ -61,19 +63,38 @@ def tier(prediction: Prediction) -> str:
 def work(prediction: Prediction) -> str:
     """Operations and bytes of the batch, and the rate they make."""
     flops, moved = prediction.flops, prediction.bytes
-    rate = f"{words.format_si(flops / prediction.seconds.middle, 'FLOP/s')}"
-    return (
-        f"{words.format_si(flops, 'FLOP')}, {gigabytes(moved)} moved, {count(prediction.parameters)} parameters; {rate}"
-    )
+    rate = format_si(flops / prediction.seconds.middle, "FLOP/s")
+    parameters = f"{count(prediction.parameters)} parameters"
+    return f"{format_si(flops, 'FLOP')}, {gigabytes(moved)} moved, {parameters}; {rate}"
 
 
 def memory(prediction: Prediction) -> str:
     """What it needs, of what there is, and whether that is enough."""
-    need = prediction.memory
-    text = f"{gigabytes(need.total)} (weights {gigabytes(need.weights)}, activations {gigabytes(need.activations)})"
+    need, text = prediction.memory, _parts(prediction.memory)
     if prediction.capacity is None:
         return f"{text}; the capacity is not known"
     text += f" of {gigabytes(prediction.capacity)}"
     if prediction.fits:
         return f"{text}, fits"
     return f"{text}: does not fit, {gigabytes(need.total - prediction.capacity)} too much"
+
+
+def anatomy_facts(net: Anatomy) -> list[tuple[str, str]]:
+    """Label and text of what a net is and must do."""
+    sizes = ", ".join(f"{name} {value:,}" for name, value in net.symbols.items())
+    per_sample = format_si(net.flops / net.batch, "FLOP")
+    return [
+        ("title", net.title),
+        ("source", net.source or "none given"),
+        ("file", net.file or "none"),
+        ("symbols", f"{sizes}; {net.dtype}"),
+        ("parameters", f"{net.parameters:,}"),
+        ("work", f"{format_si(net.flops, 'FLOP')}, {per_sample} per sample"),
+        ("traffic", f"{gigabytes(net.bytes)}, {count(net.flops / net.bytes if net.bytes else 0.0)} FLOP/B"),
+        ("memory", _parts(net.memory)),
+        ("layers", f"{len(net.layers):,} that do work"),
+    ]
+
+
+def _parts(need: Memory) -> str:
+    return f"{gigabytes(need.total)} (weights {gigabytes(need.weights)}, activations {gigabytes(need.activations)})"

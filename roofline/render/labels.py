@@ -12,6 +12,7 @@ from matplotlib.transforms import Bbox
 
 from roofline.render.style import INK, MUTED
 
+
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Positions at least ``gap`` apart within ``low``..``high``, each near its wanted place, order kept.
 
@@ -63,7 +64,7 @@ class Labels:
     def reserve(self, x: float, y: float, radius: float) -> None:
         """Keep labels off a dot at (x, y) in data with a radius in points."""
         px, py = self.axes.transData.transform((x, y))
-        size = radius * self.axes.figure.get_dpi() / 72  # type: ignore[union-attr]
+        size = radius * self.axes.figure.get_dpi() / 72
         self.taken.append(Bbox([[px - size, py - size], [px + size, py + size]]))
 
     def reserve_line(self, start: tuple[float, float], end: tuple[float, float]) -> None:

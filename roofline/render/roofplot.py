@@ -8,130 +8,28 @@ legend has to be matched by colour.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from math import atan2, ceil, degrees, log10
+from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from roofline.core.chip import Chip
-from roofline.core.dtype import Precision
-from roofline.core.dtype import precision as parse_precision
-from roofline.core.prediction import Prediction
-from roofline.errors import Unsupported, UsageError
+from roofline.errors import UsageError
 from roofline.render import words
 from roofline.render.dots import KINDS, MARKERS, Dot, dots_of
 from roofline.render.labels import Labels, spread
-from roofline.render.style import (
-    BLUE,
-    GREEN,
-    INK,
-    MUTED,
-    ORANGE,
-    PAPER,
-    PINK,
-    SKY,
-    VERMILLION,
-    new_figure,
-    styled,
-)
+from roofline.render.roofs import Facet, colour_of, roofs_of, slopes_of, tint
+from roofline.render.style import INK, MUTED, PAPER, new_figure, styled
 from roofline.units import format_si
-
-COLOURS = {
-    "fp64": INK,
-    "fp32": BLUE,
-    "tf32": SKY,
-    "fp16": VERMILLION,
-    "bf16": VERMILLION,
-    "fp8_e4m3": PINK,
-    "fp8_e5m2": PINK,
-    "int8": GREEN,
-    "int4": ORANGE,
-}
-"""One colour for a precision, in every picture."""
 
 NAMED = 4
 """Layers named in a picture, for each prediction."""
 
 FACET, MARGIN, SCALE, GUTTER, HEIGHT = 5.2, 2.4, 0.75, 0.2, 4.6
 """Inches: width of the axes, room for the names of roofs, for the scale, between facets, and height."""
-
-
-@dataclass(frozen=True)
-class Facet:
-    """One chip to draw.
-
-    predictions : nets whose layers are drawn, one for each precision.
-    measured : kernels that were really timed.
-    dtypes : precisions whose roofs are drawn; empty for all the chip has.
-    """
-
-    chip: Chip
-    predictions: tuple[Prediction, ...] = ()
-    measured: tuple[Dot, ...] = ()
-    dtypes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Roof:
-    """A peak of one engine that several precisions may share. ``rate`` in op/s."""
-
-    engine: str
-    matrix: bool
-    rate: float
-    precisions: tuple[Precision, ...] = field(default=())
-
-    @property
-    def name(self) -> str:
-        names = [str(precision) for precision in self.precisions]
-        if {"fp8_e4m3", "fp8_e5m2"} <= set(names):
-            names = list(dict.fromkeys("fp8" if name.startswith("fp8") else name for name in names))
-        return f"{', '.join(names)} on {self.engine}"
-
-    @property
-    def colour(self) -> str:
-        return COLOURS.get(self.precisions[0].compute, MUTED)
-
-    @property
-    def unit(self) -> str:
-        return "OP/s" if all(p.storage.kind == "int" for p in self.precisions) else "FLOP/s"
-
-
-def roofs_of(chip: Chip, dtypes: Sequence[str] = ()) -> list[Roof]:
-    """The roofs of a chip, lowest first; equal ones of one engine joined.
-
-    Raises
-    ------
-    Unsupported : the chip has none of ``dtypes``.
-    """
-    wanted = {chip.resolve(parse_precision(name))[0] for name in dtypes if _has(chip, name)}
-    if dtypes and not wanted:
-        have = ", ".join(str(precision) for precision in chip.precisions())
-        raise Unsupported(f"{chip.name} computes in none of {', '.join(dtypes)}; it has {have}")
-    roofs: list[Roof] = []
-    for engine in chip.engines:
-        joined: dict[float, list[Precision]] = {}
-        for precision in engine.rates:
-            if not wanted or precision in wanted:
-                joined.setdefault(float(f"{engine.peak(precision):.3g}"), []).append(precision)
-        roofs += [Roof(engine.name, engine.kind == "matrix", rate, tuple(names)) for rate, names in joined.items()]
-    return sorted(roofs, key=lambda roof: roof.rate)
-
-
-def _has(chip: Chip, name: str) -> bool:
-    try:
-        chip.resolve(parse_precision(name))
-    except Unsupported:
-        return False
-    return True
-
-
-def slopes_of(chip: Chip) -> list[tuple[str, float]]:
-    """(name, B/s) of the memory levels whose bandwidth is known, DRAM last."""
-    return [(level.name, level.total_bandwidth) for level in chip.memory if level.total_bandwidth]
 
 
 def roofline_figure(facets: Sequence[Facet], title: str = "") -> Figure:
@@ -219,14 +117,14 @@ class _Drawing:
     def _slopes(self, axes: Axes) -> None:
         """Memory: rising lines up to the highest roof, each with its name along it."""
         left, _ = axes.get_xlim()
-        low, high = axes.get_ylim()
+        low, _ = axes.get_ylim()
         top = max(roof.rate for roof in self.roofs)
         (x0, y0), (x1, y1) = axes.transData.transform([(1, 1), (10, 10)])
         angle = degrees(atan2(y1 - y0, x1 - x0))
         for index, (name, bandwidth) in enumerate(self.slopes):
             dram = index == len(self.slopes) - 1
             start = max(left, low / bandwidth)
-            style = {"color": INK, "lw": 1.8} if dram else {"color": MUTED, "lw": 1.1, "ls": (0, (6, 2, 1, 2))}
+            style: dict[str, Any] = {"color": INK, "lw": 1.8} if dram else {"color": MUTED, "lw": 1.1, "ls": (0, (6, 2, 1, 2))}
             axes.plot([start, top / bandwidth], [start * bandwidth, top], zorder=3, gid=f"slope {name}", **style)
             at = start * 1.25 if start * 1.25 * bandwidth > low * 1.3 else low * 1.3 / bandwidth
             axes.text(
@@ -253,7 +151,7 @@ class _Drawing:
         for roof, place in zip(self.roofs, heights, strict=True):
             start = max(left, roof.rate / fastest) if fastest else left
             # dashes above solid lines, so that neither hides the other where two engines are equally fast
-            solid = {"ls": "-", "lw": 2.0, "zorder": 3.0}
+            solid: dict[str, Any] = {"ls": "-", "lw": 2.0, "zorder": 3.0}
             line = solid if roof.matrix else {"ls": (0, (5, 1.5)), "lw": 1.6, "zorder": 3.1}
             axes.plot(
                 [start, right], [roof.rate, roof.rate], color=roof.colour, gid=f"roof {roof.name}", **line
@@ -289,19 +187,20 @@ class _Drawing:
     def _dots(self, axes: Axes) -> None:
         labels = Labels(axes)
         paler = list(_dot_colours(self.points))[1:]
-        for line in (line for line in axes.lines if line.get_linestyle() != "None"):
-            (x0, x1), (y0, y1) = line.get_data()
-            labels.reserve_line((x0, y0), (x1, y1))
-        for line in (line for line in axes.lines if line.get_linestyle() == "None"):  # ridge points
-            labels.reserve(float(line.get_xdata()[0]), float(line.get_ydata()[0]), 4.0)
+        for line in axes.lines:
+            xs, ys = (np.asarray(data, dtype=float) for data in (line.get_xdata(), line.get_ydata()))
+            if len(xs) == 1:  # a ridge point
+                labels.reserve(xs[0], ys[0], 4.0)
+            else:
+                labels.reserve_line((xs[0], ys[0]), (xs[-1], ys[-1]))
         for dot in sorted(self.points, key=lambda dot: -dot.share):
-            colour, pale = COLOURS.get(parse_precision(dot.dtype).compute, MUTED), dot.dtype in paler
+            colour, pale = colour_of(dot.dtype), dot.dtype in paler
             axes.scatter(
                 [dot.intensity],
                 [dot.rate],
                 s=_area(dot.share),
                 marker=MARKERS.get(dot.kind, "^"),
-                facecolors="none" if dot.measured else _tint(colour) if pale else colour,
+                facecolors="none" if dot.measured else tint(colour) if pale else colour,
                 edgecolors=colour if dot.measured or pale else PAPER,
                 linewidths=1.0 if dot.measured or pale else 0.6,
                 alpha=0.9,
@@ -317,19 +216,13 @@ class _Drawing:
                     dot.intensity,
                     dot.rate,
                     radius=_area(dot.share) ** 0.5 / 2,
-                    colour=COLOURS.get(parse_precision(dot.dtype).compute, MUTED),
+                    colour=colour_of(dot.dtype),
                 )
 
 
 def _area(share: float) -> float:
     """Square points: the area of a dot grows with its share of the time."""
     return 16.0 + 900.0 * share
-
-
-def _tint(colour: str) -> tuple[float, float, float]:
-    """A paler colour: a second precision differs from the first without any colour, too."""
-    red, green, blue = to_rgb(colour)
-    return tuple(0.4 * part + 0.6 for part in (red, green, blue))  # type: ignore[return-value]
 
 
 def _tick(value: float) -> str:
@@ -375,11 +268,11 @@ def _legend(figure: Figure, drawn: Sequence[_Drawing], x: float, y: float) -> No
     for index, (name, colour) in enumerate(_dot_colours(points).items()):
         mark("o", f"computed in {name}", colour)
         if index:
-            entries[-1].set_markerfacecolor(_tint(colour))
+            entries[-1].set_markerfacecolor(tint(colour))
     if entries:
         figure.legend(handles=entries, loc="lower left", bbox_to_anchor=(x, y), ncols=4, fontsize=8)
 
 
 def _dot_colours(points: Sequence[Dot]) -> Mapping[str, str]:
     names = dict.fromkeys(dot.dtype for dot in points)
-    return {name: COLOURS.get(parse_precision(name).compute, MUTED) for name in names}
+    return {name: colour_of(name) for name in names}

@@ -27,7 +27,7 @@ SERIES = (BLUE, VERMILLION, GREEN, ORANGE, PINK, SKY, INK)
 
 FORMATS = ("png", "svg", "pdf")
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica", "sans-serif"],
     "font.size": 9.0,

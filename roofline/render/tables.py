@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from roofline.anatomy import Anatomy, LayerWork
-from roofline.compare import Comparison
+from roofline.core.comparison import Comparison
 from roofline.core.prediction import LayerPrediction, Prediction
 from roofline.render.table import Column, Table, table
 from roofline.render.words import count, gigabytes, percent, seconds, times

@@ -19,10 +19,10 @@ TIER_WORDS = {
 
 def count(value: float) -> str:
     """A rate or a number of things: ``1,834``, ``61.6``, ``0.42``, ``12.4 M``."""
-    if value == 0:
-        return "0"
     if abs(value) >= 1e6:
         return format_si(value, "")
+    if value == int(value):
+        return f"{int(value):,}"
     digits = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
     return f"{value:,.{digits}f}" if abs(value) >= 0.01 else f"{value:.2g}"
 

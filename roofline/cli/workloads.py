@@ -1,0 +1,129 @@
+"""``roofline workloads``: which nets are there, what is in them, are their files right?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from roofline import operators, specs
+from roofline.anatomy import Anatomy, anatomy
+from roofline.cli.app import Verbs
+from roofline.cli.options import MAX, Question, complete_names, format_options, question_options
+from roofline.cli.output import emit, load_net, warn
+from roofline.cli.specs import check_files
+from roofline.core.prediction import SCHEMA_VERSION
+from roofline.errors import Fault, SpecError, UsageError
+from roofline.render.table import Column, Table, table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from roofline.specs.lookup import Kind
+
+
+@click.group(cls=Verbs)
+def command() -> None:
+    """Nets: list them, show parameters, operations and bytes of every layer, check files."""
+
+
+@command.command("list")
+@format_options
+def list_(form: str) -> None:
+    """List the nets that can be named, at their default sizes.
+
+    \b
+      roofline workloads list
+    """
+    from roofline.render.terminal import print_table
+    from roofline.render.words import count, gigabytes
+    from roofline.units import format_si
+
+    nets: list[tuple[str, Anatomy]] = []
+    for name, path in specs.list_networks().items():
+        try:
+            nets.append((name, anatomy(path)))
+        except SpecError as error:
+            warn([f"left out {name}: {error.faults[0]}; 'roofline workloads check {path}' shows all"])
+    columns = (
+        Column("name", "name"),
+        Column("parameters", "parameters", count, right=True),
+        Column("flops_per_sample", "FLOP/sample", lambda value: format_si(value, ""), right=True),
+        Column("weight_bytes", "weights, fp32", gigabytes, right=True, spare=1),
+        Column("layers", "layers", str, right=True, spare=1),
+        Column("symbols", "symbols and defaults", spare=2),
+        Column("title", "title", spare=3),
+    )
+    rows = [
+        (
+            name,
+            net.parameters,
+            net.flops / net.batch,
+            net.memory.weights,
+            len(net.layers),
+            ", ".join(f"{symbol} {value}" for symbol, value in net.symbols.items()),
+            net.title,
+        )
+        for name, net in nets
+    ]
+
+    def made() -> Table:
+        return table("Nets", columns, rows)
+
+    def data() -> dict[str, Any]:
+        keys = [column.key for column in columns]
+        entries = [
+            dict(zip(keys, row, strict=True)) | {"symbols": dict(net.symbols)}
+            for row, (_, net) in zip(rows, nets, strict=True)
+        ]
+        return {"schema_version": SCHEMA_VERSION, "workloads": entries}
+
+    emit(form, data, made, lambda screen: print_table(made(), screen))
+
+
+@command.command("show")
+@click.argument("net", metavar="NET", shell_complete=complete_names("workload"))
+@question_options()
+@format_options
+def show_(net: str, question: Question, form: str) -> None:
+    """Show what is in a net: parameters, operations and bytes of every layer. No chip is involved.
+
+    \b
+      roofline workloads show bert-base --batch 1 --bind seq=512
+    """
+    from roofline.render.headline import anatomy_facts
+    from roofline.render.tables import anatomy_table
+    from roofline.render.terminal import print_facts, print_table
+
+    network = load_net(net)
+    if question.batch == MAX:
+        raise UsageError("--batch max needs a chip; give a number here")
+    counted = anatomy(
+        network, batch=question.batch, bind=question.bind, dtype=question.dtype, stack=question.stack
+    )
+
+    def show(screen: Console) -> None:
+        print_facts(network.name, anatomy_facts(counted), screen)
+        print_table(anatomy_table(counted), screen)
+
+    emit(form, counted.to_dict, lambda: anatomy_table(counted), show)
+
+
+@command.command("check")
+@click.argument("files", nargs=-1, metavar="[FILE...]")
+@format_options
+@click.pass_context
+def check_(ctx: click.Context, files: tuple[str, ...], form: str) -> None:
+    """Check files of nets: all faults with file and line. Without FILE every net there is.
+
+    Exit status 1 where there is a fault.
+
+    \b
+      roofline workloads check my-net.yaml
+    """
+    check_files(ctx, "workload", files, form, _check)
+
+
+def _check(name: str, kind: Kind) -> list[Fault]:
+    """Faults of the file, or where it has none, of the shapes at its default sizes."""
+    return specs.check(name, kind) or operators.check(specs.load_network(name))

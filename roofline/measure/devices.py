@@ -1,0 +1,50 @@
+"""Which device is at hand, and which of the known chips is it?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from roofline.errors import UsageError
+from roofline.measure.run import import_torch
+
+_NOISE = {"nvidia", "geforce", "amd", "graphics", "gpu", "with", "max", "q", "design", "hbm2", "hbm3", "hbm3e"}
+
+
+def choose_device(wanted: str = "auto") -> str:
+    """``cuda`` where torch sees one, else ``cpu``; or the one wanted, if it is there.
+
+    Raises
+    ------
+    MissingExtra : torch is not installed. UsageError : CUDA was asked for and is not there.
+    """
+    torch = import_torch()
+    there = bool(torch.cuda.is_available())
+    if wanted == "auto":
+        return "cuda" if there else "cpu"
+    if wanted not in ("cpu", "cuda"):
+        raise UsageError(f"device {wanted!r}: there are auto, cpu and cuda")
+    if wanted == "cuda" and not there:
+        raise UsageError("device cuda: torch sees no CUDA device here; try --device cpu")
+    return wanted
+
+
+def cuda_title() -> str:
+    """What the driver calls the current CUDA device, such as ``NVIDIA GeForce RTX 2070``."""
+    return str(import_torch().cuda.get_device_name())
+
+
+def match_chip(title: str, known: Iterable[str]) -> str | None:
+    """The known chip a driver's title means, or None where it is not certain.
+
+    The words of the chip's name must all stand in the title (``rtx-2070`` in *NVIDIA GeForce RTX 2070*)
+    and leave nothing over; failing that, the title's words must all stand in exactly one chip's name
+    (*NVIDIA H200* in ``h200-sxm``).
+    """
+    words = set(re.findall(r"[a-z0-9]+", title.lower())) - _NOISE
+    names = {name: set(name.split("-")) for name in known}
+    equal = [name for name, parts in names.items() if parts == words]
+    if equal:
+        return equal[0]
+    wider = [name for name, parts in names.items() if words and words <= parts]
+    return wider[0] if len(wider) == 1 else None

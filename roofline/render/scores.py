@@ -1,0 +1,83 @@
+"""A validation as tables and as points to draw."""
+
+from __future__ import annotations
+
+from roofline.core.validation import Score, Scored, Validation
+from roofline.render.charts import Pair
+from roofline.render.table import Column, Table, table
+from roofline.render.words import percent, seconds
+
+_SCORES = (
+    Column("rows", "rows", lambda n: f"{n:,}", right=True),
+    Column("median", "median\nerror", percent, right=True),
+    Column("mean", "mean", percent, right=True, spare=3),
+    Column("p90", "p90", percent, right=True),
+    Column("worst", "worst", percent, right=True, spare=2),
+    Column("bias", "bias", lambda x: f"{x:+.1%}", right=True, spare=1),
+    Column("interval_coverage", "inside\ninterval", percent, right=True),
+    Column("interval_width", "high / low\n(median)", lambda x: f"{x:.2f}", right=True),
+    Column("rank_correlation", "rank\ncorrelation", lambda x: f"{x:.3f}", right=True, spare=4),
+    Column("plain_median", "plain roofline,\nmedian error", percent, right=True),
+)
+
+
+def _cells(score: Score) -> list[float | int | None]:
+    values = score.to_dict()
+    return [values[column.key] for column in _SCORES]
+
+
+def score_table(validation: Validation, kind: str) -> Table:
+    """Scores of operators by family, or of networks one by one, the total first."""
+    if kind == "operator":
+        total, groups, what = validation.operators, validation.by("operator", lambda row: row.family), "family"
+        held = {row.held_out for row in validation.of_kind("operator")}
+        how = "held out by shape group" if held == {"shape group"} else "by a calibration of other data"
+        caption = f"Operators, predicted {how}"
+    else:
+        total, groups, what = validation.networks, validation.by("network", lambda row: row.measurement.label), "network"
+        caption = "Networks, predicted from operator measurements alone"
+    rows: list[list[object]] = [] if total is None else [["all", *_cells(total)]]
+    rows += [[name, *_cells(value)] for name, value in groups.items()]
+    return table(caption, [Column(what, what), *_SCORES], rows)
+
+
+def network_table(validation: Validation) -> Table:
+    """Every measured network: seconds, prediction, interval, error, and the plain roofline's error."""
+    columns = [
+        Column("network", "network"),
+        Column("measured_s", "measured", seconds, right=True),
+        Column("predicted_s", "predicted", seconds, right=True),
+        Column("low_s", "from", seconds, right=True, spare=2),
+        Column("high_s", "to", seconds, right=True, spare=2),
+        Column("error", "error", lambda x: f"{x:+.1%}", right=True),
+        Column("plain_error", "plain roofline", lambda x: f"{x:+.0%}", right=True),
+        Column("tier", "tier", spare=1),
+    ]
+    rows = [
+        [row.measurement.label, row.measured, row.predicted, row.low, row.high, row.error, row.plain / row.measured - 1, row.tier]
+        for row in validation.of_kind("network")
+    ]
+    return table("Networks: predicted against measured", columns, rows)
+
+
+def worst_table(validation: Validation, count: int = 10) -> Table:
+    """The rows that were predicted worst."""
+    columns = [
+        Column("family", "family"),
+        Column("row", "what", wrap=True),
+        Column("measured_s", "measured", seconds, right=True),
+        Column("predicted_s", "predicted", seconds, right=True),
+        Column("error", "error", lambda x: f"{x:+.0%}", right=True),
+    ]
+    rows = [[row.family, row.measurement.label, row.measured, row.predicted, row.error] for row in validation.worst(count)]
+    return table(f"The {len(rows)} worst rows", columns, rows)
+
+
+def pairs_of(rows: tuple[Scored, ...]) -> list[Pair]:
+    """Scored rows as points of a scatter; networks carry their names and intervals."""
+    return [
+        Pair(row.family, row.predicted, row.measured, row.low, row.high, row.measurement.network)
+        if row.measurement.kind == "network"
+        else Pair(row.family, row.predicted, row.measured)
+        for row in rows
+    ]
