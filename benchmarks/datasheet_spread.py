@@ -59,11 +59,25 @@ def questions(data: Path) -> Iterator[tuple[str, str, str, dict[str, object], li
     for row in read(data / "deepbench/gemm.csv.gz"):
         if row["dtype"] in DTYPES:
             m, n, k = (int(row[c]) for c in "MNK")
-            yield row["device"], DTYPES[row["dtype"]], "linear", {"out": m, "bias": False}, [(n, k)], float(row["ms"]) / 1e3
+            yield (
+                row["device"],
+                DTYPES[row["dtype"]],
+                "linear",
+                {"out": m, "bias": False},
+                [(n, k)],
+                float(row["ms"]) / 1e3,
+            )
     for row in read(data / "aiconfigurator/h200_sxm_gemm.csv.gz"):
         if row["dtype"] in DTYPES:
             m, n, k = (int(row[c]) for c in "mnk")
-            yield "h200-sxm", DTYPES[row["dtype"]], "linear", {"out": n, "bias": False}, [(m, k)], float(row["latency_ms"]) / 1e3
+            yield (
+                "h200-sxm",
+                DTYPES[row["dtype"]],
+                "linear",
+                {"out": n, "bias": False},
+                [(m, k)],
+                float(row["latency_ms"]) / 1e3,
+            )
 
 
 def spread(data: Path) -> tuple[dict[str, dict[str, list[float]]], dict[str, int]]:

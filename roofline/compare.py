@@ -26,6 +26,7 @@ from roofline.devices.ceiling import engine_and_rate
 from roofline.errors import Unsupported, UsageError
 from roofline.predict import predict, resolve_chip
 
+
 def compare(
     chips: Sequence[str | Path | Chip],
     workload: str | Path | Network,

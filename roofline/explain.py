@@ -213,9 +213,9 @@ def _account(timing: Timing, row: int, chip: Chip, fitted: Calibration | None, p
         weights=kernel.weights,
         writes=kernel.writes,
         parts=tuple(
-            Part(name, float(values[row]), "" if fit else _division(name, float(values[row]), chip, kernel, engine, rate))
+            Part(name, seconds, "" if fit else _division(name, seconds, chip, kernel, engine, rate))
             for name, values in timing.resources.items()
-            if values[row] > 0
+            if (seconds := float(values[row])) > 0
         ),
         formula=cpu.FORMULA if fit else ceiling.FORMULA,
         seconds=Interval(float(timing.low[row]), float(timing.total[row]), float(timing.high[row])),
@@ -261,7 +261,8 @@ def _peak(engine: Engine, rate: float) -> str:
     """``36 units x 2 x 64 FMA x 1.62 GHz = 7.46 TFLOP/s (fp32)``."""
     used = min(engine.rates, key=lambda p: abs(engine.peak(p) - rate))
     clock, fma = format_si(engine.clock.hz(), "Hz"), engine.rates[used].value
-    return f"{engine.count.value:g} units x 2 x {fma:g} FMA x {clock} = {format_si(rate, 'FLOP/s')} ({used})"
+    units = f"{engine.count.value:g} unit{'' if engine.count.value == 1 else 's'}"
+    return f"{units} x 2 x {fma:g} FMA x {clock} = {format_si(rate, 'FLOP/s')} ({used})"
 
 
 _NEUTRAL = {"sat_m": 0.0, "sat_n": 0.0, "sat_k": 0.0, "start": 0.0, "row": 0.0, "element": 0.0, "short": 0.0}

@@ -32,7 +32,8 @@ from roofline.predict import predict
 from roofline.render.charts import Speed, chips_figure, scatter_figure
 from roofline.render.dots import Dot, kind_of
 from roofline.render.page import Section, render_page
-from roofline.render.roofplot import Facet, roofline_figure
+from roofline.render.roofplot import roofline_figure
+from roofline.render.roofs import Facet
 from roofline.render.scores import network_table, pairs_of, score_table, worst_table
 from roofline.render.style import figure_svg, save_figure
 from roofline.render.table import Column, Table, table
@@ -161,7 +162,7 @@ def _sections(target: Path, chip: Chip, rows: Rows, validation: Validation) -> l
 
         error = float(np.nanmedian(np.abs(predicted / rows.seconds[index] - 1.0)))
         found.append(f"Fitted on the smaller shapes alone, the largest 30 % are predicted {error:.1%} off in the median.")
-    roof = roofline_figure([Facet(chip, measured=_dots(rows, chip), dtypes=(rows.measurements[0].dtype,))])
+    roof = roofline_figure([Facet(chip.with_units(rows.stack.threads), measured=_dots(rows, chip), dtypes=(rows.measurements[0].dtype,))])
     scatter = scatter_figure(pairs_of(validation.of_kind("operator")))
     sections = [
         Section(

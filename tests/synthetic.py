@@ -133,7 +133,7 @@ def row(question: Question, measured: float, chip_name: str = "cpu-synthetic") -
     )
 
 
-def synthetic(rows: int = 260, seed: int = 1) -> Synthetic:
+def synthetic(rows: int = 450, seed: int = 1) -> Synthetic:
     """A campaign of about ``rows`` shapes and the bandwidth ladder."""
     questions = [*design(rows, seed=seed), *ladder()]
     truth = seconds(lower(questions))

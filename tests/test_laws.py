@@ -15,7 +15,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from operator_cases import Question, questions
 from synthetic import CEILINGS, calibration, chip, lower, parameters
-from synthetic import Question as Shape
 
 from roofline import specs
 from roofline.core.calibration import Calibration
@@ -28,6 +27,7 @@ from roofline.core.workload import Node, Tensor, Workload
 from roofline.devices import cpu
 from roofline.devices.ceiling import ceiling_times, engine_and_rate, light
 from roofline.errors import Unsupported
+from roofline.measure.design import Question as Shape
 from roofline.operators import build, single
 from roofline.operators import lower as lower_workload
 from roofline.predict import predict, resolve_workload, time_schedule

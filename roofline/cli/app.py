@@ -17,10 +17,14 @@ INTERRUPTED, BROKEN_PIPE, INTERNAL = 130, 141, 70
 """Exit statuses beside 0 to 3: Ctrl-C, a reader that left, a bug."""
 
 VERBS: Mapping[str, str] = {
+    "report": "measure this machine, predict the built-in nets, write a page about it",
     "predict": "how long a net takes on a chip, why, and how sure that is",
     "compare": "chips beside each other on one net, with the reason for the speed-up",
     "plot": "draw rooflines, with the layers of a net on them",
     "explain": "the arithmetic behind the time of one layer",
+    "measure": "measure operators and nets on this machine",
+    "calibrate": "fit the model to measurements",
+    "validate": "score predictions against measurements",
     "specs": "chips: list, show, check, detect",
     "workloads": "nets: list, show, check",
     "doctor": "what is installed, what can be measured, where files are found",

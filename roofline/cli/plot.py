@@ -53,7 +53,7 @@ def command(
 
     One roof for each engine and precision, one slope for each memory level of known bandwidth. --dtype
     chooses the roofs and the precisions of the dots; without it every roof is drawn, and the dots are fp32
-    and fp16, or what the chip has.
+    and fp16 (fp32 on a CPU), or what the chip has.
 
     \b
       roofline plot rtx-2070 gtx-980 -w resnet50 --out rooflines.svg
@@ -85,7 +85,8 @@ def command(
 def _predict(part: Chip, network: Network, question: Question) -> tuple[Prediction, ...]:
     """The net in each precision the chip can do; the first one it has where none was asked for."""
     made, refusals = [], []
-    usual = [name for name in ("fp32", "fp16") if has(part, name)]
+    # a CPU that only stores fp16 gains nothing by it; an old GPU at least moves less
+    usual = [name for name in ("fp32", "fp16") if has(part, name) and (name == "fp32" or part.kind != "cpu")]
     for dtype in question.dtypes or usual or (str(part.precisions()[0]),):
         try:
             made.append(

@@ -12,6 +12,7 @@ from roofline import specs
 from roofline.cli.app import Verbs
 from roofline.cli.options import chip_argument, format_options
 from roofline.cli.output import emit, load_chip, warn, write_text
+from roofline.cli.progress import progress_bar
 from roofline.core.chip import Chip
 from roofline.errors import Fault, RooflineError, SpecError
 from roofline.render.table import Column, Table, table
@@ -146,3 +147,19 @@ def detect_(write: bool, measure: bool) -> None:
         raise RooflineError(f"{path} exists and differs; move it away first")
     write_text(path, text)
     click.echo(path)
+
+
+def _measured() -> dict[str, float]:
+    """Ceilings of one core, from a ladder of streams and products measured now."""
+    from tempfile import TemporaryDirectory
+
+    from roofline.calibrate import machine_ceilings, operator_rows
+    from roofline.measure.campaign import Plan, run_campaign
+    from roofline.measure.store import read_measurements
+
+    chip = specs.detect_cpu()
+    with TemporaryDirectory() as folder, progress_bar() as progress:
+        path = run_campaign(
+            Path(folder) / "rows.jsonl", chip.name, Plan(rows=60, rounds=2, networks=()), progress=progress
+        )
+        return machine_ceilings(operator_rows(read_measurements(path).measurements, chip), chip)

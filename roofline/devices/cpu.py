@@ -2,8 +2,8 @@
 
 One equation for every plan (docs/model.md derives each term and says what it buys):
 
-    compute = work / rate * (1 + sat_m/m) (1 + sat_n/n) (1 + sat_k/k) * unaligned * strided
-    memory  = traffic / (activations * B(traffic)) * unaligned_memory + weights / weight_bandwidth * skinny
+    compute = work / rate * (1 + sat_k / k) * (1 + remainder * bits(n) / tiles(n)) * strided + short * elements
+    memory  = traffic / (activations * B(working set)) * unaligned + weights / weight_bandwidth
     time    = start + row * rows + (compute^join + memory^join)^(1/join)
 
 ``B(w)`` is the measured bandwidth for a working set of w bytes, falling from the cache plateau to
@@ -105,8 +105,6 @@ _START = {"start:": (3e-6, 2e-7, 3e-4)}
 _GEMM = {
     **_START,
     "rate:": (1e11, 1e8, 1e14),
-    "sat_m": (1.0, 1e-3, 300.0),
-    "sat_n": (4.0, 1e-3, 300.0),
     "sat_k": (2.0, 1e-3, 300.0),
     "activations": (0.5, 0.02, 5.0),
     "join": (1.5, 0.7, 8.0),
@@ -124,14 +122,14 @@ _PRODUCT = {"row": (3e-7, 1e-10, 1e-4)}
 PLANS: dict[str, Plan] = {
     "linear": Plan({**_GEMM, **_WEIGHTS, "remainder": (0.5, 1e-3, 5.0)}, _gemm_work),
     "skinny": Plan(
-        {**_START, "rate:": (1e11, 1e8, 1e14), **_WEIGHTS, "sat_n": (4.0, 1e-3, 300.0), "join": (1.5, 0.7, 8.0)},
+        {**_START, "rate:": (1e11, 1e8, 1e14), **_WEIGHTS, "join": (1.5, 0.7, 8.0)},
         _flops,
     ),
-    "gemv": Plan({**_START, **_WEIGHTS, "sat_n": (4.0, 1e-3, 300.0)}, _flops),
+    "gemv": Plan({**_START, **_WEIGHTS}, _flops),
     "bmm": Plan({**_GEMM, **_PRODUCT, "remainder": (0.5, 1e-3, 5.0)}, _gemm_work),
-    "attention": Plan({**_GEMM, **_PRODUCT, "element": (4e-10, 1e-12, 1e-7)}, _flops),
+    "attention": Plan({**_GEMM, **_PRODUCT}, _flops),
     "conv-blocked": Plan(
-        {**_GEMM, **_WEIGHTS, "strided": (1.05, 0.5, 3.0), "pointwise": (1.05, 0.3, 5.0), "thin": (1.0, 0.3, 8.0)},
+        {**_GEMM, **_WEIGHTS, "strided": (1.05, 0.5, 3.0)},
         _blocked_work,
         read_passes=2.0,
         write_passes=2.0,
@@ -141,10 +139,8 @@ PLANS: dict[str, Plan] = {
         {
             **_START,
             "rate:": (2e11, 1e8, 1e14),
-            "sat_m": (1.0, 1e-3, 300.0),
             "strided": (1.0, 0.2, 5.0),
             "unaligned": (2.0, 0.5, 10.0),
-            "unaligned_memory": (2.0, 0.5, 10.0),
             "activations": (0.3, 0.02, 5.0),
             "join": (1.2, 0.7, 8.0),
         },
@@ -252,14 +248,10 @@ def plan_times(name: str, kernels: Schedule, parameters: Mapping[str, float], ce
     thin = channels <= 4
 
     compute = plan.work(kernels) / value("rate", np.inf)
-    for side in ("m", "n", "k"):
-        compute = compute * (1.0 + value(f"sat_{side}", 0.0) / np.maximum(getattr(kernels, side), 1))
+    compute = compute * (1.0 + value("sat_k", 0.0) / np.maximum(kernels.k, 1))
     bits = _remainder_kernels(kernels.n, 8)
     compute = compute * (1.0 + value("remainder", 0.0) * bits / np.ceil(kernels.n / 8))
-    compute = compute * np.where(unaligned, value("unaligned", 1.0), 1.0)
     compute = compute * np.where(kernels.stride > 1, value("strided", 1.0), 1.0)
-    compute = compute * np.where(kernels.taps == 1, value("pointwise", 1.0), 1.0)
-    compute = compute * np.where(thin, value("thin", 1.0), 1.0)
 
     inplace = (kernels.target == kernels.source) & (kernels.target >= 0)
     read_passes = np.where(thin, 1.0, plan.read_passes)
@@ -267,7 +259,7 @@ def plan_times(name: str, kernels: Schedule, parameters: Mapping[str, float], ce
     traffic = read_passes * reads + plan.write_passes * np.where(inplace, 1.0, WRITE_ALLOCATE) * kernels.writes
     working_set = reads + np.where(inplace, 0.0, OUTPUT_BUFFERS * kernels.writes)
     memory = traffic / (value("activations", 1.0) * ceilings.bandwidth(working_set))
-    memory = memory * np.where(unaligned, value("unaligned_memory", 1.0), 1.0)
+    memory = memory * np.where(unaligned, value("unaligned", 1.0), 1.0)
     if "weight_bandwidth" in plan.free:
         memory = memory + kernels.weights / value("weight_bandwidth", 1.0)
     elif "activations" in plan.free:
@@ -275,7 +267,6 @@ def plan_times(name: str, kernels: Schedule, parameters: Mapping[str, float], ce
 
     rows = kernels.batch * (kernels.images if name == "conv-gemm" else 1) if name in _BATCHED else kernels.m
     dispatch = value("start", 0.0) + value("row", 0.0) * rows
-    compute = compute + value("element", 0.0) * kernels.elements
     compute = compute + np.where(kernels.k < BLOCK, value("short", 0.0), 0.0) * kernels.elements
     total = dispatch + p_mean(compute, memory, p=value("join", 1.0))
     return Times({"compute": compute, "memory": memory, "dispatch": dispatch}, total, FORMULA)

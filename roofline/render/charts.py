@@ -48,7 +48,7 @@ def scatter_figure(pairs: Sequence[Pair], title: str = "", *, band: float = 0.2,
     if not known:
         raise UsageError("nothing to draw: no row has both a prediction and a measurement")
     groups = list(dict.fromkeys(pair.group for pair in known))
-    width, height, side = 8.2, 5.95, 4.9
+    width, height, side = 8.2, 5.95 if title else 5.65, 4.9
     with styled():
         figure = new_figure(width, height)
         axes = figure.add_axes((0.8 / width, 0.65 / height, side / width, side / height))

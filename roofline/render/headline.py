@@ -53,10 +53,10 @@ def question(prediction: Prediction) -> str:
 
 
 def tier(prediction: Prediction) -> str:
-    """The worst tier, what it means, the share of time in each where there are several, and the file."""
+    """The tier and what it means; of several the share of time in each and the worst; and the file."""
     text = f"{prediction.tier}, {words.TIER_WORDS[prediction.tier]}"
     if len(prediction.tiers) > 1:
-        text += f" ({words.shares(prediction.tiers)} of the time)"
+        text = f"{words.shares(prediction.tiers)} of the time; by its worst part {prediction.tier}"
     return f"{text}; {prediction.calibration}" if prediction.calibration else text
 
 

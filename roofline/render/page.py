@@ -14,10 +14,10 @@ from html import escape
 from roofline.render.table import Column, Table
 
 STYLE = """
-:root { --paper: #ffffff; --ink: #1a1a1a; --muted: #5c5c5c; --grid: #dddddd; --link: #0072b2;
+:root { --paper: #ffffff; --ink: #1a1a1a; --muted: #5c5c5c; --grid: #dddddd; --link: #0072b2; --blue: #0072b2;
   color-scheme: light dark; }
 @media (prefers-color-scheme: dark) {
-  :root { --paper: #16181b; --ink: #ececec; --muted: #a8a8a8; --grid: #3a3d41; --link: #56b4e9; } }
+  :root { --paper: #16181b; --ink: #ececec; --muted: #a8a8a8; --grid: #3a3d41; --link: #56b4e9; --blue: #4da6e0; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 74rem; background: var(--paper);
   color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
@@ -42,7 +42,7 @@ tbody tr + tr > * { border-top: 1px solid var(--grid); }
 tbody th { font-weight: 400; }
 .note { color: var(--muted); font-size: .85rem; }
 @media print {
-  :root { --paper: #ffffff; --ink: #000000; --muted: #444444; --grid: #bbbbbb; }
+  :root { --paper: #ffffff; --ink: #000000; --muted: #444444; --grid: #bbbbbb; --blue: #0072b2; }
   body { max-width: none; padding: 0; font-size: 10pt; }
   nav, .skip { display: none; }
   h2 { break-after: avoid; }

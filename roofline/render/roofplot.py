@@ -105,14 +105,17 @@ class _Drawing:
         axes.text(0, 1.015, self._subtitle(), transform=axes.transAxes, fontsize=8, color=MUTED, va="bottom")
 
     def _subtitle(self) -> str:
+        if not self.slopes:
+            return "no memory bandwidth is known, so there is no slope"
         if not self.facet.predictions:
-            return "" if self.slopes else "no memory bandwidth is known, so there is no slope"
+            measured = len(self.facet.measured)
+            return f"{words.plural(measured, 'measured kernel')}" if measured else ""
         first = self.facet.predictions[0]
         speeds = ", ".join(
             f"{words.count(p.samples_per_s)} {words.samples(p)}/s in {p.dtype}" for p in self.facet.predictions
         )
-        kind = "at most " if {p.tier for p in self.facet.predictions} == {"datasheet"} else ""
-        return f"{first.workload}, batch {first.batch:,}: {kind}{speeds}"
+        bound = all(p.tiers.get("datasheet", 0.0) > 0.5 for p in self.facet.predictions)
+        return f"{first.workload}, batch {first.batch:,}: {'at most ' if bound else ''}{speeds}"
 
     def _slopes(self, axes: Axes) -> None:
         """Memory: rising lines up to the highest roof, each with its name along it."""
@@ -124,7 +127,8 @@ class _Drawing:
         for index, (name, bandwidth) in enumerate(self.slopes):
             dram = index == len(self.slopes) - 1
             start = max(left, low / bandwidth)
-            style: dict[str, Any] = {"color": INK, "lw": 1.8} if dram else {"color": MUTED, "lw": 1.1, "ls": (0, (6, 2, 1, 2))}
+            thin: dict[str, Any] = {"color": MUTED, "lw": 1.1, "ls": (0, (6, 2, 1, 2))}
+            style = {"color": INK, "lw": 1.8} if dram else thin
             axes.plot([start, top / bandwidth], [start * bandwidth, top], zorder=3, gid=f"slope {name}", **style)
             at = start * 1.25 if start * 1.25 * bandwidth > low * 1.3 else low * 1.3 / bandwidth
             axes.text(
@@ -137,6 +141,7 @@ class _Drawing:
                 va="bottom",
                 fontsize=8,
                 color=INK if dram else MUTED,
+                bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.5},
                 zorder=5,
             )
 

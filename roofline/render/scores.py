@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from roofline.core.calibration import Calibration
 from roofline.core.validation import Score, Scored, Validation
 from roofline.render.charts import Pair
 from roofline.render.table import Column, Table, table
 from roofline.render.words import percent, seconds
+from roofline.units import format_si
 
 _SCORES = (
     Column("rows", "rows", lambda n: f"{n:,}", right=True),
@@ -71,6 +73,24 @@ def worst_table(validation: Validation, count: int = 10) -> Table:
     ]
     rows = [[row.family, row.measurement.label, row.measured, row.predicted, row.error] for row in validation.worst(count)]
     return table(f"The {len(rows)} worst rows", columns, rows)
+
+
+def fit_table(fitted: Calibration) -> Table:
+    """How well each plan of a calibration predicts what its fit has not seen."""
+    columns = [
+        Column("plan", "plan"),
+        Column("points", "rows", lambda n: f"{n:,}", right=True),
+        Column("median_error", "median\nerror", percent, right=True),
+        Column("p90_error", "p90", percent, right=True),
+        Column("parameters", "parameters", str, right=True),
+        Column("smallest_flops", "from", lambda x: format_si(x, "FLOP"), right=True, spare=1),
+        Column("largest_flops", "to", lambda x: format_si(x, "FLOP"), right=True, spare=1),
+    ]
+    rows = [
+        [name, fit.points, fit.median_error, fit.p90_error, len(fit.parameters), *fit.range.get("flops", (None, None))]
+        for name, fit in fitted.families.items()
+    ]
+    return table(f"{fitted.chip}, {fitted.dtype}: held-out errors of the fitted plans", columns, rows)
 
 
 def pairs_of(rows: tuple[Scored, ...]) -> list[Pair]:

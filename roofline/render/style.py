@@ -99,14 +99,14 @@ def save_figure(figure: Figure, path: str | Path) -> None:
         raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from None
 
 
-_THEME = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper"}
+_THEME = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", BLUE.lower(): "blue"}
 
 
 def figure_svg(figure: Figure, label: str = "") -> str:
     """The figure as an ``<svg>`` element to stand in a page: no prologue, no links, ids of its own.
 
-    Ink and paper become the CSS variables ``--ink``, ``--muted``, ``--grid`` and ``--paper``, so a dark
-    page can turn them around. ``label`` is read by screen readers.
+    Ink and paper become the CSS variables ``--ink``, ``--muted``, ``--grid``, ``--paper`` and ``--blue``, so
+    a dark page can turn them around. ``label`` is read by screen readers.
     """
     text = io.StringIO()
     empty = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -126,6 +126,7 @@ def figure_svg(figure: Figure, label: str = "") -> str:
     opening = re.match(r"<svg[^>]*>", svg)
     assert opening is not None
     head = re.sub(r' (?:width|height)="[^"]*"', "", opening[0])
+    head = f'{head[:-1]} style="max-width: {figure.get_figwidth():g}in">'
     aria = f' role="img" aria-label="{_escape(label)}"' if label else ' aria-hidden="true"'
     return head[:-1] + aria + ">" + svg[opening.end() :]
 

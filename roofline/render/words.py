@@ -28,8 +28,10 @@ def count(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """``61 %``; what is there but small is ``<1 %``."""
-    return "<1 %" if 0 < share < 0.005 else f"{share * 100:.0f} %"
+    """``61 %``; what is there but small is ``<1 %``, and what lacks a little ``>99 %``."""
+    if 0 < share < 0.005 or 0.995 <= share < 1 - 1e-9:
+        return "<1 %" if share < 0.5 else ">99 %"
+    return f"{share * 100:.0f} %"
 
 
 def seconds(value: float) -> str:

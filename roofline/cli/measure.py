@@ -1,0 +1,87 @@
+"""``roofline measure``: measure operators and nets on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from roofline import specs
+from roofline.cli.options import complete_names
+from roofline.cli.output import load_chip
+from roofline.cli.progress import progress_bar
+from roofline.errors import UsageError
+
+
+@click.command(short_help="measure operators and nets on this machine")
+@click.argument("chip", required=False, shell_complete=complete_names("chip"))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where the rows go, one JSON object a line. [default: measurements/CHIP.jsonl]",
+)
+@click.option("--quick", is_flag=True, help="Fewer shapes and rounds: some twenty seconds.")
+@click.option("--rows", type=click.IntRange(1), metavar="N", help="Operator shapes; the default is the plan's.")
+@click.option("--rounds", type=click.IntRange(1), metavar="N", help="Times each is visited, in random order.")
+@click.option("--no-networks", is_flag=True, help="Operators only.")
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="What to measure on.")
+@click.option("--dtype", type=click.Choice(["fp32", "fp16", "bf16"]), default="fp32", show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Compute threads, on a CPU.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Chooses the shapes.")
+def command(
+    chip: str | None,
+    out: Path | None,
+    quick: bool,
+    rows: int | None,
+    rounds: int | None,
+    no_networks: bool,
+    device: str,
+    dtype: str,
+    threads: int,
+    seed: int,
+) -> None:
+    """Measure operators and nets here, row by row to disk; needs torch.
+
+    CHIP is the name the rows carry: by default this CPU, or the chip torch sees. Run again with the same
+    FILE, it goes on where it stopped, also after a crash.
+
+    \b
+      roofline measure --quick
+      roofline measure rtx-2070 --device cuda --dtype fp16 --out rtx-2070-fp16.jsonl
+    """
+    from roofline.measure.campaign import Plan, run_campaign
+    from roofline.measure.devices import choose_device
+
+    device = choose_device(device)
+    name = load_chip(chip).name if chip and chip in specs.list_chips() else chip or _name(device)
+    plan = Plan.quick() if quick else Plan()
+    plan = replace(
+        plan,
+        rows=rows or plan.rows,
+        rounds=rounds or plan.rounds,
+        networks=() if no_networks else plan.networks,
+        seed=seed,
+    )
+    path = out or Path("measurements") / f"{name}.jsonl"
+    try:
+        with progress_bar() as progress:
+            run_campaign(path, name, plan, dtype=dtype, device=device, threads=threads, progress=progress)
+    except KeyboardInterrupt:
+        click.echo(f"what was measured is in {path}; the same command goes on from there", err=True)
+        raise
+    click.echo(f"'roofline calibrate {path}' fits the model to it", err=True)
+    click.echo(path)
+
+
+def _name(device: str) -> str:
+    if device == "cpu":
+        return specs.detect_cpu().name
+    from roofline.measure.devices import cuda_title, match_chip
+
+    title = cuda_title()
+    found = match_chip(title, specs.list_chips())
+    if found is None:
+        raise UsageError(f"no chip here is certain to be {title!r}; name it: roofline measure CHIP")
+    return found

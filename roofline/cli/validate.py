@@ -1,0 +1,81 @@
+"""``roofline validate``: score predictions against measurements."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from roofline.cli.options import format_options
+from roofline.cli.output import emit, warn
+from roofline.render.table import Column, Table, table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from roofline.core.validation import Validation
+
+
+@click.command(short_help="score predictions against measurements")
+@click.argument("file", metavar="FILE.jsonl", type=click.Path(path_type=Path))
+@click.option("--threshold", type=click.FloatRange(0), metavar="X", help="Exit 1 where the median error is above.")
+@click.option("--calibration", metavar="FILE|none", help="Fitted numbers to use; by default the best there are.")
+@click.option("--worst", type=click.IntRange(0), default=5, show_default=True, help="Rows shown that fit worst.")
+@format_options
+@click.pass_context
+def command(
+    ctx: click.Context, file: Path, threshold: float | None, calibration: str | None, worst: int, form: str
+) -> None:
+    """Predict every row of a measurement file, by whomever it was measured, and score the predictions.
+
+    The plain datasheet roofline of the same rows stands beside. Rows the calibration was fitted on are
+    predicted by fits that have not seen them. The row format is documented in docs/measurements.md.
+
+    \b
+      roofline validate here.jsonl --threshold 0.15
+    """
+    from roofline import specs
+    from roofline.cli.machine import chips_of
+    from roofline.measure.store import read_measurements
+    from roofline.validate import validate
+
+    read = read_measurements(file)
+    warn(read.warnings)
+    fitted = specs.load_calibration(calibration) if calibration and calibration != "none" else calibration
+    result = validate(
+        read.measurements, chips=chips_of(read.measurements), calibration=fitted, sha256=read.sha256
+    )
+    warn(f"{count:,} rows left out: {why}" for why, count in result.skipped.items())
+
+    def show(screen: Console) -> None:
+        from roofline.render.scores import score_table, worst_table
+        from roofline.render.terminal import print_paragraph, print_table
+
+        for kind in ("network", "operator"):
+            if result.of_kind(kind):
+                print_table(score_table(result, kind), screen)
+                screen.print()
+        if worst:
+            print_table(worst_table(result, worst), screen)
+        print_paragraph(f"calibration: {result.calibration or calibration or 'none'}", screen, style="dim")
+
+    emit(form, result.to_dict, lambda: _rows(result), show)
+    if threshold is not None and result.median > threshold:
+        click.echo(f"median error {result.median:.1%} is above the threshold of {threshold:.1%}", err=True)
+        ctx.exit(1)
+
+
+def _rows(result: Validation) -> Table:
+    keys = (
+        *("kind", "family", "chip", "dtype", "label", "measured_s", "predicted_s", "low_s", "high_s"),
+        *("plain_s", "error", "tier", "held_out"),
+    )
+    rows = [
+        (
+            *(row.measurement.kind, row.family, row.measurement.chip, row.measurement.dtype, row.measurement.label),
+            *(row.measured, row.predicted, row.low, row.high, row.plain, row.error, row.tier, row.held_out),
+        )
+        for row in result.rows
+    ]
+    return table("Scored rows", [Column(key, key) for key in keys], rows)

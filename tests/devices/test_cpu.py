@@ -1,0 +1,110 @@
+"""The model of CPU cores: which plan a kernel takes, and the equation worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from synthetic import CEILINGS, lower, parameters
+
+from roofline.core.schedule import FAMILIES, Schedule
+from roofline.core.stack import Stack
+from roofline.devices.cpu import PLANS, Ceilings, cpu_times, difficulty, plan_labels, plan_times
+from roofline.measure.design import Question, design
+
+
+def conv(shape: tuple[int, ...], out: int, **attributes: Any) -> Question:
+    return Question("conv", "conv2d", {"out": out, **attributes}, (shape,))
+
+
+@pytest.mark.parametrize(
+    ("question", "threads", "plan"),
+    [
+        (Question("", "linear", {"out": 64}, ((8, 64),)), 1, "linear"),
+        (Question("", "linear", {"out": 64}, ((7, 64),)), 1, "skinny"),
+        (Question("", "linear", {"out": 64}, ((1, 64),)), 1, "gemv"),
+        (conv((1, 64, 56, 56), 64, kernel=3, padding=1), 1, "conv-blocked"),
+        (conv((1, 16, 7, 7), 64, kernel=3, padding=1), 1, "conv-gemm"),  # 784 elements: small
+        (conv((1, 16, 7, 7), 64, kernel=5, padding=2), 1, "conv-blocked"),  # a kernel above 3x3
+        (conv((2, 16, 7, 7), 64, kernel=3, padding=1), 1, "conv-blocked"),  # several images
+        (conv((1, 256, 56, 56), 64, kernel=1), 1, "conv-gemm"),  # 1x1, not strided, one thread
+        (conv((1, 256, 56, 56), 64, kernel=1), 2, "conv-blocked"),
+        (conv((1, 256, 56, 56), 64, kernel=1, stride=2), 1, "conv-blocked"),
+        (conv((16, 256, 14, 14), 64, kernel=1), 1, "conv-blocked"),  # 16 images
+        (conv((1, 32, 56, 56), 32, kernel=3, padding=1, groups=32), 1, "depthwise"),
+        (Question("", "softmax", {}, ((8, 64),)), 1, "softmax"),
+    ],
+)
+def test_the_path_pytorch_takes(question: Question, threads: int, plan: str) -> None:
+    assert plan_labels(lower([question]), Stack(threads=threads)) == [plan]
+
+
+def test_every_family_of_the_design_has_a_plan() -> None:
+    labels = set(plan_labels(lower(design(300))))
+    assert labels <= set(PLANS)
+    assert {*FAMILIES} - {"uncovered", "conv", "conv1x1"} <= labels
+    assert {"conv-blocked", "conv-gemm"} <= labels
+
+
+def test_bandwidth_falls_from_the_caches_to_dram() -> None:
+    ceilings = Ceilings(cache=8e10, dram=2e10, knee=1e7)
+    rates = ceilings.bandwidth(np.array([0.0, 1e7, 1e12]))
+    np.testing.assert_allclose(rates, [8e10, 5e10, 2e10], rtol=1e-6)
+    assert (np.diff(ceilings.bandwidth(np.geomspace(1e3, 1e9, 50))) < 0).all()
+
+
+def test_a_copying_stream_by_hand() -> None:
+    """Reads once; its fresh output crosses twice; the working set is the input and three outputs."""
+    schedule = lower([Question("", "gelu", {}, ((1000, 4096),))])
+    fitted = {"start:gelu": 5e-6, "rate:gelu": 1e9, "activations": 0.8, "join": 2.0}
+    times = plan_times("elementwise", schedule, fitted, CEILINGS)
+    elements = 4_096_000
+    compute = elements / 1e9
+    bandwidth = 2e10 + 6e10 / (1 + (4 * 4 * elements / 1.6e7) ** 2)
+    memory = 3 * 4 * elements / (0.8 * bandwidth)
+    assert times.resources["compute"] == pytest.approx([compute])
+    assert times.resources["memory"] == pytest.approx([memory])
+    assert times.total == pytest.approx([5e-6 + np.hypot(compute, memory)])
+
+
+def test_in_place_saves_the_output() -> None:
+    copying, inplace = (
+        cpu_times(
+            lower([Question("", "relu", {"inplace": flag}, ((4096, 4096),))]), parameters(), CEILINGS
+        ).resources["memory"][0]
+        for flag in (False, True)
+    )
+    assert copying > 1.4 * inplace
+
+
+def test_an_operator_no_fit_has_seen_is_the_mean_of_its_kind() -> None:
+    schedule = lower([Question("", "tanh", {}, ((64, 64),))])
+    fitted = {"start:relu": 1e-6, "start:gelu": 4e-6, "rate:relu": 1e9, "rate:gelu": 1e9, "activations": 1, "join": 1}
+    times = plan_times("elementwise", schedule, fitted, CEILINGS)
+    assert times.resources["dispatch"] == pytest.approx([2e-6])
+
+
+def test_a_plan_that_was_not_fitted_has_no_time() -> None:
+    schedule = lower([Question("", "relu", {}, ((8, 8),)), Question("", "softmax", {}, ((8, 8),))])
+    times = cpu_times(schedule, {"softmax": parameters()["softmax"]}, CEILINGS)
+    assert np.isnan(times.total).tolist() == [True, False]
+
+
+def test_one_row_or_a_thousand_take_the_same_path() -> None:
+    schedule = lower(design(200, seed=3))
+    whole = cpu_times(schedule, parameters(), CEILINGS).total
+    single = [cpu_times(schedule.select(np.array([i])), parameters(), CEILINGS).total[0] for i in range(0, 200, 7)]
+    np.testing.assert_allclose(whole[0:200:7], single)
+
+
+def test_difficulty_is_finite_and_has_a_constant() -> None:
+    schedule = lower(design(100, seed=4))
+    features = difficulty(schedule, cpu_times(schedule, parameters(), CEILINGS).total)
+    assert features.shape[0] == len(schedule)
+    assert np.isfinite(features).all()
+    assert (features[:, 0] == 1).all()
+
+
+def test_an_empty_schedule_takes_no_time() -> None:
+    assert len(cpu_times(Schedule.of([]), parameters(), CEILINGS).total) == 0

@@ -1,0 +1,127 @@
+"""No change moves a predicted number unnoticed.
+
+``tests/golden/predictions.json`` holds what was predicted at the commit and date it names. Where a
+change is meant to move numbers, write them anew, look at the difference, and say why in the changelog:
+
+    python tests/test_golden.py --write
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roofline.core.prediction import Prediction
+from roofline.predict import predict
+
+FILE = Path(__file__).resolve().parent / "golden" / "predictions.json"
+TOLERANCE = 1e-9
+
+PLAIN: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "gtx-980 resnet50 fp32": ("gtx-980", "resnet50", {"batch": 32}),
+    "gtx-980 resnet50 fp16": ("gtx-980", "resnet50", {"batch": 32, "dtype": "fp16"}),
+    "rtx-2070 resnet50 fp16": ("rtx-2070", "resnet50", {"batch": 32, "dtype": "fp16"}),
+    "rtx-2070-fe vgg16 fp32": ("rtx-2070-fe", "vgg16", {"batch": 8}),
+    "a100-pcie-40gb bert-base tf32": (
+        "a100-pcie-40gb",
+        "bert-base",
+        {"bind": {"batch": 8, "seq": 384}, "dtype": "tf32"},
+    ),
+    "h200-sxm gpt-small bf16": ("h200-sxm", "gpt-small", {"batch": 4, "dtype": "bf16"}),
+    "tesla-fsd-npu resnet50 int8": ("tesla-fsd-npu", "resnet50", {"batch": 1, "dtype": "int8"}),
+    "inferentia alphago-zero-20 bf16": ("inferentia", "alphago-zero-20", {"batch": 16, "dtype": "bf16"}),
+    "nnp-i-1000 mobilenetv2 int8": ("nnp-i-1000", "mobilenetv2", {"batch": 4, "dtype": "int8"}),
+    "nnp-t-1300 mlp bf16": ("nnp-t-1300", "mlp", {"batch": 256, "dtype": "bf16"}),
+}
+CPU = {"resnet18": {"batch": 2}, "mobilenetv2": {"batch": 1}, "bert-base": {"bind": {"seq": 64}}}
+
+
+def predictions() -> dict[str, Prediction]:
+    """Every combination by name: plain rooflines, and a CPU whose parameters are made up."""
+    from synthetic import calibration, chip
+
+    made = {
+        name: predict(part, net, calibration="none", **options) for name, (part, net, options) in PLAIN.items()
+    }
+    for net, options in CPU.items():
+        made[f"cpu-synthetic {net} calibrated"] = predict(chip(), net, calibration=calibration(), **options)
+        made[f"cpu-synthetic {net} plain"] = predict(chip(), net, calibration="none", **options)
+    return made
+
+
+def digest(prediction: Prediction) -> dict[str, Any]:
+    """What is kept of a prediction: enough that a wrong layer cannot hide in a right total."""
+    kinds: dict[str, float] = {}
+    for layer in prediction.layers:
+        kinds[layer.op] = kinds.get(layer.op, 0.0) + layer.seconds.middle
+    return {
+        "seconds": prediction.seconds.to_dict(),
+        "flops": prediction.flops,
+        "bytes": prediction.bytes,
+        "memory": prediction.memory.total,
+        "parameters": prediction.parameters,
+        "layers": len(prediction.layers),
+        "tier": prediction.tier,
+        "bounds": prediction.bounds,
+        "seconds_by_operator": kinds,
+    }
+
+
+def differences(before: Any, after: Any, path: str = "") -> list[str]:
+    """Where two digests differ by more than :data:`TOLERANCE`, in words."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = {**before, **after}
+        return [
+            text
+            for key in keys
+            for text in differences(before.get(key), after.get(key), f"{path}.{key}" if path else key)
+        ]
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (before, after))
+    same = after == pytest.approx(before, rel=TOLERANCE) if numbers else before == after
+    return [] if same else [f"{path}: {before} -> {after}"]
+
+
+GOLDEN = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {"predictions": {}}
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, Prediction]:
+    return predictions()
+
+
+@pytest.mark.parametrize("name", [*PLAIN, *(f"cpu-synthetic {net} {how}" for net in CPU for how in ("calibrated", "plain"))])
+def test_no_number_moved(name: str, made: dict[str, Prediction]) -> None:
+    assert name in GOLDEN["predictions"], "not written yet: python tests/test_golden.py --write"
+    moved = differences(GOLDEN["predictions"][name], digest(made[name]))
+    assert not moved, f"since {GOLDEN['about']}:\n" + "\n".join(moved)
+
+
+def test_nothing_is_kept_that_nobody_asks_for(made: dict[str, Prediction]) -> None:
+    assert set(GOLDEN["predictions"]) == set(made)
+
+
+def write() -> None:
+    """Write the file anew."""
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=FILE.parent, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    about = {
+        "commit": commit or "unknown",
+        "date": datetime.now(UTC).date().isoformat(),
+        "note": "made by this program; not measured",
+    }
+    whole = {"about": about, "predictions": {name: digest(made) for name, made in predictions().items()}}
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--write"]:
+        sys.exit(__doc__)
+    write()
