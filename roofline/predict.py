@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roofline import operators, specs
-from roofline.core.calibration import Calibration
+from roofline.core.calibration import Calibration, FamilyFit
 from roofline.core.chip import Chip
 from roofline.core.dtype import Precision
 from roofline.core.dtype import precision as parse_precision
@@ -35,7 +35,8 @@ MODES = ("inference",)
 class Timing:
     """Every kernel of a schedule, timed: seconds (low, middle, high), resources, tier and its source.
 
-    ``light`` is what no kernel can beat; ``total`` is never below it.
+    ``light`` is what no kernel can beat; ``total`` is never below it. ``octaves`` says how far outside
+    the fitted shapes a kernel lies.
     """
 
     schedule: Schedule
@@ -47,6 +48,7 @@ class Timing:
     tiers: list[Tier]
     light: Floats
     ceiling: Floats
+    octaves: Floats
 
 
 def predict(
@@ -145,6 +147,7 @@ def time_schedule(
     tiers: list[Tier] = ["datasheet"] * len(schedule)
     total, resources, bound = plain.total, dict(plain.resources), plain.bound()
     low, high = _datasheet_range(schedule, part, total)
+    octaves = np.zeros(len(schedule))
     if calibration is not None:
         if calibration.model != "cpu" or chip.kind != "cpu":
             raise Unsupported(
@@ -164,11 +167,14 @@ def time_schedule(
         for name, fit in calibration.families.items():
             mine = known & (names == name)
             if fit.spread is not None and mine.any():
-                factors = fit.spread.interval(cpu.difficulty(schedule.select(mine), total[mine]))
-                low[mine], high[mine] = total[mine] * factors[0], total[mine] * factors[1]
+                part_of = schedule.select(mine)
+                factors = fit.spread.interval(cpu.difficulty(part_of, total[mine]))
+                octaves[mine] = octaves_outside(part_of, fit)
+                wider = 1.0 + WIDEN_PER_OCTAVE * octaves[mine]
+                low[mine], high[mine] = total[mine] * factors[0] ** wider, total[mine] * factors[1] ** wider
     total = np.maximum(total, light)
     low, high = np.clip(low, light, total), np.maximum(high, total)
-    return Timing(schedule, total, low, high, resources, bound, tiers, light, plain.total)
+    return Timing(schedule, total, low, high, resources, bound, tiers, light, plain.total, octaves)
 
 
 UNKNOWN_RANGE = (1.0, 7.0)
@@ -185,6 +191,21 @@ def _datasheet_range(schedule: Schedule, chip: Chip, total: Floats) -> tuple[Flo
             high[mine] = total[mine] * np.exp(fit.quantiles["0.95"])
     return low, high
 
+
+
+WIDEN_PER_OCTAVE = 0.5
+"""An interval grows by this share of its (logarithmic) width per octave outside the fitted shapes."""
+
+
+def octaves_outside(schedule: Schedule, fit: FamilyFit) -> Floats:
+    """How many doublings a kernel's operations or bytes lie outside the range of a fit; 0 inside."""
+    far = np.zeros(len(schedule))
+    for feature, values in (("flops", schedule.flops), ("bytes", schedule.bytes)):
+        if feature in fit.range:
+            smallest, largest = (max(edge, 1.0) for edge in fit.range[feature])
+            size = np.maximum(values, 1.0)
+            far = np.maximum(far, np.maximum(np.log2(size / largest), np.log2(smallest / size)))
+    return far
 
 
 def _combine(
@@ -242,7 +263,10 @@ def _combine(
         calibration=calibration.file if calibration else "",
         warnings=tuple(warnings),
     )
-    return replace(prediction, warnings=(*prediction.warnings, *_remarks(chip, prediction)))
+    outside = float(timing.total[timing.octaves > 0].sum() / max(timing.total.sum(), 1e-300))
+    if outside > 0.01:
+        warnings.append(f"{outside:.0%} of the time is in shapes outside those fitted; their intervals are widened")
+    return replace(prediction, warnings=(*warnings, *_remarks(chip, prediction)))
 
 
 def _remarks(chip: Chip, prediction: Prediction) -> list[str]:

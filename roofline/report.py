@@ -14,9 +14,11 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from roofline import specs
 from roofline.calibrate import Rows, calibrate, extrapolate, machine_ceilings, operator_rows
@@ -158,11 +160,11 @@ def _sections(target: Path, chip: Chip, rows: Rows, validation: Validation) -> l
         )
     if chip.kind == "cpu":
         index, predicted = extrapolate(rows)
-        import numpy as np
-
         error = float(np.nanmedian(np.abs(predicted / rows.seconds[index] - 1.0)))
         found.append(f"Fitted on the smaller shapes alone, the largest 30 % are predicted {error:.1%} off in the median.")
-    roof = roofline_figure([Facet(chip.with_units(rows.stack.threads), measured=_dots(rows, chip), dtypes=(rows.measurements[0].dtype,))])
+    threads = rows.stack.threads
+    used = replace(chip.with_units(threads), title=f"{chip.title.split(',')[0]}, {threads} thread{'s'[: threads > 1]}")
+    roof = roofline_figure([Facet(used, measured=_dots(rows), dtypes=(rows.measurements[0].dtype,))])
     scatter = scatter_figure(pairs_of(validation.of_kind("operator")))
     sections = [
         Section(
@@ -193,7 +195,7 @@ def _sections(target: Path, chip: Chip, rows: Rows, validation: Validation) -> l
     return sections
 
 
-def _dots(rows: Rows, chip: Chip) -> tuple[Dot, ...]:
+def _dots(rows: Rows) -> tuple[Dot, ...]:
     schedule = rows.schedule
     return tuple(
         Dot(row.label, kind_of(row.op), row.dtype, flops / moved, flops / seconds, measured=True)

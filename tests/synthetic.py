@@ -97,8 +97,7 @@ def calibration() -> Calibration:
         dtype="fp32",
         stack=Stack().to_dict(),
         families={
-            plan: FamilyFit(values, {}, {}, 100, {}, 0.03, spread=spread)
-            for plan, values in parameters().items()
+            plan: FamilyFit(values, {}, {}, 100, {}, 0.03, spread=spread) for plan, values in parameters().items()
         },
         ceilings={"cache": CEILINGS.cache, "dram": CEILINGS.dram, "knee": CEILINGS.knee},
         file="synthetic.yaml",

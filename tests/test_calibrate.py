@@ -118,9 +118,7 @@ def test_a_fold_does_not_depend_on_the_other_rows(rows: Rows) -> None:
 
 @given(st.integers(16, 2000), st.integers(16, 2000))
 def test_groups_are_octaves_of_work(n: int, k: int) -> None:
-    one, same, other = shape_groups(
-        lower([Question("", "linear", {"out": out}, ((8, k),)) for out in (n, n, 8 * n)])
-    )
+    one, same, other = shape_groups(lower([Question("", "linear", {"out": out}, ((8, k),)) for out in (n, n, 8 * n)]))
     assert one == same != other
 
 

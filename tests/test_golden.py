@@ -46,9 +46,7 @@ def predictions() -> dict[str, Prediction]:
     """Every combination by name: plain rooflines, and a CPU whose parameters are made up."""
     from synthetic import calibration, chip
 
-    made = {
-        name: predict(part, net, calibration="none", **options) for name, (part, net, options) in PLAIN.items()
-    }
+    made = {name: predict(part, net, calibration="none", **options) for name, (part, net, options) in PLAIN.items()}
     for net, options in CPU.items():
         made[f"cpu-synthetic {net} calibrated"] = predict(chip(), net, calibration=calibration(), **options)
         made[f"cpu-synthetic {net} plain"] = predict(chip(), net, calibration="none", **options)
@@ -95,7 +93,9 @@ def made() -> dict[str, Prediction]:
     return predictions()
 
 
-@pytest.mark.parametrize("name", [*PLAIN, *(f"cpu-synthetic {net} {how}" for net in CPU for how in ("calibrated", "plain"))])
+@pytest.mark.parametrize(
+    "name", [*PLAIN, *(f"cpu-synthetic {net} {how}" for net in CPU for how in ("calibrated", "plain"))]
+)
 def test_no_number_moved(name: str, made: dict[str, Prediction]) -> None:
     assert name in GOLDEN["predictions"], "not written yet: python tests/test_golden.py --write"
     moved = differences(GOLDEN["predictions"][name], digest(made[name]))

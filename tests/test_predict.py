@@ -175,7 +175,9 @@ def test_the_answer_in_json(net: Network) -> None:
         "schema_version", "chip", "workload", "batch", "symbols", "dtype", "mode", "stack", "seconds", "samples_per_s",
         "bound", "bounds", "tier", "tiers", "calibration", "covered", "memory", "fits", "warnings", "layers",
     } <= data.keys()  # fmt: skip
-    assert {"name", "kind", "shapes", "flops", "bytes", "seconds", "bound", "tier", "repeats"} <= data["layers"][0].keys()
+    assert {"name", "kind", "shapes", "flops", "bytes", "seconds", "bound", "tier", "repeats"} <= data["layers"][
+        0
+    ].keys()
     assert data["layers"][0]["shapes"] == "512x1024 -> 512x4096"
 
 

@@ -33,16 +33,12 @@ BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
         ("FMA", "FMA", 1),
     ],
 )
-def test_every_decimal_prefix_is_a_power_of_ten(
-    prefix: str, unit: str, dimension: str, factor: float
-) -> None:
+def test_every_decimal_prefix_is_a_power_of_ten(prefix: str, unit: str, dimension: str, factor: float) -> None:
     assert units.parse(f"3 {prefix}{unit}", dimension) == pytest.approx(3 * 10.0 ** DECIMAL[prefix] * factor)
 
 
 @pytest.mark.parametrize("prefix", BINARY)
-@pytest.mark.parametrize(
-    ("unit", "dimension", "factor"), [("B", "B", 1), ("B/s", "B/s", 1), ("bit", "B", 0.125)]
-)
+@pytest.mark.parametrize(("unit", "dimension", "factor"), [("B", "B", 1), ("B/s", "B/s", 1), ("bit", "B", 0.125)])
 def test_every_binary_prefix_is_a_power_of_two(prefix: str, unit: str, dimension: str, factor: float) -> None:
     assert units.parse(f"3 {prefix}{unit}", dimension) == 3 * 2.0 ** BINARY[prefix] * factor
 
@@ -113,9 +109,7 @@ FORMATTED = [
     unit=st.sampled_from(FORMATTED),
     digits=st.integers(2, 9),
 )
-def test_what_is_formatted_parses_back_to_the_digits_shown(
-    value: float, unit: tuple[str, str], digits: int
-) -> None:
+def test_what_is_formatted_parses_back_to_the_digits_shown(value: float, unit: tuple[str, str], digits: int) -> None:
     spelt, dimension = unit
     if spelt not in ("s", "m"):
         value = max(value, 1.0)
@@ -125,9 +119,7 @@ def test_what_is_formatted_parses_back_to_the_digits_shown(
 
 @given(st.floats(1024, 2.0**45), st.integers(3, 6))
 def test_bytes_in_binary_units_parse_back(value: float, digits: int) -> None:
-    assert units.parse(units.format_bytes(value, digits), "B") == pytest.approx(
-        value, rel=10.0 ** (1 - digits)
-    )
+    assert units.parse(units.format_bytes(value, digits), "B") == pytest.approx(value, rel=10.0 ** (1 - digits))
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

@@ -131,7 +131,7 @@ def test_what_nobody_knows_is_counted(cpu: Synthetic) -> None:
 
 
 def test_nothing_to_score_is_an_error_that_says_why(cpu: Synthetic) -> None:
-    with pytest.raises(DataError, match="no row could be predicted .*tpu-9"):
+    with pytest.raises(DataError, match=r"no row could be predicted .*tpu-9"):
         validate([replace(cpu.rows[0], chip="tpu-9")], calibration="none")
     with pytest.raises(DataError, match="no rows"):
         validate([])

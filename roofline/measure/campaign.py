@@ -40,7 +40,7 @@ PROVENANCE = "measured here with roofline's campaign"
 class Plan:
     """How much to measure: operator shapes, rounds, networks; ``seed`` fixes the shapes."""
 
-    rows: int = 1300
+    rows: int = 2000
     rounds: int = 3
     networks: tuple[str, ...] = tuple(networks.MEASURED)
     seed: int = 0
@@ -48,7 +48,7 @@ class Plan:
     @classmethod
     def quick(cls) -> Plan:
         """A campaign of some twenty seconds."""
-        return cls(rows=420, rounds=2)
+        return cls(rows=500, rounds=2)
 
 
 def run_campaign(

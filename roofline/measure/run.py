@@ -90,9 +90,9 @@ def _unary(name: str) -> Callable[..., Call]:
         functional = torch.nn.functional
         x = tensors[0]
         if attributes.get("inplace"):
-            function = getattr(functional, name) if name in ("relu", "relu6", "silu") else None
-            if function is not None:
-                return lambda: function(x, inplace=True)
+            if name in ("relu", "relu6", "silu"):
+                switchable = getattr(functional, name)
+                return lambda: switchable(x, inplace=True)
             method = getattr(torch, f"{name}_")
             return lambda: method(x)
         if name == "gelu_tanh":

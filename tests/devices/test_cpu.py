@@ -70,9 +70,9 @@ def test_a_copying_stream_by_hand() -> None:
 
 def test_in_place_saves_the_output() -> None:
     copying, inplace = (
-        cpu_times(
-            lower([Question("", "relu", {"inplace": flag}, ((4096, 4096),))]), parameters(), CEILINGS
-        ).resources["memory"][0]
+        cpu_times(lower([Question("", "relu", {"inplace": flag}, ((4096, 4096),))]), parameters(), CEILINGS).resources[
+            "memory"
+        ][0]
         for flag in (False, True)
     )
     assert copying > 1.4 * inplace

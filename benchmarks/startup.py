@@ -1,0 +1,70 @@
+"""How long does ``roofline predict`` take, beside a bare ``import numpy``, and how much memory?
+
+Both run in turn, several times, because on a shared machine only what is measured side by side can be
+compared; the fastest of each counts.
+
+    python benchmarks/startup.py            a table
+    python benchmarks/startup.py --check    exit status 1 above 5 times numpy or 120 MB
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROUNDS = 9
+LARGEST_RATIO, LARGEST_MB = 5.0, 120.0
+ROOFLINE = "from roofline.cli import main; main({!r})"
+COMMANDS = {
+    "python": "pass",
+    "import numpy": "import numpy",
+    "import roofline": "import roofline; roofline.predict",
+    "roofline --version": ROOFLINE.format(["--version"]),
+    "roofline predict": ROOFLINE.format(["predict", "rtx-2070", "-w", "resnet50"]),
+    "roofline predict --json": ROOFLINE.format(["predict", "rtx-2070", "-w", "resnet50", "--json"]),
+    "roofline compare": ROOFLINE.format(["compare", "gtx-980", "rtx-2070", "-w", "resnet50"]),
+}
+
+
+def run(code: str) -> tuple[float, float]:
+    """Seconds and megabytes (peak resident memory) of one Python process."""
+    with tempfile.TemporaryFile() as sink:
+        start = time.perf_counter()
+        actions = [(os.POSIX_SPAWN_DUP2, sink.fileno(), stream) for stream in (1, 2)]
+        child = os.posix_spawn(sys.executable, [sys.executable, "-c", code], os.environ, file_actions=actions)
+        _, status, usage = os.wait4(child, 0)
+        took = time.perf_counter() - start
+        if status:
+            sink.seek(0)
+            sys.exit(f"{code}\nfailed:\n{sink.read().decode()}")
+    unit = 1 if sys.platform == "darwin" else 1024  # Linux counts in KiB
+    return took, usage.ru_maxrss * unit / 1e6
+
+
+def main() -> int:
+    os.chdir(Path(__file__).resolve().parent.parent)
+    for code in COMMANDS.values():  # once for the disk
+        run(code)
+    seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    peak = dict.fromkeys(COMMANDS, 0.0)
+    for _ in range(ROUNDS):
+        for name, code in COMMANDS.items():
+            took, memory = run(code)
+            seconds[name].append(took)
+            peak[name] = max(peak[name], memory)
+    numpy = min(seconds["import numpy"])
+    print(f"{'':26}{'fastest':>10}{'median':>10}{'x numpy':>9}{'peak':>10}")
+    for name, values in seconds.items():
+        middle = sorted(values)[len(values) // 2]
+        times = f"{1e3 * min(values):>7.0f} ms{1e3 * middle:>7.0f} ms"
+        print(f"{name:26}{times}{min(values) / numpy:>9.2f}{peak[name]:>7.0f} MB")
+    ratio = min(seconds["roofline predict"]) / numpy
+    good = ratio <= LARGEST_RATIO and peak["roofline predict"] <= LARGEST_MB
+    return 0 if good or "--check" not in sys.argv else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

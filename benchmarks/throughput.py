@@ -1,0 +1,65 @@
+"""How many kernels can be predicted per second, from a thousand to a million at once?
+
+The shapes are those of a campaign, repeated; lowering them is not counted, timing them is.
+
+    python benchmarks/throughput.py [kernels...]
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from synthetic import CEILINGS, calibration, chip, lower, parameters
+
+from roofline import specs
+from roofline.core.schedule import Schedule
+from roofline.devices import ceiling, cpu
+from roofline.measure.design import design
+from roofline.predict import time_schedule
+
+ROUNDS = 3
+
+
+def fastest(function: Callable[[], Any]) -> float:
+    took = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        function()
+        took.append(time.perf_counter() - start)
+    return min(took)
+
+
+def main() -> None:
+    counts = [int(float(text)) for text in sys.argv[1:]] or [1_000, 100_000, 1_000_000]
+    start = time.perf_counter()
+    shapes = lower(design(500))
+    print(f"lowering: {len(shapes) / (time.perf_counter() - start):,.0f} operators/s")
+    gpu, part, fitted, known = specs.load_chip("rtx-2070"), chip(), calibration(), parameters()
+    models: dict[str, Callable[[Schedule], Any]] = {
+        "plain roofline, rtx-2070": lambda schedule: ceiling.ceiling_times(schedule, gpu),
+        "limit of light, rtx-2070": lambda schedule: ceiling.light(schedule, gpu),
+        "model of CPU cores": lambda schedule: cpu.cpu_times(schedule, known, CEILINGS),
+        "all of it with intervals, rtx-2070": lambda schedule: time_schedule(schedule, gpu),
+        "all of it with intervals, CPU": lambda schedule: time_schedule(schedule, part, calibration=fitted),
+    }
+    print(f"{'kernels/s':36}" + "".join(f"{count:>14,}" for count in counts))
+    for name, model in models.items():
+        cells = []
+        for count in counts:
+            schedule = shapes.select(np.arange(count) % len(shapes))
+            took = fastest(partial(model, schedule))
+            cells.append(f"{count / took:>14,.0f}")
+        print(f"{name:36}" + "".join(cells), flush=True)
+
+
+if __name__ == "__main__":
+    main()
