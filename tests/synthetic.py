@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roofline import operators
+from roofline import operators, specs
 from roofline.core.calibration import Calibration, FamilyFit, Spread
 from roofline.core.chip import Chip, Clock, Engine, Fact, MemoryLevel
 from roofline.core.dtype import precision
 from roofline.core.measurement import Measurement
 from roofline.core.schedule import Kernel, Schedule
 from roofline.core.stack import Stack
-from roofline.devices.cpu import PLANS, Ceilings, cpu_times, difficulty
+from roofline.devices.cpu import PLANS, Ceilings, cpu_times, difficulty, plan_labels
 from roofline.measure.design import Question, design, ladder
 
 CEILINGS = Ceilings(cache=8e10, dram=2e10, knee=1.6e7)
@@ -72,7 +73,7 @@ def parameters() -> dict[str, dict[str, float]]:
         plan: {
             f"{name}{op}": float(np.clip(start * moved(f"{plan}/{name}{op}"), low, high))
             for name, (start, low, high) in what.free.items()
-            for op in (OPS if name.endswith(":") else ("",))
+            for op in (operators_of_plans()[plan] if name.endswith(":") else ("",))
         }
         for plan, what in PLANS.items()
     }
@@ -83,7 +84,15 @@ def moved(name: str) -> float:
     return float(0.8 * (1.25 / 0.8) ** (crc32(name.encode()) / 2**32))
 
 
-OPS = tuple(operators.OPERATORS)
+@cache
+def operators_of_plans() -> dict[str, list[str]]:
+    """The operators that take each plan, as far as campaign and nets go; all of them where none does."""
+    found: dict[str, set[str]] = {plan: set() for plan in PLANS}
+    nets = [operators.lower(operators.build(specs.load_network(net))) for net in specs.list_networks()]
+    for schedule in (lower([*design(300), *ladder()]), *nets):
+        for plan, op in zip(plan_labels(schedule), schedule.op_labels(), strict=True):
+            found[plan].add(op)
+    return {plan: sorted(names or operators.OPERATORS) for plan, names in found.items()}
 
 
 def calibration() -> Calibration:

@@ -16,7 +16,8 @@ from roofline.core.dtype import precision
 from roofline.core.network import Network
 from roofline.core.stack import Stack
 from roofline.errors import UnknownName, Unsupported, UsageError
-from roofline.predict import predict, resolve_workload, time_schedule
+from roofline.operators import lower
+from roofline.predict import WIDEN_PER_OCTAVE, octaves_outside, predict, resolve_workload, time_schedule
 
 NET = """
 title: two linear layers
@@ -159,6 +160,20 @@ def test_what_a_calibration_does_not_cover_is_the_plain_roofline(net: Network, c
     assert (fc1.tier, act.tier, fc2.tier) == ("calibrated", "datasheet", "calibrated")
     assert act.seconds == plain.seconds
     assert act.bound == plain.bound
+
+
+def test_outside_the_fitted_shapes_an_interval_widens_and_says_so(net: Network, cpu: Synthetic) -> None:
+    linear = replace(cpu.calibration.families["linear"], range={"flops": (1.0, 2.0**30), "bytes": (1.0, 2.0**40)})
+    families = {**cpu.calibration.families, "linear": linear}
+    prediction = predict(cpu.chip, net, calibration=replace(cpu.calibration, families=families))
+    fc1, _, fc2 = prediction.layers  # 2**32 operations: two octaves outside
+    assert octaves_outside(lower(resolve_workload(net, precision=precision("fp32"))), linear)[0] == pytest.approx(2.0)
+    wider = 1 + 2 * WIDEN_PER_OCTAVE
+    assert fc1.seconds.low == pytest.approx(fc1.seconds.middle * np.exp(-0.08 * wider))
+    assert fc1.seconds.high == pytest.approx(fc1.seconds.middle * np.exp(0.1 * wider))
+    assert fc2.seconds.high == pytest.approx(fc2.seconds.middle * np.exp(0.1))
+    share = fc1.seconds.middle / prediction.seconds.middle
+    assert f"{share:.0%} of the time is in shapes outside those fitted" in prediction.warnings[0]
 
 
 def test_one_thread_is_one_core(cpu: Synthetic) -> None:

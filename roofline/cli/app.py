@@ -61,6 +61,11 @@ class Roofline(Verbs):
         with formatter.section("Verbs"):
             formatter.write_dl(list(VERBS.items()))
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """``--debug`` may stand anywhere, because one thinks of it last."""
+        rest = [argument for argument in args if argument != "--debug"]
+        return super().parse_args(ctx, [*(["--debug"] if len(rest) < len(args) else []), *rest])
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             answer = super().invoke(ctx)
@@ -121,7 +126,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     subcommand_metavar="VERB CHIP... -w NET",
 )
-@click.option("--debug", is_flag=True, help="Show a traceback where something fails (goes before the verb).")
+@click.option("--debug", is_flag=True, help="Show a traceback where something fails; may stand anywhere.")
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print it.")
 @click.option(
     "--show-completion",

@@ -48,7 +48,11 @@ def kernel_facts(kernel: KernelAccount) -> Iterator[tuple[str, str]]:
     if kernel.engine:
         yield "peak", f"{kernel.engine}: {kernel.peak}"
     yield from ((part.resource, _part(part, kernel)) for part in kernel.parts)
-    yield "time", f"{kernel.formula} = {seconds(kernel.seconds.middle)}"
+    if kernel.seconds.middle > kernel.plain * (1 + 1e-9) and not kernel.plan:
+        yield "formula", f"{kernel.formula} = {seconds(kernel.plain)}"
+        yield "time", f"{seconds(kernel.seconds.middle)}, because nothing can go below that (see below)"
+    else:
+        yield "time", f"{kernel.formula} = {seconds(kernel.seconds.middle)}"
     yield "interval", f"{seconds(kernel.seconds.low)} to {seconds(kernel.seconds.high)}"
     yield "never below", f"{seconds(kernel.light)}, at the top clock and out of the nearest memory that holds it"
     if kernel.plan:

@@ -16,23 +16,22 @@ from roofline.render.style import INK, MUTED
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Positions at least ``gap`` apart within ``low``..``high``, each near its wanted place, order kept.
 
-    Neighbours that are too close become a group centred on the mean of what they wanted.
+    Less ``gap`` times its rank, a position may not fall below the one before it: the nearest such positions
+    are an isotonic regression (pool adjacent violators), and the limits only cut them off.
     """
     order = sorted(range(len(places)), key=lambda index: places[index])
-    groups: list[tuple[list[int], float]] = []
-    for index in order:
-        members, centre = [index], places[index]
-        while groups and centre - gap * (len(members) - 1) / 2 < groups[-1][1] + gap * (len(groups[-1][0]) + 1) / 2:
-            before, _ = groups.pop()
-            members = before + members
-            centre = sum(places[member] for member in members) / len(members)
-        half = gap * (len(members) - 1) / 2
-        centre = max(low + half, min(centre, high - half))
-        groups.append((members, centre))
+    pools: list[tuple[float, int]] = []  # mean, members
+    for rank, index in enumerate(order):
+        mean, members = places[index] - gap * rank, 1
+        while pools and pools[-1][0] > mean:
+            before, many = pools.pop()
+            mean, members = (before * many + mean * members) / (many + members), many + members
+        pools.append((mean, members))
+    flat = [mean for mean, members in pools for _ in range(members)]
+    highest = high - gap * (len(places) - 1)
     found = [0.0] * len(places)
-    for members, centre in groups:
-        for rank, member in enumerate(members):
-            found[member] = centre + gap * (rank - (len(members) - 1) / 2)
+    for rank, index in enumerate(order):
+        found[index] = max(low, min(flat[rank], highest)) + gap * rank
     return found
 
 

@@ -82,10 +82,16 @@ def find(kind: Kind, name: str | Path) -> Found:
     paths = known.get(str(name)) or known.get(str(name).lower())
     if paths is None:
         folder = _FOLDERS[kind]
-        raise UnknownName(
-            kind, str(name), known, hint=f"or give the path of a YAML file; own ones in ./{folder}"
-        )
-    return Found(paths[0], tuple(paths[1:]))
+        raise UnknownName(kind, str(name), known, hint=f"or give the path of a YAML file; own ones in ./{folder}")
+    return Found(paths[0], tuple(path for path in paths[1:] if not _same(path, paths[0])))
+
+
+def _same(path: Path, other: Path) -> bool:
+    """Whether two files say the same: an installed copy beside its checkout hides nothing."""
+    try:
+        return path.read_bytes() == other.read_bytes()
+    except OSError:
+        return False
 
 
 def is_path(name: str | Path) -> bool:
@@ -107,7 +113,5 @@ def calibrations_for(chip_name: str, architecture: str) -> list[Path]:
     found: list[Path] = []
     for owner in dict.fromkeys((chip_name, architecture)):
         for folder in folders("chip"):
-            found += sorted(
-                path for path in (folder / "calibrations" / owner).glob("*.yaml") if path.is_file()
-            )
+            found += sorted(path for path in (folder / "calibrations" / owner).glob("*.yaml") if path.is_file())
     return found

@@ -38,7 +38,6 @@ def message(status: int, *arguments: str) -> str:
         (("predict", "rtx-2070", *NET, "--batch", "1.5"), "batch"),
         (("predict", "rtx-2070", *NET, "--bind", "seq"), "seq=512"),
         (("predict", "rtx-2070", *NET, "--bind", "seqq=5"), "symbol"),
-        (("predict", "rtx-2070", *NET, "--bind", "image=0"), "image"),
         (("predict", "rtx-2070", *NET, "--dtype", "fp17"), "did you mean fp16"),
         (("predict", "rtx-2070", *NET, "--dtype", "fp8"), "does not compute in fp8"),
         (("predict", "tesla-fsd", *NET), "does not compute in fp32; it has int8"),
@@ -61,6 +60,12 @@ def message(status: int, *arguments: str) -> str:
 )
 def test_usage(arguments: tuple[str, ...], said: str) -> None:
     assert said in message(2, *arguments)
+
+
+def test_a_size_that_leaves_nothing_is_named() -> None:
+    result = run("predict", "rtx-2070", *NET, "--bind", "image=0")
+    assert result.exit_code in (1, 2)
+    assert "image = 0" in result.stderr
 
 
 def test_a_net_too_large_says_by_how_much() -> None:
@@ -103,7 +108,7 @@ def test_a_broken_file_in_the_folder_does_not_stop_the_list(tmp_path: Path, monk
 
 def test_a_hidden_file_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
     (tmp_path / "hw_specs").mkdir()
-    (tmp_path / "hw_specs" / "gtx-980.yaml").write_text((root / "hw_specs" / "gtx-980.yaml").read_text())
+    (tmp_path / "hw_specs" / "gtx-980.yaml").write_text((root / "hw_specs" / "gtx-980.yaml").read_text() + "# mine\n")
     monkeypatch.chdir(tmp_path)
     result = run("predict", "gtx-980", *NET)
     assert result.exit_code == 0
@@ -142,6 +147,7 @@ def test_a_bug_is_one_line_and_debug_shows_where(monkeypatch: pytest.MonkeyPatch
     assert result.exit_code == 70
     assert result.stderr.splitlines() == ["roofline: error: a bug: ZeroDivisionError: oops; --debug shows where"]
     assert "Traceback" in run("--debug", "predict", "rtx-2070", *NET).stderr
+    assert "Traceback" in run("predict", "rtx-2070", *NET, "--debug").stderr
 
 
 def test_measuring_without_torch_names_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

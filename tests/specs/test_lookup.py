@@ -34,7 +34,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
 def put(folder: Path, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.yaml"
-    path.write_text(f"name: {name}\n")
+    path.write_text(f"name: {name}\ntitle: of {folder}\n")
     return path
 
 
@@ -45,6 +45,8 @@ def test_nearest_wins_and_the_rest_is_named(places: dict[str, Path]) -> None:
     found = lookup.find("chip", "a")
     assert found.path.resolve() == here
     assert found.shadowed == (user, package)
+    user.write_bytes(here.read_bytes())  # a copy hides nothing
+    assert lookup.find("chip", "a").shadowed == (package,)
     here.unlink()
     assert lookup.find("chip", "a").path == user
 
