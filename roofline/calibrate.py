@@ -265,7 +265,7 @@ def machine_ceilings(rows: Rows, chip: Chip) -> dict[str, float]:
     below = 0.0
     for level in chip.memory:
         above = level.capacity.value if level.capacity and level is not chip.dram else np.inf
-        fits = (schedule.bytes > 1.5 * below) & (schedule.bytes <= above)
+        fits = (schedule.bytes > below) & (schedule.bytes <= above)
         if fits.any() and not level.private:
             seen[f"bandwidth:{level.name}"] = float(rate[fits].max())
         below = above

@@ -147,7 +147,7 @@ def _operators(
         held = _cross_validated(usable, chip) if own else {}
         for index, row in enumerate(usable):
             if own and row.key not in held:
-                why = "fitted on, and too few of their kind to be held out"
+                why = "kept out of the fit: faster than light, or too few of their kind to be held out"
                 skipped[why] = skipped.get(why, 0) + 1
                 continue
             inside = (float(timing.total[index]), float(timing.low[index]), float(timing.high[index]))

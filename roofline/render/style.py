@@ -126,7 +126,7 @@ def figure_svg(figure: Figure, label: str = "") -> str:
     opening = re.match(r"<svg[^>]*>", svg)
     assert opening is not None
     head = re.sub(r' (?:width|height)="[^"]*"', "", opening[0])
-    head = f'{head[:-1]} style="max-width: {figure.get_figwidth():g}in">'
+    head = f'{head[:-1]} style="max-width: {1.25 * figure.get_figwidth():g}in">'
     aria = f' role="img" aria-label="{_escape(label)}"' if label else ' aria-hidden="true"'
     return head[:-1] + aria + ">" + svg[opening.end() :]
 
