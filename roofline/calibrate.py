@@ -80,9 +80,7 @@ class HeldOut:
     high: Floats
 
 
-def operator_rows(
-    measurements: Sequence[Measurement], chip: Chip, *, dtype: str = "fp32", cache: str = "cold"
-) -> Rows:
+def operator_rows(measurements: Sequence[Measurement], chip: Chip, *, dtype: str = "fp32", cache: str = "cold") -> Rows:
     """The rows of a file that a calibration of ``chip`` can be fitted on.
 
     Raises

@@ -37,9 +37,7 @@ def largest_batch(
     if "batch" not in network.symbols:
         raise UsageError(f"{network.name} has no symbol 'batch', so there is no largest one")
     if part.dram.capacity is None:
-        raise UsageError(
-            f"{part.name}: the capacity of {part.dram.name} is unknown, and so is the largest"
-        )
+        raise UsageError(f"{part.name}: the capacity of {part.dram.name} is unknown, and so is the largest")
     wanted, capacity = precision(dtype), part.dram.capacity.value
 
     def need(batch: int) -> float:

@@ -1,13 +1,13 @@
 """What can go wrong, and with which exit status the command line answers.
 
-    RooflineError
-    ├── UsageError           2   the question makes no sense (batch 0, unknown format)
-    │   ├── UnknownName      2   no chip, net, layer or dtype of that name; suggests near ones
-    │   ├── Unsupported      2   this chip cannot do that (a dtype it lacks, a kind without model)
-    │   └── OutputError      2   the answer cannot be written where it was asked for
-    ├── SpecError            1   a YAML file is wrong; carries every fault with file and line
-    ├── DataError            1   a measurement file is empty, truncated or of another chip
-    └── MissingExtra         3   an optional part is not installed; names the command that does
+RooflineError
+├── UsageError           2   the question makes no sense (batch 0, unknown format)
+│   ├── UnknownName      2   no chip, net, layer or dtype of that name; suggests near ones
+│   ├── Unsupported      2   this chip cannot do that (a dtype it lacks, a kind without model)
+│   └── OutputError      2   the answer cannot be written where it was asked for
+├── SpecError            1   a YAML file is wrong; carries every fault with file and line
+├── DataError            1   a measurement file is empty, truncated or of another chip
+└── MissingExtra         3   an optional part is not installed; names the command that does
 """
 
 from __future__ import annotations

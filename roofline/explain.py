@@ -199,9 +199,7 @@ def _operands(work: Workload, index: int) -> tuple[Operand, ...]:
 def _account(timing: Timing, row: int, chip: Chip, fitted: Calibration | None, plan: str) -> KernelAccount:
     kernel = timing.schedule.kernel(row)
     traffic = kernel.reads + kernel.weights + kernel.writes
-    engine, rate = ceiling.engine_and_rate(
-        chip, parse_precision(kernel.precision), matrix=kernel.kind == KINDS[0]
-    )
+    engine, rate = ceiling.engine_and_rate(chip, parse_precision(kernel.precision), matrix=kernel.kind == KINDS[0])
     bandwidth = chip.dram.total_bandwidth
     fit = fitted.families.get(plan) if fitted and timing.tiers[row] == "calibrated" else None
     return KernelAccount(
@@ -244,9 +242,7 @@ def _work(kernel: Kernel) -> str:
     return "none" if not kernel.flops else f"{kernel.flops:,.0f}"
 
 
-def _division(
-    name: str, seconds: float, chip: Chip, kernel: Kernel, engine: Engine | None, rate: float
-) -> str:
+def _division(name: str, seconds: float, chip: Chip, kernel: Kernel, engine: Engine | None, rate: float) -> str:
     bandwidth = chip.dram.total_bandwidth
     if name == chip.dram.name and bandwidth:
         moved, traffic = seconds * bandwidth, kernel.reads + kernel.weights + kernel.writes

@@ -25,7 +25,7 @@ from roofline.core.schedule import FAMILIES, Schedule
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.devices import ceiling, cpu
-from roofline.errors import Unsupported, UsageError
+from roofline.errors import SpecError, Unsupported, UsageError
 
 Floats = NDArray[np.float64]
 MODES = ("inference",)
@@ -116,7 +116,12 @@ def resolve_workload(
     symbols = dict(bind or {})
     if batch is not None:
         symbols["batch"] = batch
-    return operators.build(network, symbols, precision)
+    try:
+        return operators.build(network, symbols, precision)
+    except SpecError as error:
+        if symbols and not operators.check(network):  # the file is good, the sizes asked for are not
+            raise UsageError(str(error)) from None
+        raise
 
 
 def resolve_calibration(
@@ -190,7 +195,6 @@ def _datasheet_range(schedule: Schedule, chip: Chip, total: Floats) -> tuple[Flo
             low[mine] = total[mine] * np.exp(fit.quantiles["0.05"])
             high[mine] = total[mine] * np.exp(fit.quantiles["0.95"])
     return low, high
-
 
 
 WIDEN_PER_OCTAVE = 0.5

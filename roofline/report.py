@@ -1,12 +1,12 @@
 """The whole job in one call: measure this device, calibrate, predict, compare with what was measured, draw.
 
-    folder/index.html        opens from disk, no network
-    folder/rows.jsonl        every sample (docs/measurements.md)
-    folder/chip.yaml         this device, with its measured ceilings
-    folder/calibration.yaml  the fit
-    folder/validation.json   predicted against measured, row by row
-    folder/predictions.json  the named chips on the built-in nets
-    folder/*.svg             the pictures
+folder/index.html        opens from disk, no network
+folder/rows.jsonl        every sample (docs/measurements.md)
+folder/chip.yaml         this device, with its measured ceilings
+folder/calibration.yaml  the fit
+folder/validation.json   predicted against measured, row by row
+folder/predictions.json  the named chips on the built-in nets
+folder/*.svg             the pictures
 """
 
 from __future__ import annotations
@@ -55,7 +55,17 @@ CHIPS = (
     "nnp-i-1000",
 )
 """Chips of the comparison; a report adds the device it measured."""
-NETS = ("resnet50", "resnet18", "mobilenetv2", "vgg16", "bert-base", "gpt-small", "alphago-zero-20", "mlp", "playground-mlp")
+NETS = (
+    "resnet50",
+    "resnet18",
+    "mobilenetv2",
+    "vgg16",
+    "bert-base",
+    "gpt-small",
+    "alphago-zero-20",
+    "mlp",
+    "playground-mlp",
+)
 REDUCED = ("fp16", "bf16", "int8")
 """Narrower than fp32; the first that a chip really has is compared."""
 BATCH = 32
@@ -137,9 +147,7 @@ def _measured(path: Path, target: Path, chip: Chip) -> tuple[Chip, Validation, l
         fitted = calibrate(rows, chip, data={"file": path.name, "sha256": read.sha256})
         specs.save_calibration(fitted, target / "calibration.yaml")
     _write(target / "chip.yaml", specs.dump_chip(chip))
-    validation = validate(
-        read.measurements, chips={chip.name: chip}, calibration=fitted or "none", sha256=read.sha256
-    )
+    validation = validate(read.measurements, chips={chip.name: chip}, calibration=fitted or "none", sha256=read.sha256)
     _write(target / "validation.json", json.dumps(validation.to_dict(), indent=1))
     return chip, validation, _sections(target, chip, rows, validation)
 
@@ -149,19 +157,19 @@ def _sections(target: Path, chip: Chip, rows: Rows, validation: Validation) -> l
     found = []
     if networks:
         found.append(
-            f"Networks run for real are predicted with a mean error of {networks.mean:.1%} (worst {networks.worst:.1%}); "
-            f"the plain roofline is {networks.plain_median:.0%} off in the median."
+            f"Networks run for real are predicted with a mean error of {_percent(networks.mean)} "
+            f"(worst {_percent(networks.worst)}); the plain roofline is {_percent(networks.plain_median)} off in the median."
         )
     if operators:
         found.append(
-            f"Operators are predicted with a median error of {operators.median:.1%} and 90 % within {operators.p90:.0%}; "
-            f"{operators.coverage:.0%} of them lie inside their nominal 90 % interval, whose ends differ by a factor "
-            f"of {operators.width:.2f} in the median."
+            f"Operators are predicted with a median error of {_percent(operators.median)} and 90 % within "
+            f"{_percent(operators.p90)}; {_percent(operators.coverage)} of them lie inside their nominal 90 % interval, "
+            f"whose ends differ by a factor of {operators.width:.2f} in the median."
         )
     if chip.kind == "cpu":
         index, predicted = extrapolate(rows)
         error = float(np.nanmedian(np.abs(predicted / rows.seconds[index] - 1.0)))
-        found.append(f"Fitted on the smaller shapes alone, the largest 30 % are predicted {error:.1%} off in the median.")
+        found.append(f"Fitted on the smaller shapes alone, the largest 30 % are {_percent(error)} off in the median.")
     threads = rows.stack.threads
     used = replace(chip.with_units(threads), title=f"{chip.title.split(',')[0]}, {threads} thread{'s'[: threads > 1]}")
     roof = roofline_figure([Facet(used, measured=_dots(rows), dtypes=(rows.measurements[0].dtype,))])
@@ -221,7 +229,9 @@ def _chips(target: Path, own: Chip | None) -> list[Section]:
                 dtype = choose(chip)
                 mine = calibration if own is chip and dtype == "fp32" and calibration.exists() else "none"
                 try:
-                    result = predict(chip, net, batch=BATCH if "batch" in symbols else None, dtype=dtype, calibration=mine)
+                    result = predict(
+                        chip, net, batch=BATCH if "batch" in symbols else None, dtype=dtype, calibration=mine
+                    )
                 except RooflineError as error:
                     panels.setdefault(net, []).append(Speed(f"{chip.name} {dtype}", None, note="no " + dtype))
                     rows.append([net, chip.name, dtype, None, None, None, str(error)])
@@ -268,6 +278,10 @@ def _chip_table(rows: Sequence[Sequence[Any]], heading: str) -> Table:
         Column("tier", "tier", wrap=True),
     ]
     return table(f"Chips on nets, {heading}, batch {BATCH}", columns, rows)
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.1f} %"
 
 
 def _picture(figure: Any, path: Path, label: str) -> str:

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 @click.command(short_help="the arithmetic behind the time of one layer")
 @chip_argument
 @net_option
-@click.option(
-    "--layer", required=True, metavar="NAME", help="A layer, as 'predict' and 'workloads show' name it."
-)
+@click.option("--layer", required=True, metavar="NAME", help="A layer, as 'predict' and 'workloads show' name it.")
 @question_options()
 @format_options
 def command(chip: str, net: str, layer: str, question: Question, form: str) -> None:

@@ -41,9 +41,7 @@ class Binding(click.ParamType):  # type: ignore[type-arg]
 
     name = "symbol=size"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
         if isinstance(value, tuple):
             return value
         name, _, size = str(value).partition("=")
@@ -114,9 +112,7 @@ def question_options(dtypes: str = "fp32", *, several: bool = False) -> Callable
     """
     precisions = "Precisions, as a list" if several else "Precision of products"
     options = [
-        click.option(
-            "--batch", type=Batch(), metavar="N|max", help="Batch size; 'max' is the largest that fits."
-        ),
+        click.option("--batch", type=Batch(), metavar="N|max", help="Batch size; 'max' is the largest that fits."),
         click.option(
             "--bind",
             type=Binding(),

@@ -41,9 +41,7 @@ def load_net(name: str) -> Network:
     return specs.load_network(found.path)
 
 
-def emit(
-    form: str, data: Callable[[], Any], table: Callable[[], Table], show: Callable[[Console], None]
-) -> None:
+def emit(form: str, data: Callable[[], Any], table: Callable[[], Table], show: Callable[[Console], None]) -> None:
     """Answer in the form asked for; only what that form needs is made."""
     if form == "json":
         click.echo(json.dumps(clean(data()), indent=2, ensure_ascii=False))

@@ -72,10 +72,7 @@ def command(
         from roofline.render.roofs import Facet
         from roofline.render.style import save_figure
 
-        facets = [
-            Facet(part, made, dtypes=question.dtypes)
-            for part, made in zip(seen, predictions, strict=True)
-        ]
+        facets = [Facet(part, made, dtypes=question.dtypes) for part, made in zip(seen, predictions, strict=True)]
         save_figure(roofline_figure(facets, title), out)
         click.echo(f"wrote {out}", err=True)
     if out is None or form != "text":

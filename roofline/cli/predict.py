@@ -26,9 +26,7 @@ class Layers(click.ParamType):  # type: ignore[type-arg]
 
     name = "layers"
 
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | None:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
         text = str(value).strip().lower().removeprefix("top").strip()
         if text in ("all", "none"):
             return None if text == "all" else 0
@@ -51,9 +49,7 @@ class Layers(click.ParamType):  # type: ignore[type-arg]
 )
 @format_options
 @click.pass_context
-def command(
-    ctx: click.Context, chip: str, net: str, question: Question, layers: int | None, form: str
-) -> None:
+def command(ctx: click.Context, chip: str, net: str, question: Question, layers: int | None, form: str) -> None:
     """Predict one run of a net on a chip: speed, interval, bounds, memory and layers.
 
     Exit status 1 where the net does not fit in the memory of the chip.

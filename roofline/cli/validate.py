@@ -43,9 +43,7 @@ def command(
     read = read_measurements(file)
     warn(read.warnings)
     fitted = specs.load_calibration(calibration) if calibration and calibration != "none" else calibration
-    result = validate(
-        read.measurements, chips=chips_of(read.measurements), calibration=fitted, sha256=read.sha256
-    )
+    result = validate(read.measurements, chips=chips_of(read.measurements), calibration=fitted, sha256=read.sha256)
     warn(f"{count:,} rows left out: {why}" for why, count in result.skipped.items())
 
     def show(screen: Console) -> None:

@@ -98,9 +98,7 @@ def show_(net: str, question: Question, form: str) -> None:
     network = load_net(net)
     if question.batch == MAX:
         raise UsageError("--batch max needs a chip; give a number here")
-    counted = anatomy(
-        network, batch=question.batch, bind=question.bind, dtype=question.dtype, stack=question.stack
-    )
+    counted = anatomy(network, batch=question.batch, bind=question.bind, dtype=question.dtype, stack=question.stack)
 
     def show(screen: Console) -> None:
         print_facts(network.name, anatomy_facts(counted), screen)

@@ -80,12 +80,7 @@ def _check(node: ast.AST, names: set[str], source: str) -> None:
 
 
 def _is_known_call(node: ast.Call) -> bool:
-    return (
-        isinstance(node.func, ast.Name)
-        and node.func.id in _CALLS
-        and len(node.args) == 2
-        and not node.keywords
-    )
+    return isinstance(node.func, ast.Name) and node.func.id in _CALLS and len(node.args) == 2 and not node.keywords
 
 
 def _evaluate(node: ast.AST, symbols: Mapping[str, int], source: str) -> int:

@@ -245,9 +245,7 @@ class _Expansion:
         """Values of a block's parameters: as given by ``layer``, else defaults in order."""
         for key in terms:
             if key not in block.parameters:
-                raise self._fault(
-                    layer, UnknownName(f"parameter of block {block.name}", key, block.parameters)
-                )
+                raise self._fault(layer, UnknownName(f"parameter of block {block.name}", key, block.parameters))
         values: dict[str, int] = {}
         for key, default in block.parameters.items():
             if key in terms:
@@ -270,11 +268,7 @@ class _Expansion:
         if name in scope.names:
             return scope.names[name]
         error = UnknownName("earlier layer or input", name, scope.names)
-        raise (
-            self._fault(layer, error)
-            if layer
-            else self.network.fault(self.network.outputs_line, "outputs", error)
-        )
+        raise (self._fault(layer, error) if layer else self.network.fault(self.network.outputs_line, "outputs", error))
 
     def _value(self, expression: Expression, symbols: Mapping[str, int], layer: Layer) -> int:
         try:

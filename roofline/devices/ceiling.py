@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from roofline.core.chip import Chip, ClockName, Engine
+from roofline.core.chip import Chip, ClockName, Engine, MemoryLevel
 from roofline.core.dtype import Precision
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.schedule import KINDS, Schedule
@@ -75,11 +75,17 @@ def ceiling_times(schedule: Schedule, chip: Chip) -> Times:
             f"measure it ('roofline specs detect --measure') or write it into the spec"
         )
     resources, compute = _compute(schedule, chip, "boost")
-    resources[chip.dram.name] = dram_bytes(schedule, chip) / bandwidth
+    outside = dram_bytes(schedule, chip)
+    resources[chip.dram.name] = outside / bandwidth
+    memory = resources[chip.dram.name]
+    inside = largest_on_chip(chip)
+    if inside is not None and inside.total_bandwidth is not None:
+        resources[inside.name] = (schedule.bytes - outside) / inside.total_bandwidth
+        memory = np.maximum(memory, resources[inside.name])
     launch = np.full(len(schedule), chip.launch.value if chip.launch else 0.0)
     if chip.launch:
         resources["launch"] = launch
-    total = np.maximum(np.maximum(compute, resources[chip.dram.name]), launch)
+    total = np.maximum(np.maximum(compute, memory), launch)
     return Times(resources, total, FORMULA)
 
 
@@ -102,8 +108,16 @@ def dram_bytes(schedule: Schedule, chip: Chip) -> Floats:
 
 def on_chip_capacity(chip: Chip) -> float:
     """Bytes of the largest memory level in front of DRAM; infinite where its size is not published."""
-    known = [level.capacity.value for level in chip.memory[:-1] if level.capacity]
-    return max(known, default=np.inf)
+    level = largest_on_chip(chip)
+    return level.capacity.value if level is not None and level.capacity else np.inf
+
+
+def largest_on_chip(chip: Chip) -> MemoryLevel | None:
+    """The memory of an array that software fills: the largest level in front of DRAM."""
+    known = [level for level in chip.memory[:-1] if level.capacity]
+    if chip.kind != "array" or not known:
+        return None
+    return max(known, key=lambda level: level.capacity.value if level.capacity else 0.0)
 
 
 def light(schedule: Schedule, chip: Chip) -> Floats:

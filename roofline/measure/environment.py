@@ -49,9 +49,7 @@ def capture(device: str = "cpu") -> dict[str, Any]:
         "cpu": attempt(_cpu),
         "memory": attempt(_memory),
         "load": attempt(lambda: [round(value, 2) for value in os.getloadavg()]),
-        "variables": {
-            name: _anonymous(os.environ[name]) for name in sorted(os.environ) if _VARIABLES.fullmatch(name)
-        },
+        "variables": {name: _anonymous(os.environ[name]) for name in sorted(os.environ) if _VARIABLES.fullmatch(name)},
         "gpu": attempt(lambda: _gpu(device)) if device.startswith("cuda") else None,
     }
 

@@ -70,8 +70,7 @@ def build(
         module = _module(name).to(device=device, dtype=kinds[dtype]).eval().requires_grad_(False)
         inputs = _inputs(torch, name, sizes)
     return module, tuple(
-        value.to(device=device, dtype=kinds[dtype] if value.is_floating_point() else value.dtype)
-        for value in inputs
+        value.to(device=device, dtype=kinds[dtype] if value.is_floating_point() else value.dtype) for value in inputs
     )
 
 

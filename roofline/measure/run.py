@@ -66,6 +66,7 @@ def build_calls(
     MissingExtra : torch is not installed.
     """
     torch = import_torch()
+
     def tensor(shape: Sequence[int]) -> Any:
         return pool.take(shape).clone()
 
@@ -226,7 +227,10 @@ def _embedding(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]
 
 
 _WEIGHTLESS: dict[str, Callable[..., Call]] = {
-    **{name: _unary(name) for name in ("relu", "relu6", "gelu", "gelu_tanh", "tanh", "sigmoid", "silu", "exp", "sqrt", "neg")},
+    **{
+        name: _unary(name)
+        for name in ("relu", "relu6", "gelu", "gelu_tanh", "tanh", "sigmoid", "silu", "exp", "sqrt", "neg")
+    },
     **{name: _binary(name) for name in ("add", "sub", "mul", "div")},
     "matmul": _matmul,
     "attention": _attention,

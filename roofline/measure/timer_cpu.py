@@ -58,7 +58,12 @@ class Burst:
 
 
 def burst_cold(
-    calls: Iterator[Callable[[], Any]], flush: Callable[[], Any], *, seconds: float = 0.012, at_least: int = 3, warm_up: int = 0
+    calls: Iterator[Callable[[], Any]],
+    flush: Callable[[], Any],
+    *,
+    seconds: float = 0.012,
+    at_least: int = 3,
+    warm_up: int = 0,
 ) -> Burst:
     """One call at a time, each after ``flush``; the flush is not timed.
 

@@ -67,9 +67,7 @@ class TorchDevice:
         self._index = cuda.current_device() if index is None else index
         l2_bytes = getattr(cuda.get_device_properties(self._index), "L2_cache_size", 0) or _L2_IF_UNKNOWN
         self.flushed_bytes = 2 * l2_bytes
-        self._buffer = self._torch.empty(
-            self.flushed_bytes // 4, dtype=self._torch.int32, device=f"cuda:{self._index}"
-        )
+        self._buffer = self._torch.empty(self.flushed_bytes // 4, dtype=self._torch.int32, device=f"cuda:{self._index}")
 
     def stamp(self) -> Any:
         event = self._torch.cuda.Event(enable_timing=True)
@@ -161,9 +159,7 @@ def _repeats(call_s: float) -> int:
     return min(_LARGEST_REPEATS, math.ceil(WARM_INTERVAL_S / max(call_s, 1e-9)))
 
 
-def _take(
-    function: Callable[[], Any], device: Device, *, samples: int, repeats: int, flush: bool
-) -> list[float]:
+def _take(function: Callable[[], Any], device: Device, *, samples: int, repeats: int, flush: bool) -> list[float]:
     stamps = []
     for _ in range(samples):
         if flush:

@@ -17,9 +17,7 @@ def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     if key != value:
         raise UsageError(f"attention: keys {dims(key)} and values {dims(value)} differ in shape")
     if query[0] != key[0] or query[3] != key[3]:
-        raise UsageError(
-            f"attention: queries {dims(query)} and keys {dims(key)} differ in batch or head size"
-        )
+        raise UsageError(f"attention: queries {dims(query)} and keys {dims(key)} differ in batch or head size")
     if query[1] % key[1]:
         raise UsageError(f"attention: {query[1]} query heads do not share {key[1]} key heads evenly")
     return Inferred((query,))

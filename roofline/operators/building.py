@@ -15,9 +15,7 @@ from roofline.operators.table import OPERATORS, operator_named
 FP32 = parse_precision("fp32")
 
 
-def build(
-    network: Network, symbols: Mapping[str, int] | None = None, precision: Precision = FP32
-) -> Workload:
+def build(network: Network, symbols: Mapping[str, int] | None = None, precision: Precision = FP32) -> Workload:
     """The workload of a network at these symbols (defaults for the rest) and this precision.
 
     Float tensors are stored in ``precision.storage`` (fp32 for tf32); integer inputs keep their type.
@@ -74,9 +72,7 @@ def check_names(network: Network) -> list[Fault]:
         else:
             known = [parameter.name for parameter in OPERATORS[layer.op].parameters]
             given = dict.fromkeys([*layer.terms, *layer.first])
-            errors = [
-                UnknownName(f"attribute of {layer.op}", name, known) for name in given if name not in known
-            ]
+            errors = [UnknownName(f"attribute of {layer.op}", name, known) for name in given if name not in known]
         place = network.file or network.name
         faults += [Fault(place, layer.line, layer.name, str(error)) for error in errors]
     return faults
@@ -123,9 +119,7 @@ def _node(
     for index, weight in enumerate(inferred.weights):
         if index == 0 and shared is not None:
             if shared.shape != weight.shape:
-                raise UsageError(
-                    f"tied to {shared.name} {dims(shared.shape)}, but its weight is {dims(weight.shape)}"
-                )
+                raise UsageError(f"tied to {shared.name} {dims(shared.shape)}, but its weight is {dims(weight.shape)}")
             weights.append(shared.name)
             continue
         weights.append(f"{step.name}.{weight.suffix}")
@@ -163,9 +157,7 @@ class _Builder:
 
     def step(self, step: Step) -> None:
         try:
-            node = _node(
-                operator_named(step.op), step, step.attributes, self.tensors, self.storage, self._shared(step)
-            )
+            node = _node(operator_named(step.op), step, step.attributes, self.tensors, self.storage, self._shared(step))
         except UsageError as error:
             raise self._fault(step.line, step.name, error) from None
         if node.weights:

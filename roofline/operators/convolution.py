@@ -26,16 +26,12 @@ def window(name: str, size: tuple[int, int], attributes: Attributes) -> tuple[in
         reach = dilation[side] * (kernel[side] - 1) + 1
         padded = size[side] + 2 * padding[side]
         if padded < reach:
-            raise UsageError(
-                f"{name}: a window of {reach} does not fit into {size[side]} + 2 x {padding[side]} pixels"
-            )
+            raise UsageError(f"{name}: a window of {reach} does not fit into {size[side]} + 2 x {padding[side]} pixels")
         out.append((padded - reach) // stride[side] + 1)
     return out[0], out[1]
 
 
-def used_pixels(
-    size: tuple[int, int], out: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int]
-) -> int:
+def used_pixels(size: tuple[int, int], out: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int]) -> int:
     """Pixels of an image that windows touch: all, unless the stride steps over some."""
     return prod(
         length if taps >= step else min(length, count * taps)
@@ -47,15 +43,11 @@ def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     batch, channels, *size = ranked("conv2d", inputs[0], 4, layout="images (batch, channels, height, width)")
     out, groups = attributes.whole("out"), attributes.whole("groups")
     if channels % groups or out % groups:
-        raise UsageError(
-            f"conv2d: {channels} input and {out} output channels do not divide into {groups} groups"
-        )
+        raise UsageError(f"conv2d: {channels} input and {out} output channels do not divide into {groups} groups")
     kernel = attributes.pair("kernel")
     height, width = window("conv2d", (size[0], size[1]), attributes)
     bias = (Weight("bias", (out,)),) if attributes.flag("bias") else ()
-    return Inferred(
-        ((batch, out, height, width),), (Weight("weight", (out, channels // groups, *kernel)), *bias)
-    )
+    return Inferred(((batch, out, height, width),), (Weight("weight", (out, channels // groups, *kernel)), *bias))
 
 
 def _kernels(case: Case) -> list[Kernel]:

@@ -85,9 +85,7 @@ def _view_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
 def _transpose_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     shape, order = inputs[0].shape, attributes.sizes("dims")
     if sorted(order) != list(range(len(shape))):
-        raise UsageError(
-            f"transpose: dims {list(order)} do not order the {len(shape)} dimensions of {dims(shape)}"
-        )
+        raise UsageError(f"transpose: dims {list(order)} do not order the {len(shape)} dimensions of {dims(shape)}")
     return Inferred((tuple(shape[index] for index in order),), dtype=inputs[0].dtype)
 
 

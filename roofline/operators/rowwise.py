@@ -107,9 +107,7 @@ ROWWISE = (
         _batch_norm_shapes,
         _batch_norm_kernels,
     ),
-    Operator(
-        "layer_norm", "(..., N) -> same: normalises each row", (1, 1), _layer_norm_shapes, _layer_norm_kernels
-    ),
+    Operator("layer_norm", "(..., N) -> same: normalises each row", (1, 1), _layer_norm_shapes, _layer_norm_kernels),
     Operator("softmax", "(..., N) -> same: softmax of each row", (1, 1), _softmax_shapes, _softmax_kernels),
     Operator(
         "global_avg_pool",

@@ -105,9 +105,7 @@ def chip_table(chip: Chip) -> Table:
         Column("source", "source", wrap=True, spare=1),
         Column("note", "note", wrap=True, spare=2),
     )
-    rows = [
-        (line.field, line.value, line.text, line.status, line.source, line.note) for line in chip_lines(chip)
-    ]
+    rows = [(line.field, line.value, line.text, line.status, line.source, line.note) for line in chip_lines(chip)]
     return table("", columns, rows, *chip.notes)
 
 

@@ -52,7 +52,5 @@ def dots_of(prediction: Prediction) -> tuple[list[Dot], float]:
         flops, traffic = sum(group.flops for group in groups), sum(group.bytes for group in groups)
         seconds, number = sum(group.seconds for group in groups), sum(len(group.layers) for group in groups)
         label = groups[0].name if len(groups) == 1 else f"{number} x {op}"
-        dots.append(
-            Dot(label, kind_of(op), prediction.dtype, flops / traffic, flops / seconds, seconds / whole)
-        )
+        dots.append(Dot(label, kind_of(op), prediction.dtype, flops / traffic, flops / seconds, seconds / whole))
     return dots, moved

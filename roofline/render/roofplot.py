@@ -158,9 +158,7 @@ class _Drawing:
             # dashes above solid lines, so that neither hides the other where two engines are equally fast
             solid: dict[str, Any] = {"ls": "-", "lw": 2.0, "zorder": 3.0}
             line = solid if roof.matrix else {"ls": (0, (5, 1.5)), "lw": 1.6, "zorder": 3.1}
-            axes.plot(
-                [start, right], [roof.rate, roof.rate], color=roof.colour, gid=f"roof {roof.name}", **line
-            )
+            axes.plot([start, right], [roof.rate, roof.rate], color=roof.colour, gid=f"roof {roof.name}", **line)
             ridge = ""
             if dram:
                 ridge = f", ridge at {words.count(roof.rate / dram)} {roof.unit[:-2]}/B"
@@ -237,9 +235,7 @@ def _tick(value: float) -> str:
 def _limits(drawn: Sequence[_Drawing]) -> tuple[tuple[float, float], tuple[float, float]]:
     """Common axes: every dot, every ridge point and a little of every roof and slope."""
     rates = [roof.rate for drawing in drawn for roof in drawing.roofs]
-    ridges = [
-        roof.rate / bandwidth for drawing in drawn for roof in drawing.roofs for _, bandwidth in drawing.slopes
-    ]
+    ridges = [roof.rate / bandwidth for drawing in drawn for roof in drawing.roofs for _, bandwidth in drawing.slopes]
     points = [dot for drawing in drawn for dot in drawing.points]
     xs = [dot.intensity for dot in points] or [min(ridges, default=1.0) / 10]
     left = min(*xs, min(ridges, default=1.0)) / 2

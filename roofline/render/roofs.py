@@ -28,6 +28,7 @@ COLOURS = {
 }
 """One colour for a precision, in every picture."""
 
+
 @dataclass(frozen=True)
 class Facet:
     """One chip to draw.

@@ -36,7 +36,11 @@ def score_table(validation: Validation, kind: str) -> Table:
         how = "held out by shape group" if held == {"shape group"} else "by a calibration of other data"
         caption = f"Operators, predicted {how}"
     else:
-        total, groups, what = validation.networks, validation.by("network", lambda row: row.measurement.label), "network"
+        total, groups, what = (
+            validation.networks,
+            validation.by("network", lambda row: row.measurement.label),
+            "network",
+        )
         caption = "Networks, predicted from operator measurements alone"
     rows: list[list[object]] = [] if total is None else [["all", *_cells(total)]]
     rows += [[name, *_cells(value)] for name, value in groups.items()]
@@ -56,7 +60,16 @@ def network_table(validation: Validation) -> Table:
         Column("tier", "tier", spare=1),
     ]
     rows = [
-        [row.measurement.label, row.measured, row.predicted, row.low, row.high, row.error, row.plain / row.measured - 1, row.tier]
+        [
+            row.measurement.label,
+            row.measured,
+            row.predicted,
+            row.low,
+            row.high,
+            row.error,
+            row.plain / row.measured - 1,
+            row.tier,
+        ]
         for row in validation.of_kind("network")
     ]
     return table("Networks: predicted against measured", columns, rows)
@@ -71,7 +84,9 @@ def worst_table(validation: Validation, count: int = 10) -> Table:
         Column("predicted_s", "predicted", seconds, right=True),
         Column("error", "error", lambda x: f"{x:+.0%}", right=True),
     ]
-    rows = [[row.family, row.measurement.label, row.measured, row.predicted, row.error] for row in validation.worst(count)]
+    rows = [
+        [row.family, row.measurement.label, row.measured, row.predicted, row.error] for row in validation.worst(count)
+    ]
     return table(f"The {len(rows)} worst rows", columns, rows)
 
 

@@ -42,9 +42,7 @@ def fold(layers: Sequence[LayerPrediction]) -> list[Fold]:
     groups: dict[tuple[str, ...], list[LayerPrediction]] = {}
     for layer in layers:
         groups.setdefault((layer.template or layer.name, layer.op, layer.shapes, layer.bound), []).append(layer)
-    return [
-        Fold(key[0] if len(group) > 1 else group[0].name, tuple(group)) for key, group in groups.items()
-    ]
+    return [Fold(key[0] if len(group) > 1 else group[0].name, tuple(group)) for key, group in groups.items()]
 
 
 def _flops(value: float) -> str:

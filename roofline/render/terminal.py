@@ -29,9 +29,7 @@ def console(stream: TextIO | None = None) -> Console:
     stream = stream or sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
     plain = bool(os.environ.get("NO_COLOR"))
-    return Console(
-        file=stream, width=width, highlight=False, markup=False, color_system=None if plain else "auto"
-    )
+    return Console(file=stream, width=width, highlight=False, markup=False, color_system=None if plain else "auto")
 
 
 def print_table(source: Table, screen: Console) -> None:
@@ -85,9 +83,7 @@ def print_facts(title: str, facts: Iterable[tuple[str, str]], screen: Console) -
     for label, text in lines:
         start = f"{' ' * INDENT}{label}".ljust(left)
         # long words are names and paths: better over the edge than broken
-        wrapped = textwrap.wrap(
-            text, width - left, break_long_words=False, break_on_hyphens=False
-        ) or [""]
+        wrapped = textwrap.wrap(text, width - left, break_long_words=False, break_on_hyphens=False) or [""]
         for index, line in enumerate(wrapped):
             shown = Text((start if index == 0 else " " * left) + line)
             shown.stylize("dim", 0, left)

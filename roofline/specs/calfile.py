@@ -198,11 +198,7 @@ def _plain(value: Any) -> Any:
         number = float(value)
         if not math.isfinite(number):
             raise OutputError(f"a fitted number is {number}; the calibration was not written")
-        return (
-            int(number)
-            if hasattr(value, "dtype") and value.dtype.kind in "iu"
-            else float(f"{number:.{DIGITS}g}")
-        )
+        return int(number) if hasattr(value, "dtype") and value.dtype.kind in "iu" else float(f"{number:.{DIGITS}g}")
     return value
 
 

@@ -53,9 +53,7 @@ def detect_cpu(
 
 
 def _slug(name: str) -> str:
-    return (
-        re.sub(r"[^a-z0-9]+", "-", name.lower().replace("+", "-plus")).strip("-")[:40].strip("-") or "unknown"
-    )
+    return re.sub(r"[^a-z0-9]+", "-", name.lower().replace("+", "-plus")).strip("-")[:40].strip("-") or "unknown"
 
 
 def _clock(machine: Machine, measured_hz: float | None) -> Clock:
@@ -85,9 +83,7 @@ def _engines(machine: Machine, core: Core, clock: Clock) -> tuple[Engine, ...]:
 
     engines = [Engine("cores", "vector", count, clock, rates(core.rates, source, note))]
     if core.matrix:
-        amx = rates(
-            core.matrix, source if core.status == "unverified" else "derived: AMX, one tile unit a core"
-        )
+        amx = rates(core.matrix, source if core.status == "unverified" else "derived: AMX, one tile unit a core")
         engines.append(Engine("tiles", "matrix", count, clock, amx))
     return tuple(engines)
 
@@ -99,16 +95,10 @@ def _memory(machine: Machine, measured: Mapping[str, float]) -> tuple[MemoryLeve
     for name in sorted({"L1", "L2", *caches, *extra}):
         cache = caches.get(name)
         private = cache.private if cache else name in ("L1", "L2")
-        capacity = (
-            Fact(cache.bytes, "derived: caches shown by the operating system", "derived") if cache else None
-        )
-        levels.append(
-            MemoryLevel(name, capacity, _bandwidth(measured, name, machine.cores, private), private=private)
-        )
+        capacity = Fact(cache.bytes, "derived: caches shown by the operating system", "derived") if cache else None
+        levels.append(MemoryLevel(name, capacity, _bandwidth(measured, name, machine.cores, private), private=private))
     total = Fact(machine.memory_bytes, "derived: MemTotal of /proc/meminfo", "derived")
-    dram = MemoryLevel(
-        "DRAM", total if total.value else None, _bandwidth(measured, "DRAM", machine.cores, False)
-    )
+    dram = MemoryLevel("DRAM", total if total.value else None, _bandwidth(measured, "DRAM", machine.cores, False))
     return (*levels, dram)
 
 
@@ -126,8 +116,4 @@ def _emulation(core: Core) -> dict[Precision, Emulation]:
     native = {precision(name) for name in (*core.rates, *core.matrix)}
     fp32 = precision("fp32")
     paths = {name: f"{name} is converted to fp32 and computed there" for name in ("fp16", "bf16")}
-    return {
-        precision(name): Emulation(fp32, path)
-        for name, path in paths.items()
-        if precision(name) not in native
-    }
+    return {precision(name): Emulation(fp32, path) for name, path in paths.items() if precision(name) not in native}

@@ -42,9 +42,7 @@ class FactReader:
                 if tag in INLINE:
                     table.note("this word has a meaning of its own; choose another tag", tag)
 
-    def fact(
-        self, fields: Fields, key: str, dimension: str, *, required: str = "", whole: bool = False
-    ) -> Fact | None:
+    def fact(self, fields: Fields, key: str, dimension: str, *, required: str = "", whole: bool = False) -> Fact | None:
         """The fact at a key, None where absent; a placeholder where it is wrong."""
         if key in fields and not isinstance(fields.data[key], dict | None):
             raw = fields.raw(key)

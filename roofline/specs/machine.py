@@ -63,8 +63,7 @@ class Machine:
             flags=frozenset((first.get("flags") or first.get("Features") or "").split()),
             cores=len(set(core_ids.values())) or 1,
             hz=hz,
-            base_hz=1e3
-            * max((_number(_cpufreq(system, cpu, "base_frequency")) for cpu in usable), default=0),
+            base_hz=1e3 * max((_number(_cpufreq(system, cpu, "base_frequency")) for cpu in usable), default=0),
             hz_source=source,
             caches=_caches(system, core_ids),
             memory_bytes=_memory_bytes(_text(root / "proc/meminfo")),
@@ -126,9 +125,7 @@ def _cpufreq(system: Path, cpu: int, name: str) -> str:
     return _text(system / f"cpu{cpu}/cpufreq/{name}")
 
 
-def _highest_clock(
-    system: Path, usable: Collection[int], blocks: Mapping[int, Mapping[str, str]]
-) -> tuple[float, str]:
+def _highest_clock(system: Path, usable: Collection[int], blocks: Mapping[int, Mapping[str, str]]) -> tuple[float, str]:
     khz = max((_number(_cpufreq(system, cpu, "cpuinfo_max_freq")) for cpu in usable), default=0.0)
     if khz > 0:
         return khz * 1e3, "derived: cpuinfo_max_freq of the operating system"
@@ -168,8 +165,7 @@ def _caches(system: Path, core_ids: Mapping[int, tuple[str, str]]) -> tuple[Cach
         Cache(
             level,
             sum(found.values()),
-            all(len({core_ids[cpu] for cpu in sharers if cpu in core_ids}) <= 1 for sharers in found)
-            and level < 3,
+            all(len({core_ids[cpu] for cpu in sharers if cpu in core_ids}) <= 1 for sharers in found) and level < 3,
         )
         for level, found in sorted(sizes.items())
     )
@@ -182,14 +178,10 @@ def _memory_bytes(text: str) -> float:
 
 def _name(block: Mapping[str, str], arm: bool) -> str:
     written = block.get("model name") or block.get("Model") or block.get("Hardware") or ""
-    written = re.sub(
-        r"\((?:R|TM|C)\)|\bCPU\b|\bProcessor\b|\b\d+-Core\b|\bwith .*|@.*", " ", written, flags=re.I
-    )
+    written = re.sub(r"\((?:R|TM|C)\)|\bCPU\b|\bProcessor\b|\b\d+-Core\b|\bwith .*|@.*", " ", written, flags=re.I)
     written = re.sub(r"\b\d+(?:st|nd|rd|th) Gen\b", " ", written, flags=re.I)
     name = " ".join(written.split())
     if not name and arm and block:
-        core = core_of(
-            "ARM", _integer(block.get("CPU implementer", "")), _integer(block.get("CPU part", "")), "", ()
-        )
+        core = core_of("ARM", _integer(block.get("CPU implementer", "")), _integer(block.get("CPU part", "")), "", ())
         name = core.architecture.replace("-", " ").title()
     return name or _machine() or "unknown"

@@ -123,9 +123,7 @@ class _File:
             if not _LAYER_NAME.fullmatch(name):
                 fields.note("is not a name; write letters, digits, _ and .", name)
             value = fields.data[name]
-            inner = (
-                fields.mapping(name) if isinstance(value, dict) else Fields(fields.reading, fields.path, {})
-            )
+            inner = fields.mapping(name) if isinstance(value, dict) else Fields(fields.reading, fields.path, {})
             key = "shape" if isinstance(value, dict) else name
             holder = inner if inner is not None and key == "shape" else fields
             shape = holder.raw(key, required="a shape, such as [batch, seq]")

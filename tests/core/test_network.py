@@ -49,12 +49,8 @@ def test_a_chain_and_what_overrides_it():
 
 
 def test_repeats_feed_each_other_and_first_differs():
-    body = Block(
-        "body", {"out": None, "twice": e("2 * out")}, (Layer("fc", op="linear", terms={"out": e("twice")}),)
-    )
-    layer = Layer(
-        "up", block="body", terms={"out": e("wide + index")}, repeat=e(3), first={"out": e(1), "twice": e(7)}
-    )
+    body = Block("body", {"out": None, "twice": e("2 * out")}, (Layer("fc", op="linear", terms={"out": e("twice")}),))
+    layer = Layer("up", block="body", terms={"out": e("wide + index")}, repeat=e(3), first={"out": e(1), "twice": e(7)})
     made = steps(network(layer, Layer("end", op="relu"), body=body))
     assert [step.name for step in made] == ["up.0.fc", "up.1.fc", "up.2.fc", "end"]
     assert [step.template for step in made] == ["up.*.fc"] * 3 + ["end"]
@@ -83,9 +79,7 @@ def test_a_layer_left_out_passes_its_input_on():
 
 def test_blocks_nest_and_their_layers_can_be_named_from_outside():
     inner = Block("inner", {}, (Layer("one", op="relu"), Layer("two", op="add", inputs=("one", "input2"))))
-    outer = Block(
-        "outer", {}, (Layer("in", block="inner", inputs=("input", "mask")), Layer("end", op="tanh"))
-    )
+    outer = Block("outer", {}, (Layer("in", block="inner", inputs=("input", "mask")), Layer("end", op="tanh")))
     made = steps(
         network(
             Layer("o", block="outer"),
@@ -117,8 +111,7 @@ def test_a_block_does_not_see_its_callers_parameters():
 LOOP = Block("loop", {}, (Layer("again", block="loop"),))
 EMPTY = Block("empty", {}, (Layer("none", op="relu", when=e(0)),))
 DEEP = {
-    f"b{depth}": Block(f"b{depth}", {}, (Layer("x", block=f"b{depth + 1}", repeat=e(20_000)),))
-    for depth in range(5)
+    f"b{depth}": Block(f"b{depth}", {}, (Layer("x", block=f"b{depth + 1}", repeat=e(20_000)),)) for depth in range(5)
 }
 
 

@@ -10,15 +10,12 @@ def workload(nodes: list[Node], sizes: dict[str, int], outputs: tuple[str, ...],
     """Tensors of so many fp32 elements; ``x`` is the input, the rest activations unless told."""
     all_roles: dict[str, Role] = {"x": "input", **roles}
     tensors = {
-        name: Tensor(name, (size,), dtype("fp32"), all_roles.get(name, "activation"))
-        for name, size in sizes.items()
+        name: Tensor(name, (size,), dtype("fp32"), all_roles.get(name, "activation")) for name, size in sizes.items()
     }
     return Workload("w", "", tuple(nodes), tensors, ("x",), outputs, {"batch": 2}, precision("fp32"))
 
 
-def node(
-    output: str, *inputs: str, op: str = "relu", weights: tuple[str, ...] = (), inplace: bool = False
-) -> Node:
+def node(output: str, *inputs: str, op: str = "relu", weights: tuple[str, ...] = (), inplace: bool = False) -> Node:
     attributes = {"inplace": True} if inplace else {}
     return Node(output, op, inputs, (output,), weights, attributes)
 

@@ -131,9 +131,7 @@ def test_a_system_that_tells_nothing_gives_none(monkeypatch: pytest.MonkeyPatch)
         ({}, None),
     ],
 )
-def test_turbo(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], expected: object
-) -> None:
+def test_turbo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], expected: object) -> None:
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text + "\n")

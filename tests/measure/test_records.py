@@ -12,9 +12,7 @@ from roofline.core.measurement import Measurement
 from roofline.errors import DataError, UsageError
 from roofline.measure.store import Store, read_measurements
 
-ROW = Measurement(
-    kind="operator", chip="cpu", dtype="fp32", seconds=1e-3, op="relu", inputs=((8, 32),), cache="cold"
-)
+ROW = Measurement(kind="operator", chip="cpu", dtype="fp32", seconds=1e-3, op="relu", inputs=((8, 32),), cache="cold")
 
 
 def rows(count: int) -> list[Measurement]:
@@ -72,9 +70,7 @@ def test_a_damaged_compressed_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_last_line_cut_anywhere_leaves_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
-    whole = (
-        line(ROW) + "\n" + json.dumps(replace(ROW, provenance="größer").to_dict(), ensure_ascii=False)
-    ).encode()
+    whole = (line(ROW) + "\n" + json.dumps(replace(ROW, provenance="größer").to_dict(), ensure_ascii=False)).encode()
     first = len(line(ROW)) + 1
     for cut in range(first, len(whole) + 1):
         path.write_bytes(whole[:cut])
@@ -112,9 +108,7 @@ def test_a_bad_line_is_named(tmp_path: Path, second: str, message: str) -> None:
         read_measurements(path)
 
 
-@pytest.mark.parametrize(
-    "content", [bytes(range(256)), b"\x7fELF\x02\x01" * 50 + b"\xff\n", b"\x89PNG\r\n\x1a\n"]
-)
+@pytest.mark.parametrize("content", [bytes(range(256)), b"\x7fELF\x02\x01" * 50 + b"\xff\n", b"\x89PNG\r\n\x1a\n"])
 def test_binary_files_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(content)

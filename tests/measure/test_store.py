@@ -18,9 +18,7 @@ from roofline.measure import store as store_module
 from roofline.measure.store import Store, environment_id, read_measurements
 
 ROOT = Path(__file__).parents[2]
-ROW = Measurement(
-    kind="operator", chip="cpu", dtype="fp32", seconds=1e-3, op="relu", inputs=((8, 32),), cache="cold"
-)
+ROW = Measurement(kind="operator", chip="cpu", dtype="fp32", seconds=1e-3, op="relu", inputs=((8, 32),), cache="cold")
 
 
 def rows(count: int) -> list[Measurement]:
@@ -48,9 +46,7 @@ def test_nothing_is_doubled(tmp_path: Path) -> None:
 
 def test_a_sample_keeps_its_blocks(tmp_path: Path) -> None:
     with Store(tmp_path / "rows.jsonl") as store:
-        store.append_sample(
-            "k", 2, seconds=1e-3, blocks=[1.23456789012e-3], flags=["contended"], cpu_seconds=9e-4
-        )
+        store.append_sample("k", 2, seconds=1e-3, blocks=[1.23456789012e-3], flags=["contended"], cpu_seconds=9e-4)
     with Store(tmp_path / "rows.jsonl") as store:
         sample = store.samples()[("k", 2)]
         assert store.measurements == ()
@@ -72,9 +68,7 @@ def test_a_sample_keeps_its_blocks(tmp_path: Path) -> None:
         (ROW.to_dict() | {"seconds": -1}, "seconds"),
     ],
 )
-def test_what_could_not_be_read_is_not_written(
-    tmp_path: Path, record: dict[str, object], message: str
-) -> None:
+def test_what_could_not_be_read_is_not_written(tmp_path: Path, record: dict[str, object], message: str) -> None:
     path = tmp_path / "rows.jsonl"
     with Store(path) as store:
         store.append(ROW.to_dict())
@@ -239,9 +233,7 @@ def test_a_second_writer_is_refused_by_the_name_of_the_first(tmp_path: Path) -> 
     path = tmp_path / "rows.jsonl"
     with Store(path) as store:
         store.append(ROW.to_dict())
-        second = subprocess.run(
-            [sys.executable, "-c", WRITER, str(path)], cwd=ROOT, capture_output=True, text=True
-        )
+        second = subprocess.run([sys.executable, "-c", WRITER, str(path)], cwd=ROOT, capture_output=True, text=True)
         with pytest.raises(OutputError, match="is writing to it"):
             Store(path)
         read_measurements(path)

@@ -112,9 +112,7 @@ def test_memory_that_is_full_is_a_skip_of_its_own_kind() -> None:
     def call() -> None:
         raise FullError("tried to allocate 90 GiB\nmany lines of advice")
 
-    with pytest.raises(
-        OutOfMemory, match=r"out of memory on the device: tried to allocate 90 GiB$"
-    ) as caught:
+    with pytest.raises(OutOfMemory, match=r"out of memory on the device: tried to allocate 90 GiB$") as caught:
         time_cuda(call, device=device)
     assert isinstance(caught.value, Unsupported)
     assert device.released == 1

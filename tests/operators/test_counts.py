@@ -130,9 +130,7 @@ def test_norms_and_softmax():
 def test_statistics_of_batch_norm_are_not_parameters():
     workload = single("batch_norm", {}, [(2, 3, 4, 4)])
     assert workload.parameters == 6
-    assert [t.role for t in workload.tensors.values() if t.name.startswith("batch_norm.running")] == [
-        "state"
-    ] * 2
+    assert [t.role for t in workload.tensors.values() if t.name.startswith("batch_norm.running")] == ["state"] * 2
 
 
 @pytest.mark.parametrize("op", UNARY_FLOPS)

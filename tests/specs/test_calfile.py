@@ -55,9 +55,7 @@ def test_faults_come_all_at_once_with_lines(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     save_calibration(CALIBRATION, path)
     text = path.read_text().replace("points: 181", "points: many").replace('chip: "cpu-amd-epyc"\n', "")
-    path.write_text(
-        text.replace("flops: [1000.0,", "flops: [").replace("efficiency: 0.02", "efficiency: .inf")
-    )
+    path.write_text(text.replace("flops: [1000.0,", "flops: [").replace("efficiency: 0.02", "efficiency: .inf"))
     with pytest.raises(SpecError) as caught:
         load_calibration(path)
     found = str(caught.value)
@@ -71,9 +69,7 @@ def test_faults_come_all_at_once_with_lines(tmp_path: Path) -> None:
     assert all(fault.line for fault in caught.value.faults)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "5", "chip: 1\nfamilies: [1]\n", "families: {a: 1}\n", "nonsense: true\n"]
-)
+@pytest.mark.parametrize("text", ["", "5", "chip: 1\nfamilies: [1]\n", "families: {a: 1}\n", "nonsense: true\n"])
 def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(text)

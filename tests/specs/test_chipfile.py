@@ -228,9 +228,7 @@ def test_round_trip_through_a_file(tmp_path: Path) -> None:
 SOURCES = st.one_of(
     st.sampled_from(["unverified", "derived: 2 x 3", "measured: here"]),
     st.text(min_size=1, max_size=20).filter(
-        lambda text: (
-            text.strip() and text.partition(":")[0].strip() not in ("unverified", "derived", "measured")
-        )
+        lambda text: text.strip() and text.partition(":")[0].strip() not in ("unverified", "derived", "measured")
     ),
 )
 STATUSES = st.sampled_from(["datasheet", "derived", "measured", "unverified"])
@@ -246,13 +244,9 @@ FACTS = st.builds(Fact, st.floats(1e-12, 1e18), SOURCES, STATUSES, st.text(max_s
     title=st.text(min_size=1, max_size=30),
     notes=st.lists(st.text(min_size=1, max_size=30), max_size=2),
 )
-def test_whatever_is_dumped_loads_back_equal(
-    facts: list[Fact], count: int, title: str, notes: list[str]
-) -> None:
+def test_whatever_is_dumped_loads_back_equal(facts: list[Fact], count: int, title: str, notes: list[str]) -> None:
     one, two, three, four, five, six, seven = facts
-    engine = Engine(
-        "e", "vector", replace(one, value=float(count)), Clock(two), {precision("fp16/fp16"): three}
-    )
+    engine = Engine("e", "vector", replace(one, value=float(count)), Clock(two), {precision("fp16/fp16"): three})
     chip = Chip(
         name="x",
         title=title,

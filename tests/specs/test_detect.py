@@ -32,9 +32,7 @@ def tree(
 ) -> Path:
     """A machine of ``cores`` x ``threads``; caches are level -> (size, logical CPUs that share one)."""
     count = cores * threads
-    lines = [
-        "\n".join([f"processor\t: {cpu}", *(f"{k}\t: {v}" for k, v in block.items())]) for cpu in range(count)
-    ]
+    lines = ["\n".join([f"processor\t: {cpu}", *(f"{k}\t: {v}" for k, v in block.items())]) for cpu in range(count)]
     (root / "proc").mkdir(parents=True)
     (root / "proc/cpuinfo").write_text("\n\n".join(lines) + "\n\n")
     (root / "proc/meminfo").write_text(f"MemTotal:       {mem_kib} kB\nMemFree: 1 kB\n")

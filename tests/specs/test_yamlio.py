@@ -73,9 +73,7 @@ def test_lines_of_key_paths() -> None:
     assert document.line(("engines", 1)) == 6
     assert document.line(("engines", 1, "count")) == 6  # missing: where it belongs
     assert document.line(("nothing",)) == 1
-    assert (
-        str(document.fault(("engines", 1, "count"), "is missing")) == "<text>:6: engines[1].count: is missing"
-    )
+    assert str(document.fault(("engines", 1, "count"), "is missing")) == "<text>:6: engines[1].count: is missing"
 
 
 def test_aliases_are_expanded() -> None:
@@ -85,8 +83,7 @@ def test_aliases_are_expanded() -> None:
 
 
 BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
-    f"{name}: &{name} [{', '.join([f'*{below}'] * 9)}]\n"
-    for below, name in zip("abcdefgh", "bcdefghi", strict=True)
+    f"{name}: &{name} [{', '.join([f'*{below}'] * 9)}]\n" for below, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
 
 
