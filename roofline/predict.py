@@ -21,7 +21,7 @@ from roofline.core.dtype import Precision
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.network import Network
 from roofline.core.prediction import TIERS, Interval, LayerPrediction, Memory, Prediction, Tier
-from roofline.core.schedule import FAMILIES, Schedule
+from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.devices import ceiling, cpu
@@ -309,7 +309,3 @@ def shapes_of(workload: Workload, index: int) -> str:
 
     return f"{dims(node.inputs)} -> {dims(node.outputs)}"
 
-
-def families_of(schedule: Schedule) -> list[str]:
-    """Operator family of each kernel, by name."""
-    return [FAMILIES[code] for code in schedule.family]

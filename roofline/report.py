@@ -158,13 +158,14 @@ def _sections(target: Path, chip: Chip, rows: Rows, validation: Validation) -> l
     if networks:
         found.append(
             f"Networks run for real are predicted with a mean error of {_percent(networks.mean)} "
-            f"(worst {_percent(networks.worst)}); the plain roofline is {_percent(networks.plain_median)} off in the median."
+            f"(worst {_percent(networks.worst)}); the plain roofline is {_percent(networks.plain_median)} off "
+            "in the median."
         )
     if operators:
         found.append(
             f"Operators are predicted with a median error of {_percent(operators.median)} and 90 % within "
-            f"{_percent(operators.p90)}; {_percent(operators.coverage)} of them lie inside their nominal 90 % interval, "
-            f"whose ends differ by a factor of {operators.width:.2f} in the median."
+            f"{_percent(operators.p90)}; {_percent(operators.coverage)} of them lie inside their nominal 90 % "
+            f"interval, whose ends differ by a factor of {operators.width:.2f} in the median."
         )
     if chip.kind == "cpu":
         index, predicted = extrapolate(rows)
@@ -249,8 +250,8 @@ def _chips(target: Path, own: Chip | None) -> list[Section]:
             Section(
                 f"The named chips at {heading}",
                 (
-                    f"Samples per second at batch {BATCH}. Hollow marks are the plain roofline of the spec sheet, an upper "
-                    "bound on speed; their ranges are where measured kernels of other cards lay (on GPUs), or a guess.",
+                    f"Samples per second at batch {BATCH}. Hollow marks are the plain roofline of the spec sheet, an "
+                    "upper bound on speed; their ranges are where measured kernels of other cards lay (on GPUs), or a guess.",
                 ),
                 _picture(figure, file, f"Samples per second of the named chips at {heading}"),
                 _chip_table(rows, heading),

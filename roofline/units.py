@@ -113,10 +113,9 @@ def format_si(value: float, unit: str, digits: int = 3) -> str:
     scales: list[tuple[str, float]] = [("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0)]
     if unit in ("s", "m"):
         scales = [("", 1.0), ("m", 1e-3), ("u", 1e-6), ("n", 1e-9)]
-    for prefix, scale in scales:
-        # rounding first, so that 999.9 k does not print as 1e+03 k
-        if abs(float(f"{value / scale:.{digits}g}")) >= 1:
-            break
+    # rounding first, so that 999.9 k does not print as 1e+03 k
+    large = (pair for pair in scales if abs(float(f"{value / pair[1]:.{digits}g}")) >= 1)
+    prefix, scale = next(large, scales[-1])
     return f"{_plain(value / scale, digits)} {prefix}{unit}".rstrip()
 
 

@@ -66,10 +66,9 @@ def _kernels(case: Case) -> list[Kernel]:
     taps = prod(kernel)
     m, n, k = batch * prod(pixels), out // groups, taps * channels // groups
     touched = used_pixels((height, width), (pixels[0], pixels[1]), kernel, stride)
+    family = "conv1x1" if taps == 1 and groups == 1 else "conv"
     if groups > 1 and channels == groups:
         family = "depthwise"
-    else:
-        family = "conv1x1" if taps == 1 and groups == 1 else "conv"
     return [
         case.kernel(
             family,
