@@ -91,7 +91,7 @@ def predict(
         warnings.append(f"{part.name} has no {wanted} arithmetic: {emulation}")
     work = resolve_workload(workload, batch=batch, bind=bind, precision=wanted)
     fitted = resolve_calibration(part, wanted, calibration)
-    timing = time_schedule(operators.lower(work, stack), part, stack=stack, calibration=fitted)
+    timing = time_schedule(operators.lower(work, stack), part, stack=stack, calibration=fitted, network=True)
     return _combine(part, work, timing, stack, fitted, warnings, wanted)
 
 
@@ -142,7 +142,12 @@ def resolve_calibration(
 
 
 def time_schedule(
-    schedule: Schedule, chip: Chip, *, stack: Stack | None = None, calibration: Calibration | None = None
+    schedule: Schedule,
+    chip: Chip,
+    *,
+    stack: Stack | None = None,
+    calibration: Calibration | None = None,
+    network: bool = False,
 ) -> Timing:
     """Time every kernel: calibrated where a fit covers it, the plain roofline elsewhere, never below light."""
     stack = stack or Stack()
@@ -160,7 +165,7 @@ def time_schedule(
                 f"does not describe {chip.name}, a {chip.kind}"
             )
         parameters = {name: fit.parameters for name, fit in calibration.families.items()}
-        fitted = cpu.cpu_times(schedule, parameters, cpu.Ceilings(**calibration.ceilings), stack)
+        fitted = cpu.cpu_times(schedule, parameters, cpu.Ceilings(**calibration.ceilings), stack, network=network)
         known = ~np.isnan(fitted.total)
         total = np.where(known, fitted.total, total)
         resources = {name: np.where(known, 0.0, values) for name, values in resources.items()}

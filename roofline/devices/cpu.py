@@ -225,11 +225,29 @@ def plan_labels(schedule: Schedule, stack: Stack = Stack()) -> list[str]:  # noq
     return [PLAN_NAMES[code] if code >= 0 else "" for code in plans(schedule, stack)]
 
 
-def plan_times(name: str, kernels: Schedule, parameters: Mapping[str, float], ceilings: Ceilings) -> Times:
+def recent_bytes(schedule: Schedule) -> Floats:
+    """Bytes of activations that pass through the caches while the buffer of an output waits to be reused.
+
+    In a network a fresh output lands in memory that was freed a few kernels ago: what the last
+    :data:`OUTPUT_BUFFERS` kernels read and wrote has pushed it that far out.
+    """
+    moved = np.concatenate([np.zeros(int(OUTPUT_BUFFERS)), schedule.reads + schedule.writes])
+    window = np.convolve(moved, np.ones(int(OUTPUT_BUFFERS) + 1), mode="valid")
+    return np.asarray(window[: len(schedule)], dtype=np.float64)
+
+
+def plan_times(
+    name: str,
+    kernels: Schedule,
+    parameters: Mapping[str, float],
+    ceilings: Ceilings,
+    recent: Floats | None = None,
+) -> Times:
     """Seconds of kernels that all take one plan.
 
     parameters : the plan's fitted numbers; a per-operator name the fit has not seen falls back to the
         geometric mean of its kind.
+    recent : :func:`recent_bytes` of each kernel within its network; None for operators by themselves.
     """
     plan = PLANS[name]
     ones = np.ones(len(kernels))
@@ -256,9 +274,11 @@ def plan_times(name: str, kernels: Schedule, parameters: Mapping[str, float], ce
     inplace = (kernels.target == kernels.source) & (kernels.target >= 0)
     read_passes = np.where(thin, 1.0, plan.read_passes)
     reads = _input_bytes(kernels) if plan.read_passes > 1 else kernels.reads
-    traffic = read_passes * reads + plan.write_passes * np.where(inplace, 1.0, WRITE_ALLOCATE) * kernels.writes
     working_set = reads + np.where(inplace, 0.0, OUTPUT_BUFFERS * kernels.writes)
-    memory = traffic / (value("activations", 1.0) * ceilings.bandwidth(working_set))
+    behind = working_set if recent is None else np.maximum(working_set, np.where(inplace, 0.0, recent))
+    memory = read_passes * reads / ceilings.bandwidth(working_set)
+    written = plan.write_passes * np.where(inplace, 1.0, WRITE_ALLOCATE) * kernels.writes
+    memory = (memory + written / ceilings.bandwidth(behind)) / value("activations", 1.0)
     memory = memory * np.where(unaligned, value("unaligned", 1.0), 1.0)
     if "weight_bandwidth" in plan.free:
         memory = memory + kernels.weights / value("weight_bandwidth", 1.0)
@@ -281,8 +301,14 @@ def cpu_times(
     parameters: Mapping[str, Mapping[str, float]],
     ceilings: Ceilings,
     stack: Stack = Stack(),  # noqa: B008 (a frozen value)
+    *,
+    network: bool = False,
 ) -> Times:
-    """Seconds of every kernel; a kernel without a fitted plan has NaN, for the caller to replace."""
+    """Seconds of every kernel; a kernel without a fitted plan has NaN, for the caller to replace.
+
+    network : the kernels run one after the other, so that each sees what its neighbours left in the caches.
+    """
+    recent = recent_bytes(schedule) if network else None
     codes = plans(schedule, stack)
     total = np.full(len(schedule), np.nan)
     resources = {name: np.full(len(schedule), np.nan) for name in RESOURCES}
@@ -291,7 +317,8 @@ def cpu_times(
         if name not in parameters:
             continue
         rows = np.flatnonzero(codes == code)
-        times = plan_times(name, schedule.select(rows), parameters[name], ceilings)
+        waiting = None if recent is None else recent[rows]
+        times = plan_times(name, schedule.select(rows), parameters[name], ceilings, waiting)
         total[rows] = times.total
         for resource in RESOURCES:
             resources[resource][rows] = times.resources[resource]

@@ -40,8 +40,8 @@ PROVENANCE = "measured here with roofline's campaign"
 class Plan:
     """How much to measure: operator shapes, rounds, networks; ``seed`` fixes the shapes."""
 
-    rows: int = 2000
-    rounds: int = 3
+    rows: int = 1800
+    rounds: int = 4
     networks: tuple[str, ...] = tuple(networks.MEASURED)
     seed: int = 0
 
