@@ -149,7 +149,8 @@ def main() -> None:
     assert isinstance(operators, dict)
     assert isinstance(networks, dict)
     print(
-        f"| plain roofline | {operators['median']:.1%} | {operators['p90']:.0%} | | | {networks['mean']:.1%} | {networks['worst']:.0%} |"
+        f"| plain roofline | {operators['median']:.1%} | {operators['p90']:.0%} | | "
+        f"| {networks['mean']:.1%} | {networks['worst']:.0%} |"
     )
     for label, change in LADDER:
         with changed(change):

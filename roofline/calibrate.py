@@ -33,6 +33,7 @@ FOLDS = 5
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 LIGHT_TOLERANCE = 0.03
 """Rows this much faster than light are kept out of fits and counted."""
+FEW_ROWS = 60
 RIDGE, FLOOR = 5.0, 0.02
 """Of the residual scale: pull of its coefficients to zero, and the error nothing is better than."""
 MIN_ROWS = 4
@@ -94,7 +95,7 @@ def operator_rows(measurements: Sequence[Measurement], chip: Chip, *, dtype: str
             f"no operator rows of {chip.name}: "
             + (f"they are of {', '.join(others)}" if others else "there are no operator rows at all")
         )
-    wanted = [m for m in of_chip if m.dtype == dtype and m.cache == cache]
+    wanted = [m for m in of_chip if m.dtype == dtype and (m.cache == "warm") == (cache == "warm")]
     if not wanted:
         raise DataError(f"{chip.name}: no {cache} {dtype} operator rows among {len(of_chip)}")
     stack = wanted[0].stack
@@ -109,9 +110,11 @@ def operator_rows(measurements: Sequence[Measurement], chip: Chip, *, dtype: str
         except RooflineError:
             left_out["unknown to the operators"] = left_out.get("unknown to the operators", 0) + 1
             continue
-        if len(lowered) == 1:
-            kept.append(row)
-            kernels += lowered
+        if len(lowered) != 1:
+            left_out["several kernels"] = left_out.get("several kernels", 0) + 1
+            continue
+        kept.append(row)
+        kernels += lowered
     schedule = Schedule.of(kernels)
     seconds = np.array([row.seconds for row in kept])
     rows = Rows(tuple(kept), schedule, seconds, shape_groups(schedule), stack, left_out)
@@ -203,6 +206,8 @@ def residual_spread(kernels: Schedule, predicted: Floats, residual: Floats) -> S
         return None
     features = cpu.difficulty(kernels.select(known), predicted[known])
     left = residual[known]
+    if len(left) < FEW_ROWS:
+        features[:, 2:] = 0.0  # few rows tell the size of errors, not what they depend on
     centre, width = features.mean(axis=0), features.std(axis=0)
     centre[0], width[width < 1e-9] = 0.0, 1.0
     scaled = (features - centre) / width

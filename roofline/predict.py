@@ -176,16 +176,23 @@ def time_schedule(
         names = np.array(cpu.plan_labels(schedule, stack))
         for name, fit in calibration.families.items():
             mine = known & (names == name)
+            low[mine], high[mine] = total[mine] / SPARSE_FACTOR, total[mine] * SPARSE_FACTOR
             if fit.spread is not None and mine.any():
                 part_of = schedule.select(mine)
                 factors = fit.spread.interval(cpu.difficulty(part_of, total[mine]))
                 octaves[mine] = octaves_outside(part_of, fit)
                 wider = 1.0 + WIDEN_PER_OCTAVE * octaves[mine]
-                low[mine], high[mine] = total[mine] * factors[0] ** wider, total[mine] * factors[1] ** wider
+                low[mine], high[mine] = (
+                    total[mine] * np.minimum(factors[0], 1.0) ** wider,
+                    total[mine] * factors[1] ** wider,
+                )
     total = np.maximum(total, light)
     low, high = np.clip(low, light, total), np.maximum(high, total)
     return Timing(schedule, total, low, high, resources, bound, tiers, light, plain.total, octaves)
 
+
+SPARSE_FACTOR = 2.0
+"""Either way around a fit that had too few rows to tell how far it is off: a guess."""
 
 UNKNOWN_RANGE = (1.0, 7.0)
 """Range of an uncalibrated time around the plain roofline where no measured rows tell: a guess."""
@@ -313,4 +320,3 @@ def shapes_of(workload: Workload, index: int) -> str:
         return " ".join("x".join(map(str, workload.tensors[name].shape)) for name in names)
 
     return f"{dims(node.inputs)} -> {dims(node.outputs)}"
-

@@ -251,7 +251,8 @@ def _chips(target: Path, own: Chip | None) -> list[Section]:
                 f"The named chips at {heading}",
                 (
                     f"Samples per second at batch {BATCH}. Hollow marks are the plain roofline of the spec sheet, an "
-                    "upper bound on speed; their ranges are where measured kernels of other cards lay (on GPUs), or a guess.",
+                    "upper bound on speed; their ranges are where measured kernels of other cards lay (on GPUs), "
+                    "or a guess.",
                 ),
                 _picture(figure, file, f"Samples per second of the named chips at {heading}"),
                 _chip_table(rows, heading),

@@ -151,7 +151,7 @@ PLANS: dict[str, Plan] = {
     "softmax": Plan({**_STREAM, **_ROW, "short": (1e-8, 1e-11, 1e-6)}, lambda s: s.m * _up(s.k)),
     "reduction": Plan({**_STREAM, **_ROW}, _elements),
     "pool": Plan({**_STREAM, "sat_k:": (4.0, 1e-2, 1e3)}, _window_work),
-    "embedding": Plan({**_START, **_ROW, "activations": (0.5, 0.02, 5.0)}, _elements),
+    "embedding": Plan({**_START, **_ROW, **_WEIGHTS, "activations": (0.5, 0.02, 5.0)}, _elements),
     "copy": Plan(_STREAM, _elements),
 }
 """Plans by name. ``gemv`` is a linear layer of one row; ``conv-blocked`` is oneDNN in its blocked layout,

@@ -33,8 +33,8 @@ def _embedding_kernels(case: Case) -> list[Kernel]:
         m=m,
         n=table.shape[0],
         k=k,
-        reads=case.inputs[0].bytes + rows_bytes,
-        weights=0.0,
+        reads=case.inputs[0].bytes,
+        weights=rows_bytes,
     )
     return [kernel]
 
