@@ -66,25 +66,15 @@ def one_pass(plan_name: str, plan: cpu.Plan) -> cpu.Plan:
     return replace(plan, read_passes=1.0, write_passes=1.0)
 
 
-SHAPE = ("remainder", "unaligned", "strided", "short")
+SHAPE = ("remainder", "unaligned", "short")
 SAT = ("sat_k",)
 ROWS = ("row",)
 LADDER: list[tuple[str, Change]] = [
     (
-        "rates and bandwidths fitted, larger of the two",
-        chain(
-            without(*SHAPE, *SAT, *ROWS, "weight_bandwidth"),
-            fixed("start", 2e-7),
-            fixed("join", 8.0),
-            unpadded,
-            one_pass,
-        ),
+        "rates and bandwidths fitted, no start",
+        chain(without(*SHAPE, *SAT, *ROWS, "weight_bandwidth"), fixed("start", 2e-7), unpadded, one_pass),
     ),
-    (
-        "+ start of a call",
-        chain(without(*SHAPE, *SAT, *ROWS, "weight_bandwidth"), fixed("join", 8.0), unpadded, one_pass),
-    ),
-    ("+ smooth maximum (join)", chain(without(*SHAPE, *SAT, *ROWS, "weight_bandwidth"), unpadded, one_pass)),
+    ("+ start of a call", chain(without(*SHAPE, *SAT, *ROWS, "weight_bandwidth"), unpadded, one_pass)),
     ("+ weights at their own bandwidth", chain(without(*SHAPE, *SAT, *ROWS), unpadded, one_pass)),
     ("+ saturation in k", chain(without(*SHAPE, *ROWS), unpadded, one_pass)),
     ("+ cost per row", chain(without(*SHAPE), unpadded, one_pass)),
@@ -93,8 +83,6 @@ LADDER: list[tuple[str, Change]] = [
 ]
 REMOVED: list[tuple[str, Change]] = [
     *((f"without {name}", without(name)) for name in (*SAT, *SHAPE, *ROWS, "weight_bandwidth")),
-    ("without join (larger of the two)", fixed("join", 8.0)),
-    ("without join (sum)", fixed("join", 1.0)),
     ("without padding", unpadded),
     ("without layout copies", one_pass),
 ]
@@ -159,8 +147,10 @@ def main() -> None:
         with changed(change):
             print(line(label, rows, read.measurements), flush=True)
     for label, name, value in (
+        ("the larger of compute and memory, not the sum", "joined", np.maximum),
         ("without write allocate", "WRITE_ALLOCATE", 1.0),
         ("outputs always in the same buffer", "OUTPUT_BUFFERS", 1.0),
+        ("networks without what neighbours push out", "recent_bytes", lambda schedule: None),
     ):
         with setting(name, value):
             print(line(label, rows, read.measurements), flush=True)

@@ -262,7 +262,7 @@ def _peak(engine: Engine, rate: float) -> str:
 
 
 _NEUTRAL = {"sat_m": 0.0, "sat_n": 0.0, "sat_k": 0.0, "start": 0.0, "row": 0.0, "element": 0.0, "short": 0.0}
-_RATES = ("rate", "weight_bandwidth", "join")
+_RATES = ("rate", "weight_bandwidth")
 
 
 def _terms(plan: str, kernels: Schedule, fit: FamilyFit, calibration: Calibration) -> tuple[Term, ...]:

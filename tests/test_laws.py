@@ -97,7 +97,7 @@ def boasting(honest: Calibration, factor: float) -> Calibration:
         plan: replace(
             fit,
             parameters={
-                name: value * factor if name.startswith(faster) else value / factor if name != "join" else value
+                name: value * factor if name.startswith(faster) else value / factor
                 for name, value in fit.parameters.items()
             },
         )

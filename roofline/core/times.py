@@ -38,12 +38,3 @@ class Times:
         names = list(self.resources)
         stacked = np.stack([self.resources[name] for name in names])
         return [names[index] for index in stacked.argmax(axis=0)]
-
-
-def p_mean(*terms: Floats, p: Floats | float) -> Floats:
-    """(sum of x^p)^(1/p): p = 1 adds, p -> infinity takes the largest; safe where all are zero."""
-    stacked = np.stack(np.broadcast_arrays(*terms))
-    largest = stacked.max(axis=0)
-    safe = np.where(largest > 0, largest, 1.0)
-    joined: Floats = safe * ((stacked / safe) ** p).sum(axis=0) ** (1.0 / np.asarray(p))
-    return np.where(largest > 0, joined, 0.0)

@@ -2,9 +2,9 @@
 
 One equation for every plan (docs/model.md derives each term and says what it buys):
 
-    compute = work / rate * (1 + sat_k / k) * (1 + remainder * bits(n) / tiles(n)) * strided + short * elements
+    compute = work / rate * (1 + sat_k / k) * (1 + remainder * bits(n) / tiles(n)) + short * elements
     memory  = traffic / (activations * B(working set)) * unaligned + weights / weight_bandwidth
-    time    = start + row * rows + (compute^join + memory^join)^(1/join)
+    time    = start + row * rows + compute + memory
 
 ``B(w)`` is the measured bandwidth for a working set of w bytes, falling from the cache plateau to
 DRAM: B(w) = dram + (cache - dram) / (1 + (w / knee)^2). Plans switch terms on; the others stay neutral.
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from roofline.core.schedule import FAMILIES, Schedule
 from roofline.core.stack import Stack
-from roofline.core.times import Times, p_mean
+from roofline.core.times import Times
 
 Floats = NDArray[np.float64]
 BLOCK = 16
@@ -107,13 +107,11 @@ _GEMM = {
     "rate:": (1e11, 1e8, 1e14),
     "sat_k": (2.0, 1e-3, 300.0),
     "activations": (0.5, 0.02, 5.0),
-    "join": (1.5, 0.7, 8.0),
 }
 _STREAM = {
     **_START,
     "rate:": (8e9, 1e7, 1e12),
     "activations": (0.8, 0.02, 5.0),
-    "join": (2.0, 0.7, 8.0),
 }
 _WEIGHTS = {"weight_bandwidth": (2e10, 1e8, 1e12)}
 _ROW = {"row": (2e-9, 1e-12, 1e-5)}
@@ -122,14 +120,14 @@ _PRODUCT = {"row": (3e-7, 1e-10, 1e-4)}
 PLANS: dict[str, Plan] = {
     "linear": Plan({**_GEMM, **_WEIGHTS, "remainder": (0.5, 1e-3, 5.0)}, _gemm_work),
     "skinny": Plan(
-        {**_START, "rate:": (1e11, 1e8, 1e14), **_WEIGHTS, "join": (1.5, 0.7, 8.0)},
+        {**_START, "rate:": (1e11, 1e8, 1e14), **_WEIGHTS},
         _flops,
     ),
     "gemv": Plan({**_START, **_WEIGHTS}, _flops),
     "bmm": Plan({**_GEMM, **_PRODUCT, "remainder": (0.5, 1e-3, 5.0)}, _gemm_work),
     "attention": Plan({**_GEMM, **_PRODUCT}, _flops),
     "conv-blocked": Plan(
-        {**_GEMM, **_WEIGHTS, "strided": (1.05, 0.5, 3.0)},
+        {**_GEMM, **_WEIGHTS},
         _blocked_work,
         read_passes=2.0,
         write_passes=2.0,
@@ -139,10 +137,8 @@ PLANS: dict[str, Plan] = {
         {
             **_START,
             "rate:": (2e11, 1e8, 1e14),
-            "strided": (1.0, 0.2, 5.0),
             "unaligned": (2.0, 0.5, 10.0),
             "activations": (0.3, 0.02, 5.0),
-            "join": (1.2, 0.7, 8.0),
         },
         _depthwise_work,
     ),
@@ -236,6 +232,14 @@ def recent_bytes(schedule: Schedule) -> Floats:
     return np.asarray(window[: len(schedule)], dtype=np.float64)
 
 
+def joined(compute: Floats, memory: Floats) -> Floats:
+    """Arithmetic and traffic of one call add: cold operands are fetched before they are worked on.
+
+    A smooth maximum with an exponent fitted for each plan was no better held out (docs/model.md).
+    """
+    return compute + memory
+
+
 def plan_times(
     name: str,
     kernels: Schedule,
@@ -269,7 +273,6 @@ def plan_times(
     compute = compute * (1.0 + value("sat_k", 0.0) / np.maximum(kernels.k, 1))
     bits = _remainder_kernels(kernels.n, 8)
     compute = compute * (1.0 + value("remainder", 0.0) * bits / np.ceil(kernels.n / 8))
-    compute = compute * np.where(kernels.stride > 1, value("strided", 1.0), 1.0)
 
     inplace = (kernels.target == kernels.source) & (kernels.target >= 0)
     read_passes = np.where(thin, 1.0, plan.read_passes)
@@ -288,12 +291,12 @@ def plan_times(
     rows = kernels.batch * (kernels.images if name == "conv-gemm" else 1) if name in _BATCHED else kernels.m
     dispatch = value("start", 0.0) + value("row", 0.0) * rows
     compute = compute + np.where(kernels.k < BLOCK, value("short", 0.0), 0.0) * kernels.elements
-    total = dispatch + p_mean(compute, memory, p=value("join", 1.0))
+    total = dispatch + joined(compute, memory)
     return Times({"compute": compute, "memory": memory, "dispatch": dispatch}, total, FORMULA)
 
 
 _BATCHED = ("bmm", "attention", "conv-gemm")
-FORMULA = "start + row * rows + (compute^join + memory^join)^(1/join)"
+FORMULA = "start + row * rows + compute + memory"
 
 
 def cpu_times(
