@@ -268,7 +268,8 @@ def machine_ceilings(rows: Rows, chip: Chip) -> dict[str, float]:
     below = 0.0
     for level in chip.memory:
         above = level.capacity.value if level.capacity and level is not chip.dram else np.inf
-        fits = (schedule.bytes > below) & (schedule.bytes <= above)
+        # just above the last cache much still comes out of it, which is not what DRAM delivers
+        fits = (schedule.bytes > below * (2.0 if level is chip.dram else 1.0)) & (schedule.bytes <= above)
         if fits.any() and not level.private:
             seen[f"bandwidth:{level.name}"] = float(rate[fits].max())
         below = above
