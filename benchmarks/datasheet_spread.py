@@ -103,13 +103,13 @@ def spread(data: Path) -> tuple[dict[str, dict[str, list[float]]], dict[str, int
     return ratios, counts
 
 
-def pooled(by_device: dict[str, list[float]]) -> dict[str, float]:
+def pooled(by_device: dict[str, list[float]], levels: tuple[float, ...] = LEVELS) -> dict[str, float]:
     """Quantiles of the mixture in which every device has the same weight."""
     values = np.concatenate([np.array(v) for v in by_device.values()])
     weights = np.concatenate([np.full(len(v), 1.0 / len(v)) for v in by_device.values()])
     order = np.argsort(values)
     cumulated = np.cumsum(weights[order]) / weights.sum()
-    return {f"{level:g}": float(values[order][np.searchsorted(cumulated, level)]) for level in LEVELS}
+    return {f"{level:g}": float(values[order][np.searchsorted(cumulated, level)]) for level in levels}
 
 
 def main() -> None:
@@ -125,7 +125,9 @@ def main() -> None:
         print(f"{family:12s} {rows:6d} rows, {len(by_device)} devices   {factors}")
         medians = {d: round(float(np.exp(np.median(v))), 2) for d, v in by_device.items()}
         print(f"{'':12s} median by device {medians}")
-        families[family] = FamilyFit({}, {}, quantiles, rows, {}, float(np.expm1(quantiles["0.5"])))
+        off = {d: list(np.abs(np.expm1(-np.array(v)))) for d, v in by_device.items()}
+        errors = pooled(off, (0.5, 0.9))
+        families[family] = FamilyFit({}, {}, quantiles, rows, {}, errors["0.5"], errors["0.9"])
     if "--write" in sys.argv:
         specs.save_calibration(
             Calibration(

@@ -24,7 +24,7 @@ from roofline import specs
 from roofline.core.schedule import Schedule
 from roofline.devices import ceiling, cpu
 from roofline.measure.design import design
-from roofline.predict import time_schedule
+from roofline.timing import time_schedule
 
 ROUNDS = 3
 

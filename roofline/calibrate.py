@@ -267,9 +267,13 @@ def machine_ceilings(rows: Rows, chip: Chip) -> dict[str, float]:
     schedule, rate = rows.schedule, rows.schedule.bytes / rows.seconds
     below = 0.0
     for level in chip.memory:
+        if level.capacity is None and level is not chip.dram:
+            continue
         above = level.capacity.value if level.capacity and level is not chip.dram else np.inf
         # just above the last cache much still comes out of it, which is not what DRAM delivers
         fits = (schedule.bytes > below * (2.0 if level is chip.dram else 1.0)) & (schedule.bytes <= above)
+        if level is chip.dram and not fits.any():  # a last cache larger than the campaign: its largest rows
+            fits = schedule.bytes >= np.quantile(schedule.bytes, 0.99)
         if fits.any() and not level.private:
             seen[f"bandwidth:{level.name}"] = float(rate[fits].max())
         below = above

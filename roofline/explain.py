@@ -27,13 +27,12 @@ from roofline.devices import ceiling, cpu
 from roofline.errors import UnknownName, UsageError
 from roofline.predict import (
     MODES,
-    Timing,
     resolve_calibration,
     resolve_chip,
     resolve_workload,
     shapes_of,
-    time_schedule,
 )
+from roofline.timing import Timing, time_schedule
 from roofline.units import format_si
 
 
@@ -151,10 +150,10 @@ def explain(
     stack, part, wanted = stack or Stack(), resolve_chip(chip), parse_precision(dtype)
     work = resolve_workload(workload, batch=batch, bind=bind, precision=wanted)
     index = _index(work, layer)
-    fitted = resolve_calibration(part, wanted, calibration)
+    fitted = resolve_calibration(part, wanted, calibration, stack)
     schedule = operators.lower(work, stack)
-    timing = time_schedule(schedule, part, stack=stack, calibration=fitted)
-    seen = part.with_units(stack.threads) if part.kind == "cpu" else part
+    timing = time_schedule(schedule, part, stack=stack, calibration=fitted, network=True, pieces=work.samples)
+    seen = part.with_units(stack.threads)
     plans = cpu.plan_labels(schedule, stack) if fitted else []
     rows = [int(row) for row in np.flatnonzero(schedule.layer == index)]
     node = work.nodes[index]
@@ -226,7 +225,7 @@ def _account(timing: Timing, row: int, chip: Chip, fitted: Calibration | None, p
         peak=_peak(engine, rate) if engine else "",
         ridge=rate / bandwidth if engine and bandwidth else None,
         plan=plan if fit else "",
-        terms=_terms(plan, timing.schedule.select(np.array([row])), fit, fitted) if fit and fitted else (),
+        terms=_terms(plan, timing.schedule, row, fit, fitted) if fit and fitted else (),
     )
 
 
@@ -265,12 +264,14 @@ _NEUTRAL = {"sat_m": 0.0, "sat_n": 0.0, "sat_k": 0.0, "start": 0.0, "row": 0.0, 
 _RATES = ("rate", "weight_bandwidth")
 
 
-def _terms(plan: str, kernels: Schedule, fit: FamilyFit, calibration: Calibration) -> tuple[Term, ...]:
-    """Every parameter of the plan that concerns this kernel, with what it costs here."""
+def _terms(plan: str, schedule: Schedule, row: int, fit: FamilyFit, calibration: Calibration) -> tuple[Term, ...]:
+    """Every parameter of the plan that concerns this kernel of a network, with what it costs here."""
     ceilings = cpu.Ceilings(**calibration.ceilings)
+    here = np.array([row])
+    kernels, recent = schedule.select(here), cpu.recent_bytes(schedule)[here]
 
     def seconds(parameters: Mapping[str, float]) -> float:
-        return float(cpu.plan_times(plan, kernels, parameters, ceilings).total[0])
+        return float(cpu.plan_times(plan, kernels, parameters, ceilings, recent).total[0])
 
     whole, operator = seconds(fit.parameters), kernels.op_names[int(kernels.op[0])]
     terms = []

@@ -8,47 +8,25 @@ where parameters were fitted on this chip, else ``datasheet``, which is an upper
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from roofline import operators, specs
-from roofline.core.calibration import Calibration, FamilyFit
+from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import Precision
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.network import Network
-from roofline.core.prediction import TIERS, Interval, LayerPrediction, Memory, Prediction, Tier
-from roofline.core.schedule import Schedule
+from roofline.core.prediction import TIERS, Interval, LayerPrediction, Memory, Prediction
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
-from roofline.devices import ceiling, cpu
-from roofline.errors import SpecError, Unsupported, UsageError
+from roofline.devices import ceiling
+from roofline.errors import SpecError, UsageError
+from roofline.timing import Timing, time_schedule
 
-Floats = NDArray[np.float64]
 MODES = ("inference",)
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Every kernel of a schedule, timed: seconds (low, middle, high), resources, tier and its source.
-
-    ``light`` is what no kernel can beat; ``total`` is never below it. ``octaves`` says how far outside
-    the fitted shapes a kernel lies.
-    """
-
-    schedule: Schedule
-    total: Floats
-    low: Floats
-    high: Floats
-    resources: Mapping[str, Floats]
-    bound: list[str]
-    tiers: list[Tier]
-    light: Floats
-    ceiling: Floats
-    octaves: Floats
 
 
 def predict(
@@ -90,8 +68,10 @@ def predict(
     if emulation:
         warnings.append(f"{part.name} has no {wanted} arithmetic: {emulation}")
     work = resolve_workload(workload, batch=batch, bind=bind, precision=wanted)
-    fitted = resolve_calibration(part, wanted, calibration)
-    timing = time_schedule(operators.lower(work, stack), part, stack=stack, calibration=fitted, network=True)
+    fitted = resolve_calibration(part, wanted, calibration, stack)
+    timing = time_schedule(
+        operators.lower(work, stack), part, stack=stack, calibration=fitted, network=True, pieces=work.samples
+    )
     return _combine(part, work, timing, stack, fitted, warnings, wanted)
 
 
@@ -125,103 +105,41 @@ def resolve_workload(
 
 
 def resolve_calibration(
-    chip: Chip, precision: Precision, calibration: str | Path | Calibration | None
+    chip: Chip,
+    precision: Precision,
+    calibration: str | Path | Calibration | None,
+    stack: Stack | None = None,
 ) -> Calibration | None:
-    """The calibration to use: the one given, none for ``"none"``, else the best one found for the chip."""
-    if isinstance(calibration, Calibration):
-        return calibration
+    """The calibration to use: the one given, none for ``"none"``, else the first found that describes this.
+
+    Raises
+    ------
+    UsageError : the one given is of another chip, dtype or stack; the message says which.
+    """
+    stack = stack or Stack()
     if calibration == "none":
         return None
     if calibration is not None:
-        return specs.load_calibration(calibration)
-    for path in specs.calibrations_for(chip.name, chip.architecture):
-        found = specs.load_calibration(path)
-        if found.chip == chip.name and found.dtype == str(precision):
-            return found
-    return None
+        given = calibration if isinstance(calibration, Calibration) else specs.load_calibration(calibration)
+        why = _mismatch(given, chip, precision, stack)
+        if why:
+            raise UsageError(f"the calibration {given.file or 'given'} {why}; '--calibration none' does without")
+        return given
+    found = (specs.load_calibration(path) for path in specs.calibrations_for(chip.name, chip.architecture))
+    return next((fit for fit in found if not _mismatch(fit, chip, precision, stack)), None)
 
 
-def time_schedule(
-    schedule: Schedule,
-    chip: Chip,
-    *,
-    stack: Stack | None = None,
-    calibration: Calibration | None = None,
-    network: bool = False,
-) -> Timing:
-    """Time every kernel: calibrated where a fit covers it, the plain roofline elsewhere, never below light."""
-    stack = stack or Stack()
-    part = chip.with_units(stack.threads) if chip.kind == "cpu" else chip
-    plain = ceiling.ceiling_times(schedule, part)
-    light = ceiling.light(schedule, part)
-    tiers: list[Tier] = ["datasheet"] * len(schedule)
-    total, resources, bound = plain.total, dict(plain.resources), plain.bound()
-    low, high = _datasheet_range(schedule, part, total)
-    octaves = np.zeros(len(schedule))
-    if calibration is not None:
-        if calibration.model != "cpu" or chip.kind != "cpu":
-            raise Unsupported(
-                f"a calibration of the {calibration.model!r} model of {calibration.chip} "
-                f"does not describe {chip.name}, a {chip.kind}"
-            )
-        parameters = {name: fit.parameters for name, fit in calibration.families.items()}
-        fitted = cpu.cpu_times(schedule, parameters, cpu.Ceilings(**calibration.ceilings), stack, network=network)
-        known = ~np.isnan(fitted.total)
-        total = np.where(known, fitted.total, total)
-        resources = {name: np.where(known, 0.0, values) for name, values in resources.items()}
-        resources |= {name: np.where(known, values, 0.0) for name, values in fitted.resources.items()}
-        fitted_bound = fitted.bound()
-        bound = [new if ok else old for new, old, ok in zip(fitted_bound, bound, known, strict=True)]
-        tiers = ["calibrated" if ok else "datasheet" for ok in known]
-        names = np.array(cpu.plan_labels(schedule, stack))
-        for name, fit in calibration.families.items():
-            mine = known & (names == name)
-            low[mine], high[mine] = total[mine] / SPARSE_FACTOR, total[mine] * SPARSE_FACTOR
-            if fit.spread is not None and mine.any():
-                part_of = schedule.select(mine)
-                factors = fit.spread.interval(cpu.difficulty(part_of, total[mine]))
-                octaves[mine] = octaves_outside(part_of, fit)
-                wider = 1.0 + WIDEN_PER_OCTAVE * octaves[mine]
-                low[mine], high[mine] = (
-                    total[mine] * np.minimum(factors[0], 1.0) ** wider,
-                    total[mine] * factors[1] ** wider,
-                )
-    total = np.maximum(total, light)
-    low, high = np.clip(low, light, total), np.maximum(high, total)
-    return Timing(schedule, total, low, high, resources, bound, tiers, light, plain.total, octaves)
-
-
-SPARSE_FACTOR = 2.0
-"""Either way around a fit that had too few rows to tell how far it is off: a guess."""
-
-UNKNOWN_RANGE = (1.0, 7.0)
-"""Range of an uncalibrated time around the plain roofline where no measured rows tell: a guess."""
-
-
-def _datasheet_range(schedule: Schedule, chip: Chip, total: Floats) -> tuple[Floats, Floats]:
-    """Where measured kernels lie above the plain roofline: by family on GPUs, a wide guess elsewhere."""
-    low, high = total * UNKNOWN_RANGE[0], total * UNKNOWN_RANGE[1]
-    if chip.kind == "gpu":
-        for family, fit in specs.load_datasheet_spread().families.items():
-            mine = schedule.in_family(family)
-            low[mine] = total[mine] * np.exp(fit.quantiles["0.05"])
-            high[mine] = total[mine] * np.exp(fit.quantiles["0.95"])
-    return low, high
-
-
-WIDEN_PER_OCTAVE = 0.5
-"""An interval grows by this share of its (logarithmic) width per octave outside the fitted shapes."""
-
-
-def octaves_outside(schedule: Schedule, fit: FamilyFit) -> Floats:
-    """How many doublings a kernel's operations or bytes lie outside the range of a fit; 0 inside."""
-    far = np.zeros(len(schedule))
-    for feature, values in (("flops", schedule.flops), ("bytes", schedule.bytes)):
-        if feature in fit.range:
-            smallest, largest = (max(edge, 1.0) for edge in fit.range[feature])
-            size = np.maximum(values, 1.0)
-            far = np.maximum(far, np.maximum(np.log2(size / largest), np.log2(smallest / size)))
-    return far
+def _mismatch(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) -> str:
+    """Why a fit does not describe this chip, dtype and stack; empty where it does."""
+    if (fit.chip, fit.architecture) != (chip.name, chip.architecture):
+        return f"is of {fit.chip} ({fit.architecture}), not of {chip.name} ({chip.architecture})"
+    if fit.dtype != str(precision):
+        return f"was fitted in {fit.dtype}, not in {precision}"
+    theirs = Stack.from_dict(fit.stack)
+    for name in ("mode", "threads", "layout"):
+        if getattr(theirs, name) != getattr(stack, name):
+            return f"was fitted with {name} {getattr(theirs, name)}, not {getattr(stack, name)}"
+    return ""
 
 
 def _combine(
@@ -288,10 +206,19 @@ def _combine(
 def _remarks(chip: Chip, prediction: Prediction) -> list[str]:
     """What a reader must know before trusting the number."""
     remarks = []
-    if prediction.tier == "datasheet":
+    unfitted = prediction.tiers.get("datasheet", 0.0)
+    if unfitted > 0.99:
         remarks.append(
             "tier datasheet: ceilings of the spec sheet and a launch floor, an upper bound on speed; "
             "nothing measured stands behind it"
+        )
+    elif unfitted > 0:
+        remarks.append(f"{unfitted:.1%} of the time is in layers no fit covers: plain roofline there")
+    if chip.kind == "array" and np.isinf(ceiling.on_chip_capacity(chip)):
+        remarks.append(f"{chip.name}: nobody says what fits on the chip, so bytes set no bound: moving data counts 0")
+    if chip.software and chip.software.last_cuda:
+        remarks.append(
+            f"{chip.name}: CUDA {chip.software.last_cuda} is the last to support it; newer stacks do not run"
         )
     uncovered = [layer.name for layer in prediction.layers if not layer.covered]
     if uncovered:

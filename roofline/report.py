@@ -44,11 +44,13 @@ from roofline.validate import validate
 CHIPS = (
     "gtx-980",
     "rtx-2070",
+    "rtx-2070-fe",
     "titan-x-maxwell",
     "tesla-t4",
     "tesla-v100-pcie-32gb",
     "a100-pcie-40gb",
     "h200-sxm",
+    "tesla-fsd-npu",
     "tesla-fsd",
     "inferentia",
     "nnp-t-1300",
@@ -158,8 +160,7 @@ def _sections(target: Path, chip: Chip, rows: Rows, validation: Validation) -> l
     if networks:
         found.append(
             f"Networks run for real are predicted with a mean error of {_percent(networks.mean)} "
-            f"(worst {_percent(networks.worst)}); the plain roofline is {_percent(networks.plain_median)} off "
-            "in the median."
+            f"(worst {_percent(networks.worst)}); the plain roofline is {_percent(networks.plain_mean)} off."
         )
     if operators:
         found.append(
@@ -217,7 +218,8 @@ def _dots(rows: Rows) -> tuple[Dot, ...]:
 
 def _chips(target: Path, own: Chip | None) -> list[Section]:
     """Every named chip on every built-in net, at fp32 and at the best reduced precision."""
-    chips = [*([own] if own else []), *(specs.load_chip(name) for name in CHIPS)]
+    others = [name for name in CHIPS if own is None or name != own.name]
+    chips = [*([own] if own else []), *(specs.load_chip(name) for name in others)]
     calibration = target / "calibration.yaml"
     predictions: list[Prediction] = []
     sections = []

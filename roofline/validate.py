@@ -22,7 +22,8 @@ from roofline.core.schedule import FAMILIES, Schedule
 from roofline.core.validation import Scored, Validation
 from roofline.devices import ceiling
 from roofline.errors import DataError, RooflineError
-from roofline.predict import predict, resolve_calibration, resolve_chip, time_schedule
+from roofline.predict import predict, resolve_calibration, resolve_chip
+from roofline.timing import time_schedule
 
 
 def validate(
@@ -51,13 +52,11 @@ def validate(
     for (name, dtype), rows in _by_chip(measurements).items():
         try:
             chip = (chips or {}).get(name) or resolve_chip(name)
-            fitted = resolve_calibration(chip, parse_precision(dtype), calibration)
+            fitted = resolve_calibration(chip, parse_precision(dtype), calibration, rows[0].stack)
         except RooflineError as error:
-            skipped[str(error)] = len(rows)
+            skipped[str(error)] = skipped.get(str(error), 0) + len(rows)
             continue
         if fitted is not None:
-            if fitted.chip != chip.name and isinstance(calibration, Calibration):
-                raise DataError(f"the calibration is of {fitted.chip}, these rows are of {chip.name}")
             used = fitted.file or used
         own = fitted is not None and bool(sha256) and fitted.data.get("sha256") == sha256
         scored += _operators([m for m in rows if m.kind == "operator"], chip, fitted, own, skipped)

@@ -21,6 +21,7 @@ ROWS = (
     ("errors", "units"),
     ("core",),
     ("specs", "operators", "devices"),
+    ("timing",),
     ("predict", "frontends", "measure"),
     ("calibrate", "fitting", "validate", "compare", "explain", "anatomy", "capacity", "sweep"),
     ("render",),

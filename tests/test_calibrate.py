@@ -34,7 +34,8 @@ from roofline.devices.ceiling import light
 from roofline.devices.cpu import plan_labels
 from roofline.errors import DataError
 from roofline.measure.design import Question, design
-from roofline.predict import predict, time_schedule
+from roofline.predict import predict
+from roofline.timing import time_schedule
 
 
 @pytest.fixture(scope="module")

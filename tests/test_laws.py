@@ -30,7 +30,8 @@ from roofline.errors import Unsupported
 from roofline.measure.design import Question as Shape
 from roofline.operators import build, single
 from roofline.operators import lower as lower_workload
-from roofline.predict import predict, resolve_workload, time_schedule
+from roofline.predict import predict, resolve_workload
+from roofline.timing import time_schedule
 
 CHIPS = {name: specs.load_chip(name) for name in specs.list_chips()} | {"cpu-synthetic": chip()}
 NETS = list(specs.list_networks())

@@ -17,7 +17,8 @@ from roofline.core.network import Network
 from roofline.core.stack import Stack
 from roofline.errors import UnknownName, Unsupported, UsageError
 from roofline.operators import lower
-from roofline.predict import WIDEN_PER_OCTAVE, octaves_outside, predict, resolve_workload, time_schedule
+from roofline.predict import predict, resolve_workload
+from roofline.timing import WIDEN_PER_OCTAVE, octaves_outside, time_schedule
 
 NET = """
 title: two linear layers
@@ -138,7 +139,7 @@ def test_a_bound_workload_is_bound(net: Network) -> None:
 
 
 def test_a_calibration_of_a_cpu_says_nothing_about_a_gpu(net: Network, cpu: Synthetic) -> None:
-    with pytest.raises(Unsupported, match=r"'cpu' model of cpu-synthetic does not describe gtx-980"):
+    with pytest.raises(UsageError, match=r"is of cpu-synthetic \(synthetic\), not of gtx-980 \(maxwell\)"):
         predict("gtx-980", net, calibration=cpu.calibration)
 
 

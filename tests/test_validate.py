@@ -140,7 +140,7 @@ def test_nothing_to_score_is_an_error_that_says_why(cpu: Synthetic) -> None:
 def test_a_calibration_of_another_chip_is_refused(cpu: Synthetic) -> None:
     other = replace(cpu.chip, name="cpu-other")
     rows = [replace(cpu.rows[0], chip="cpu-other")]
-    with pytest.raises(DataError, match="of cpu-synthetic, these rows are of cpu-other"):
+    with pytest.raises(DataError, match=r"of cpu-synthetic \(synthetic\), not of cpu-other"):
         validate(rows, chips={"cpu-other": other}, calibration=cpu.calibration)
 
 

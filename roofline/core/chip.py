@@ -207,7 +207,9 @@ class Chip:
         return max(able, key=lambda engine: engine.peak(actual))
 
     def with_units(self, units: int) -> Chip:
-        """The same chip using only ``units`` units of every engine (threads on a CPU)."""
+        """A CPU using only ``units`` cores of every engine; other chips have no such choice and stay whole."""
+        if self.kind != "cpu":
+            return self
 
         def cut(engine: Engine) -> Engine:
             count = min(float(units), engine.count.value)

@@ -189,7 +189,7 @@ def _dtype(value: Any) -> str:
     problem = _dtype_problem(name)
     if problem:
         raise ValueError(f"dtype: {problem}")
-    return name
+    return str(precision(name))
 
 
 @lru_cache(maxsize=64)

@@ -32,6 +32,7 @@ class Score:
     coverage: float
     width: float
     plain_median: float
+    plain_mean: float
 
     def to_dict(self) -> dict[str, Any]:
         renamed = {"coverage": "interval_coverage", "width": "interval_width"}
@@ -151,6 +152,7 @@ def score(rows: Sequence[Scored]) -> Score:
         coverage=float(((measured >= low) & (measured <= high)).mean()),
         width=_median((high / np.maximum(low, 1e-300))[np.isfinite(high) & np.isfinite(low)]),
         plain_median=float(np.median(np.abs(plain / measured - 1.0))),
+        plain_mean=float(np.mean(np.abs(plain / measured - 1.0))),
     )
 
 

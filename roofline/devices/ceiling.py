@@ -61,8 +61,10 @@ def engine_and_rate(
     return best
 
 
-def ceiling_times(schedule: Schedule, chip: Chip) -> Times:
+def ceiling_times(schedule: Schedule, chip: Chip, *, pieces: int = 1) -> Times:
     """The plain roofline of every kernel: seconds of each engine, of DRAM and of the launch.
+
+    pieces : samples a batch can be worked through by, one after the other (see :func:`dram_bytes`).
 
     Raises
     ------
@@ -75,7 +77,7 @@ def ceiling_times(schedule: Schedule, chip: Chip) -> Times:
             f"measure it ('roofline specs detect --measure') or write it into the spec"
         )
     resources, compute = _compute(schedule, chip, "boost")
-    outside = dram_bytes(schedule, chip)
+    outside = dram_bytes(schedule, chip, pieces)
     resources[chip.dram.name] = outside / bandwidth
     memory = resources[chip.dram.name]
     inside = largest_on_chip(chip)
@@ -89,21 +91,22 @@ def ceiling_times(schedule: Schedule, chip: Chip) -> Times:
     return Times(resources, total, FORMULA)
 
 
-def dram_bytes(schedule: Schedule, chip: Chip) -> Floats:
+def dram_bytes(schedule: Schedule, chip: Chip, pieces: int = 1) -> Floats:
     """Bytes each kernel moves to and from DRAM at least.
 
-    All of its operands, except on arrays with memory of their own that software fills: there
-    activations stay on the chip where they fit (or where nobody says how much fits), and weights too
-    where all of them fit beside the largest activations. Otherwise a bound would not be one: an NNP-I
-    runs ResNet-50 six times faster than its DRAM could deliver every activation.
+    All of its operands, except on arrays with memory of their own that software fills. There a batch is
+    worked through in ``pieces``, activations stay on the chip where those of one piece fit (or where
+    nobody says how much fits), and weights too where all of them fit beside the largest activations.
+    Otherwise a bound would not be one: an NNP-I runs ResNet-50 six times faster than its DRAM could
+    deliver every activation.
     """
     if chip.kind != "array":
         return schedule.bytes
     room = on_chip_capacity(chip)
     activations = schedule.reads + schedule.writes
-    largest = float(activations.max(initial=0.0))
+    largest = float(activations.max(initial=0.0)) / pieces
     weights = schedule.weights if schedule.weights.sum() + min(largest, room) > room else np.zeros(len(schedule))
-    return np.where(activations <= room, 0.0, activations) + weights
+    return np.where(activations / pieces <= room, 0.0, activations) + weights
 
 
 def on_chip_capacity(chip: Chip) -> float:
@@ -120,7 +123,7 @@ def largest_on_chip(chip: Chip) -> MemoryLevel | None:
     return max(known, key=lambda level: level.capacity.value if level.capacity else 0.0)
 
 
-def light(schedule: Schedule, chip: Chip) -> Floats:
+def light(schedule: Schedule, chip: Chip, *, pieces: int = 1) -> Floats:
     """Seconds no kernel can beat: operations at the top clock, bytes at the nearest level that holds them.
 
     A level of unknown bandwidth sets no bound.
@@ -134,7 +137,8 @@ def light(schedule: Schedule, chip: Chip) -> Floats:
         last = level is chip.dram
         if level.capacity is None and not last:
             continue
-        holds = pending if last else pending & (schedule.bytes <= level.capacity.value)  # type: ignore[union-attr]
+        held = schedule.bytes / (pieces if chip.kind == "array" else 1)
+        holds = pending if last else pending & (held <= level.capacity.value)  # type: ignore[union-attr]
         if level.total_bandwidth is not None:
             # ports that read and write at once are already added up
             memory[holds] = schedule.bytes[holds] / level.total_bandwidth

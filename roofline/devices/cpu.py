@@ -224,8 +224,8 @@ def plan_labels(schedule: Schedule, stack: Stack = Stack()) -> list[str]:  # noq
 def recent_bytes(schedule: Schedule) -> Floats:
     """Bytes of activations that pass through the caches while the buffer of an output waits to be reused.
 
-    In a network a fresh output lands in memory that was freed a few kernels ago: what the last
-    :data:`OUTPUT_BUFFERS` kernels read and wrote has pushed it that far out.
+    In a network a fresh output lands in memory that was freed a few kernels ago: what this kernel and the
+    :data:`OUTPUT_BUFFERS` before it read and wrote has pushed it that far out.
     """
     moved = np.concatenate([np.zeros(int(OUTPUT_BUFFERS)), schedule.reads + schedule.writes])
     window = np.convolve(moved, np.ones(int(OUTPUT_BUFFERS) + 1), mode="valid")
@@ -267,7 +267,7 @@ def plan_times(
 
     channels = np.where(kernels.batch > 1, kernels.batch, kernels.k / kernels.taps)
     unaligned = channels % BLOCK != 0
-    thin = channels <= 4
+    thin = (kernels.batch == 1) & (channels <= 4)
 
     compute = plan.work(kernels) / value("rate", np.inf)
     compute = compute * (1.0 + value("sat_k", 0.0) / np.maximum(kernels.k, 1))

@@ -7,6 +7,7 @@ campaign that was killed goes on where it stopped.
 
 from __future__ import annotations
 
+import itertools
 import random
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from roofline.core.measurement import Measurement
+from roofline.core.measurement import SCHEMA, Measurement
 from roofline.core.stack import Stack
 from roofline.errors import RooflineError
 from roofline.measure import networks
@@ -23,7 +24,7 @@ from roofline.measure.design import Question, design, ladder
 from roofline.measure.environment import capture
 from roofline.measure.run import Pool, build_calls, import_torch
 from roofline.measure.store import Store
-from roofline.measure.timer_cpu import Burst, burst_cold
+from roofline.measure.timer_cpu import Burst, burst_cold, burst_warm
 
 Progress = Callable[[int, int, str], None]
 
@@ -31,7 +32,9 @@ POOL_BYTES = 2**27
 """Weights are cut from this much memory in turn: several times a last-level cache."""
 FLUSH_BYTES = 2**22
 """Read between two cold samples: more than a private cache holds."""
-BURST_S = 0.012
+BURST_S, WARM_S = 0.012, 0.003
+CUDA_CALLS = 8
+"""Calls with different weights that a CUDA sample takes in turn."""
 NETWORK_S = 0.8
 PROVENANCE = "measured here with roofline's campaign"
 
@@ -77,16 +80,21 @@ def run_campaign(
     plan = plan or Plan()
     torch = import_torch()
     torch.set_num_threads(threads)
+    # fp32 means fp32: TF32 convolutions are on by default on cards that have them
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     stack = Stack(version=torch.__version__.split("+")[0], threads=threads)
     with Store(path) as store, torch.inference_mode():
         pinned = pin_allocator() if device == "cpu" else False
         environment = store.append_environment(capture(device) | {"allocator_pinned": pinned})
         bench = _bench(device, dtype)
-        jobs = [*_operator_jobs(plan, chip, dtype, stack), *_network_jobs(plan, chip, dtype, stack)]
-        total = len(jobs) * plan.rounds
+        cold = list(_operator_jobs(plan, chip, dtype, stack))
+        repeated = [*cold, *_network_jobs(plan, chip, dtype, stack)]
+        warm = [replace(row, cache="warm") for row in cold] if device == "cpu" else []
+        jobs = [*repeated, *warm]
+        total = len(repeated) * plan.rounds + len(warm)
         done, count = store.done, 0
         for number in range(plan.rounds):
-            order = list(jobs)
+            order = [*repeated, *(warm if number == 0 else ())]
             random.Random(f"{plan.seed}/{number}/{len(done)}").shuffle(order)
             for row in order:
                 count += 1
@@ -96,8 +104,12 @@ def run_campaign(
                     progress(count, total, row.label)
                 try:
                     burst = bench(row)
-                except RooflineError as error:  # out of memory, or an operator this torch lacks: say so, go on
-                    store.append({"record": "skipped", "key": row.key, "label": row.label, "why": str(error)})
+                except (RooflineError, RuntimeError) as error:
+                    # out of memory, or an operator this torch lacks: said in the file, and on it goes
+                    why = (str(error).splitlines() or [type(error).__name__])[0]
+                    store.append(
+                        {"record": "skipped", "schema": SCHEMA, "key": row.key, "label": row.label, "why": why}
+                    )
                     continue
                 store.append_sample(
                     row.key,
@@ -164,6 +176,8 @@ def _bench(device: str, dtype: str) -> Callable[[Measurement], Burst]:
 
     def on_cpu(row: Measurement) -> Burst:
         if row.kind == "operator":
+            if row.cache == "warm":
+                return burst_warm(calls_of(row), seconds=WARM_S)
             return burst_cold(calls_of(row), other.sum, seconds=BURST_S)
         return burst_cold(calls_of(row), lambda: None, seconds=NETWORK_S, warm_up=1)
 
@@ -171,7 +185,8 @@ def _bench(device: str, dtype: str) -> Callable[[Measurement], Burst]:
         from roofline.measure.timer_cuda import time_cuda
 
         calls = calls_of(row)
-        samples = time_cuda(lambda: next(calls)(), samples=10, flush=row.kind == "operator")
+        ready = itertools.cycle([next(calls) for _ in range(CUDA_CALLS)])  # made before the clock runs
+        samples = time_cuda(lambda: next(ready)(), samples=10, flush=row.kind == "operator")
         return Burst(tuple(samples), tuple(samples), (True,) * len(samples))
 
     return on_cuda if device == "cuda" else on_cpu

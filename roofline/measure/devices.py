@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from roofline.errors import UsageError
 from roofline.measure.run import import_torch
 
-_NOISE = {"nvidia", "geforce", "amd", "graphics", "gpu", "with", "max", "q", "design", "hbm2", "hbm3", "hbm3e"}
+_NOISE = {"nvidia", "geforce", "amd", "graphics", "gpu", "hbm2", "hbm3", "hbm3e"}
 
 
 def choose_device(wanted: str = "auto") -> str:

@@ -53,6 +53,7 @@ class Content:
     measurements: list[Measurement] = field(default_factory=list)
     environments: dict[str, Record] = field(default_factory=dict)
     samples: dict[tuple[str, int], Record] = field(default_factory=dict)
+    skipped: list[Record] = field(default_factory=list)
     strangers: dict[str, list[str]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -73,6 +74,9 @@ class Content:
                 if not isinstance(key, str) or type(number) is not int:
                     raise DataError(f"{where}: a sample needs a key (text) and a round (whole number)")
                 self.samples.setdefault((key, number), record)
+            case "skipped":
+                _check_schema(record, where)
+                self.skipped.append(record)
             case other:
                 self.strangers.setdefault(repr(other), []).append(where)
 

@@ -50,10 +50,6 @@ class Pool:
         self.position += aligned
         return self.data[start : start + size].view(*shape)
 
-    def rotation(self, shape: Sequence[int]) -> int:
-        """How many different windows of that shape one walk through the pool gives."""
-        return max(1, int(self.data.numel()) // max(1024, -(-prod(shape) // 1024) * 1024))
-
 
 def build_calls(
     op: str, attributes: Mapping[str, Any], inputs: Sequence[Sequence[int]], *, device: str, pool: Pool

@@ -17,12 +17,14 @@ from typing import Any
 try:
     import resource
 
-    def _switches() -> int:
-        return resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
+    _THREAD: int | None = resource.RUSAGE_THREAD
 except (ImportError, AttributeError):  # not Linux: no sample can be told to be clean
+    _THREAD = None
 
-    def _switches() -> int:
-        return 0
+
+def _switches() -> int:
+    """How often the kernel took this thread off its processor; 0 where it does not tell."""
+    return 0 if _THREAD is None else resource.getrusage(_THREAD).ru_nivcsw
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,6 @@ class Burst:
     seconds: tuple[float, ...]
     cpu_seconds: tuple[float, ...]
     clean: tuple[bool, ...]
-
-    @property
-    def best(self) -> float:
-        """Minimum of the clean samples, else the minimum thread CPU time."""
-        kept = self._kept()
-        return min(kept) if kept else min(self.cpu_seconds)
 
     @property
     def typical(self) -> float:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roofline.core.dtype import precision
 from roofline.core.measurement import Measurement
 from roofline.core.stack import Stack
 from roofline.errors import DataError
@@ -65,8 +66,8 @@ networks = st.builds(
 @given(st.one_of(operators, networks))
 def test_a_row_survives_json(row: Measurement) -> None:
     back = Measurement.from_dict(json.loads(json.dumps(row.to_dict())))
-    assert back == row
-    assert back.key == row.key
+    assert back == replace(row, dtype=str(precision(row.dtype)))  # float16 and fp16 are one
+    assert Measurement.from_dict(back.to_dict()) == back
 
 
 LINEAR = Measurement(

@@ -1,0 +1,132 @@
+"""How long does every kernel of a schedule take, how sure is that, and what bounds it?
+
+Calibrated where a fit covers the kernel, the plain roofline elsewhere; never faster than light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roofline import specs
+from roofline.core.calibration import Calibration, FamilyFit
+from roofline.core.chip import Chip
+from roofline.core.prediction import Tier
+from roofline.core.schedule import Schedule
+from roofline.core.stack import Stack
+from roofline.devices import ceiling, cpu
+from roofline.errors import Unsupported
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Every kernel of a schedule, timed: seconds (low, middle, high), resources, tier and its source.
+
+    ``light`` is what no kernel can beat; ``total`` is never below it. ``octaves`` says how far outside
+    the fitted shapes a kernel lies.
+    """
+
+    schedule: Schedule
+    total: Floats
+    low: Floats
+    high: Floats
+    resources: Mapping[str, Floats]
+    bound: list[str]
+    tiers: list[Tier]
+    light: Floats
+    ceiling: Floats
+    octaves: Floats
+
+
+def time_schedule(
+    schedule: Schedule,
+    chip: Chip,
+    *,
+    stack: Stack | None = None,
+    calibration: Calibration | None = None,
+    network: bool = False,
+    pieces: int = 1,
+) -> Timing:
+    """Time every kernel: calibrated where a fit covers it, the plain roofline elsewhere, never below light.
+
+    network : the kernels run one after the other. pieces : samples a batch may be worked through by.
+    """
+    stack = stack or Stack()
+    part = chip.with_units(stack.threads)
+    plain = ceiling.ceiling_times(schedule, part, pieces=pieces)
+    light = ceiling.light(schedule, part, pieces=pieces)
+    tiers: list[Tier] = ["datasheet"] * len(schedule)
+    total, resources, bound = plain.total, dict(plain.resources), plain.bound()
+    low, high = _datasheet_range(schedule, part, total)
+    octaves = np.zeros(len(schedule))
+    if calibration is not None:
+        if calibration.model != "cpu" or chip.kind != "cpu":
+            raise Unsupported(
+                f"a calibration of the {calibration.model!r} model of {calibration.chip} "
+                f"does not describe {chip.name}, a {chip.kind}"
+            )
+        parameters = {name: fit.parameters for name, fit in calibration.families.items()}
+        fitted = cpu.cpu_times(schedule, parameters, cpu.Ceilings(**calibration.ceilings), stack, network=network)
+        known = ~np.isnan(fitted.total)
+        total = np.where(known, fitted.total, total)
+        resources = {name: np.where(known, 0.0, values) for name, values in resources.items()}
+        resources |= {name: np.where(known, values, 0.0) for name, values in fitted.resources.items()}
+        fitted_bound = fitted.bound()
+        bound = [new if ok else old for new, old, ok in zip(fitted_bound, bound, known, strict=True)]
+        tiers = ["calibrated" if ok else "datasheet" for ok in known]
+        names = np.array(cpu.plan_labels(schedule, stack))
+        for name, fit in calibration.families.items():
+            mine = known & (names == name)
+            low[mine], high[mine] = total[mine] / SPARSE_FACTOR, total[mine] * SPARSE_FACTOR
+            if not mine.any():
+                continue
+            part_of = schedule.select(mine)
+            octaves[mine] = octaves_outside(part_of, fit)
+            if fit.spread is not None:
+                factors = fit.spread.interval(cpu.difficulty(part_of, total[mine]))
+                wider = 1.0 + WIDEN_PER_OCTAVE * octaves[mine]
+                low[mine], high[mine] = (
+                    total[mine] * np.minimum(factors[0], 1.0) ** wider,
+                    total[mine] * factors[1] ** wider,
+                )
+    total = np.maximum(total, light)
+    low, high = np.clip(low, light, total), np.maximum(high, total)
+    return Timing(schedule, total, low, high, resources, bound, tiers, light, plain.total, octaves)
+
+
+SPARSE_FACTOR = 2.0
+"""Either way around a fit that had too few rows to tell how far it is off: a guess."""
+
+UNKNOWN_RANGE = (1.0, 7.0)
+"""Range of an uncalibrated time around the plain roofline where no measured rows tell: a guess."""
+
+
+def _datasheet_range(schedule: Schedule, chip: Chip, total: Floats) -> tuple[Floats, Floats]:
+    """Where measured kernels lie above the plain roofline: by family on GPUs, a wide guess elsewhere."""
+    low, high = total * UNKNOWN_RANGE[0], total * UNKNOWN_RANGE[1]
+    if chip.kind == "gpu":
+        for family, fit in specs.load_datasheet_spread().families.items():
+            mine = schedule.in_family(family)
+            low[mine] = total[mine] * np.exp(fit.quantiles["0.05"])
+            high[mine] = total[mine] * np.exp(fit.quantiles["0.95"])
+    return low, high
+
+
+WIDEN_PER_OCTAVE = 0.5
+"""An interval grows by this share of its (logarithmic) width per octave outside the fitted shapes."""
+
+
+def octaves_outside(schedule: Schedule, fit: FamilyFit) -> Floats:
+    """How many doublings a kernel's operations or bytes lie outside the range of a fit; 0 inside."""
+    far = np.zeros(len(schedule))
+    for feature, values in (("flops", schedule.flops), ("bytes", schedule.bytes)):
+        if feature in fit.range:
+            smallest, largest = (max(edge, 1.0) for edge in fit.range[feature])
+            size = np.maximum(values, 1.0)
+            far = np.maximum(far, np.maximum(np.log2(size / largest), np.log2(smallest / size)))
+    return far
