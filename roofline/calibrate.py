@@ -45,6 +45,7 @@ class Rows:
     """Measured operators as one schedule: kernel i took ``seconds[i]``.
 
     ``group`` is the shape group of each row, ``left_out`` counts what was not used, by reason.
+    ``questions`` is the digest of :func:`questions_of` over all rows there were.
     """
 
     measurements: tuple[Measurement, ...]
@@ -53,6 +54,7 @@ class Rows:
     group: tuple[str, ...]
     stack: Stack
     left_out: Mapping[str, int]
+    questions: str = ""
 
     def select(self, rows: NDArray[Any]) -> Rows:
         index = np.flatnonzero(rows) if rows.dtype == bool else rows
@@ -63,6 +65,7 @@ class Rows:
             tuple(self.group[i] for i in index),
             self.stack,
             self.left_out,
+            self.questions,
         )
 
     @property
@@ -117,10 +120,18 @@ def operator_rows(measurements: Sequence[Measurement], chip: Chip, *, dtype: str
         kernels += lowered
     schedule = Schedule.of(kernels)
     seconds = np.array([row.seconds for row in kept])
-    rows = Rows(tuple(kept), schedule, seconds, shape_groups(schedule), stack, left_out)
+    rows = Rows(tuple(kept), schedule, seconds, shape_groups(schedule), stack, left_out, questions_of(of_chip))
     impossible = seconds < (1.0 - LIGHT_TOLERANCE) * ceiling.light(schedule, chip.with_units(stack.threads))
     left_out["faster than light"] = int(impossible.sum())
+    if impossible.all():
+        raise DataError(f"{chip.name}: no row is left to use: {left_out}")
     return rows.select(~impossible)
+
+
+def questions_of(measurements: Sequence[Measurement]) -> str:
+    """A digest of what was asked, not of what was answered: equal for two campaigns over the same shapes."""
+    keys = sorted({m.key for m in measurements if m.kind == "operator" and m.cache != "warm"})
+    return hashlib.sha256("".join(keys).encode()).hexdigest()[:16]
 
 
 def shape_groups(schedule: Schedule) -> tuple[str, ...]:
@@ -171,7 +182,12 @@ def calibrate(rows: Rows, chip: Chip, *, data: Mapping[str, Any] | None = None) 
         stack=rows.stack.to_dict(),
         families=families,
         ceilings={"cache": ceilings.cache, "dram": ceilings.dram, "knee": ceilings.knee},
-        data={**(data or {}), "rows": len(rows.seconds), "left_out": {k: v for k, v in rows.left_out.items() if v}},
+        data={
+            **(data or {}),
+            "questions": rows.questions,
+            "rows": len(rows.seconds),
+            "left_out": {k: v for k, v in rows.left_out.items() if v},
+        },
     )
 
 

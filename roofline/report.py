@@ -26,7 +26,7 @@ from roofline.core.chip import Chip
 from roofline.core.dtype import precision
 from roofline.core.prediction import Prediction
 from roofline.core.validation import Validation
-from roofline.errors import DataError, OutputError, RooflineError
+from roofline.errors import OutputError, RooflineError
 from roofline.measure.campaign import Plan, Progress, run_campaign
 from roofline.measure.devices import choose_device, cuda_title, match_chip
 from roofline.measure.store import read_measurements
@@ -110,7 +110,7 @@ def make_report(
     chip, validation = None, None
     if measure:
         device = choose_device(device)
-        chip = _device_chip(device)
+        chip, device = _device_chip(device, say)
     target = Path(folder) if folder else Path("reports") / f"{chip.name if chip else 'chips'}-{datetime.date.today()}"
     _make(target)
     if chip is not None:
@@ -129,14 +129,17 @@ def make_report(
     return Report(target, page, chip, validation)
 
 
-def _device_chip(device: str) -> Chip:
-    if device == "cpu":
-        return specs.detect_cpu()
-    title = cuda_title()
-    name = match_chip(title, specs.list_chips())
-    if name is None:
-        raise DataError(f"no spec is certain to be {title!r}; write one (docs/extending.md) and measure with --chip")
-    return specs.load_chip(name)
+def _device_chip(device: str, say: Say) -> tuple[Chip, str]:
+    """The chip to report on and where to run: the CPU where no spec is certain to be the GPU at hand."""
+    if device == "cuda":
+        title = cuda_title()
+        name = match_chip(title, specs.list_chips())
+        if name is not None:
+            return specs.load_chip(name), device
+        say(
+            f"no spec is certain to be {title!r}: write one (docs/extending.md), then 'roofline measure CHIP'; CPU here"
+        )
+    return specs.detect_cpu(), "cpu"
 
 
 def _measured(path: Path, target: Path, chip: Chip) -> tuple[Chip, Validation, list[Section]]:
@@ -172,8 +175,14 @@ def _sections(target: Path, chip: Chip, rows: Rows, validation: Validation) -> l
         index, predicted = extrapolate(rows)
         error = float(np.nanmedian(np.abs(predicted / rows.seconds[index] - 1.0)))
         found.append(f"Fitted on the smaller shapes alone, the largest 30 % are {_percent(error)} off in the median.")
-    threads = rows.stack.threads
-    used = replace(chip.with_units(threads), title=f"{chip.title.split(',')[0]}, {threads} thread{'s'[: threads > 1]}")
+        network_note = "No network took part in the fit: it has seen random operator shapes only."
+        operator_note = "Every point was predicted by a fit that had not seen its shape group."
+        threads = rows.stack.threads
+        title = f"{chip.title.split(',')[0]}, {threads} thread{'s'[: threads > 1]}"
+    else:
+        network_note = operator_note = "Predicted by the plain roofline, an upper bound on speed; nothing was fitted."
+        threads, title = 1, chip.title
+    used = replace(chip.with_units(threads), title=title)
     roof = roofline_figure([Facet(used, measured=_dots(rows), dtypes=(rows.measurements[0].dtype,))])
     scatter = scatter_figure(pairs_of(validation.of_kind("operator")))
     sections = [
@@ -188,7 +197,7 @@ def _sections(target: Path, chip: Chip, rows: Rows, validation: Validation) -> l
         sections.append(
             Section(
                 "Networks: predicted against measured",
-                ("No network took part in the fit: it has seen random operator shapes only.",),
+                (network_note,),
                 _picture(figure, target / "networks.svg", "Predicted against measured seconds of networks"),
                 network_table(validation),
             )
@@ -196,7 +205,7 @@ def _sections(target: Path, chip: Chip, rows: Rows, validation: Validation) -> l
     sections += [
         Section(
             "Operators: predicted against measured",
-            ("Every point was predicted by a fit that had not seen its shape group.",),
+            (operator_note,),
             _picture(scatter, target / "operators.svg", "Predicted against measured seconds of operators"),
             score_table(validation, "operator"),
         ),
@@ -230,7 +239,8 @@ def _chips(target: Path, own: Chip | None) -> list[Section]:
             symbols = specs.load_network(net).symbols
             for chip in chips:
                 dtype = choose(chip)
-                mine = calibration if own is chip and dtype == "fp32" and calibration.exists() else "none"
+                fitted = own is chip and chip.kind == "cpu" and dtype == "fp32" and calibration.exists()
+                mine = calibration if fitted else "none"
                 try:
                     result = predict(
                         chip, net, batch=BATCH if "batch" in symbols else None, dtype=dtype, calibration=mine

@@ -2,8 +2,8 @@
 
 Any file of measurement rows is scored, by whomever it was measured: every row is predicted and set
 beside what it took, and beside the plain roofline of the same row. Where the calibration was fitted on
-this very file, its operator rows are scored by cross-validation over shape groups; networks are never
-fitted and always scored as they are.
+this very file, or on another campaign over the same shapes, its operator rows are scored by
+cross-validation over shape groups; networks are never fitted and always scored as they are.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from roofline import operators
-from roofline.calibrate import HeldOut, Rows, cross_validate, operator_rows
+from roofline.calibrate import HeldOut, Rows, cross_validate, operator_rows, questions_of
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
@@ -58,13 +58,20 @@ def validate(
             continue
         if fitted is not None:
             used = fitted.file or used
-        own = fitted is not None and bool(sha256) and fitted.data.get("sha256") == sha256
+        own = fitted is not None and _fitted_on(fitted, rows, sha256)
         scored += _operators([m for m in rows if m.kind == "operator"], chip, fitted, own, skipped)
         scored += _networks([m for m in rows if m.kind == "network"], chip, fitted, skipped)
     if not scored:
         reasons = "; ".join(f"{count} rows: {why}" for why, count in skipped.items())
         raise DataError(f"no row could be predicted ({reasons or 'no rows'})")
     return Validation(tuple(scored), skipped, used)
+
+
+def _fitted_on(fit: Calibration, rows: Sequence[Measurement], sha256: str) -> bool:
+    """Whether a fit has seen these shapes: the same file, rows marked so, or another campaign over the same."""
+    same_file = bool(sha256) and fit.data.get("sha256") == sha256
+    marked = any(row.used_for_fit for row in rows)
+    return same_file or marked or fit.data.get("questions") == questions_of(rows)
 
 
 def _by_chip(measurements: Iterable[Measurement]) -> dict[tuple[str, str], list[Measurement]]:
