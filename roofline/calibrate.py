@@ -174,6 +174,10 @@ def calibrate(rows: Rows, chip: Chip, *, data: Mapping[str, Any] | None = None) 
             p90_error=float(np.nanquantile(error, 0.9)),
             spread=residual_spread(part.schedule, held.predicted[mine], residual),
         )
+    if not families:
+        raise DataError(
+            f"{chip.name}: {len(rows.seconds)} rows are too few to fit anything; 'roofline measure --quick' makes 600"
+        )
     return Calibration(
         chip=chip.name,
         architecture=chip.architecture,

@@ -78,7 +78,7 @@ def compare(
                 first = (part, prediction)
             entry = _entry(part, name, prediction=prediction, path=_path(part, parse_precision(name)))
             entries.append(_beside(entry, part, prediction, first) if first else entry)
-    base = next((entry.samples_per_s for entry in entries if entry.samples_per_s), None)
+    base = next((entry.prediction for entry in entries if entry.prediction), None)
     if base is None:
         raise Unsupported("; ".join(dict.fromkeys(entry.refusal for entry in entries)))
     return Comparison(
@@ -102,6 +102,8 @@ def _beside(entry: Entry, chip: Chip, prediction: Prediction, first: tuple[Chip,
     wanted = parse_precision(prediction.dtype)
     compute, memory = _peak(chip, wanted) / _peak(base_chip, wanted), _bandwidth(chip) / _bandwidth(base_chip)
     same = chip is base_chip
+    if prediction.tier != base.tier:  # a fitted time over an upper bound on speed is no ratio
+        return replace(entry, rule=sqrt(compute * memory))
     return replace(
         entry,
         speedup=prediction.samples_per_s / base.samples_per_s,
@@ -110,9 +112,10 @@ def _beside(entry: Entry, chip: Chip, prediction: Prediction, first: tuple[Chip,
     )
 
 
-def _with_base(entry: Entry, base: float) -> Entry:
-    rate = entry.samples_per_s
-    return replace(entry, speedup_over_first=rate / base if rate else None)
+def _with_base(entry: Entry, base: Prediction) -> Entry:
+    new = entry.prediction
+    alike = new is not None and new.tier == base.tier
+    return replace(entry, speedup_over_first=new.samples_per_s / base.samples_per_s if new and alike else None)
 
 
 def _reasons(chip: Chip, prediction: Prediction, base_chip: Chip, base: Prediction) -> tuple[Reason, ...]:

@@ -176,10 +176,16 @@ def explain(
 
 
 def _index(work: Workload, layer: str) -> int:
-    """Number of the node of that name; of a folded name (``layer3.*.conv2``) the first."""
+    """Number of the node of that name; of a folded name (``layer3.*.conv2``) the first of the commonest shape."""
     for index, node in enumerate(work.nodes):
-        if layer in (node.name, node.template):
+        if layer == node.name:
             return index
+    folded: dict[str, list[int]] = {}
+    for index, node in enumerate(work.nodes):
+        if layer == node.template:
+            folded.setdefault(shapes_of(work, index), []).append(index)
+    if folded:
+        return max(folded.values(), key=len)[0]
     names = [node.name for node in work.nodes]
     raise UnknownName(f"layer of {work.name}", layer, names, hint="'roofline workloads show' lists them")
 

@@ -94,6 +94,8 @@ def resolve_workload(
         return workload
     network = workload if isinstance(workload, Network) else specs.load_network(workload)
     symbols = dict(bind or {})
+    if batch is not None and symbols.get("batch", batch) != batch:
+        raise UsageError(f"batch is asked to be {batch} and {symbols['batch']}; give --batch or --bind batch=N")
     if batch is not None:
         symbols["batch"] = batch
     try:
@@ -120,6 +122,8 @@ def resolve_calibration(
     if calibration == "none":
         return None
     if calibration is not None:
+        if not isinstance(calibration, Calibration) and not Path(calibration).is_file():
+            raise UsageError(f"--calibration: there is no file {calibration}; 'none' does without")
         given = calibration if isinstance(calibration, Calibration) else specs.load_calibration(calibration)
         why = _mismatch(given, chip, precision, stack)
         if why:
@@ -216,6 +220,8 @@ def _remarks(chip: Chip, prediction: Prediction) -> list[str]:
         remarks.append(f"{unfitted:.1%} of the time is in layers no fit covers: plain roofline there")
     if chip.kind == "array" and np.isinf(ceiling.on_chip_capacity(chip)):
         remarks.append(f"{chip.name}: nobody says what fits on the chip, so bytes set no bound: moving data counts 0")
+    if chip.launch is None and chip.kind != "cpu":
+        remarks.append(f"{chip.name}: no launch time is known, so small nets come out far too fast")
     if chip.software and chip.software.last_cuda:
         remarks.append(
             f"{chip.name}: CUDA {chip.software.last_cuda} is the last to support it; newer stacks do not run"

@@ -12,65 +12,31 @@ folder/*.svg             the pictures
 from __future__ import annotations
 
 import datetime
+import importlib.metadata
 import json
-from collections.abc import Callable, Sequence
+import platform
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from roofline import specs
 from roofline.calibrate import Rows, calibrate, extrapolate, machine_ceilings, operator_rows
 from roofline.core.chip import Chip
-from roofline.core.dtype import precision
-from roofline.core.prediction import Prediction
 from roofline.core.validation import Validation
-from roofline.errors import OutputError, RooflineError
 from roofline.measure.campaign import Plan, Progress, run_campaign
 from roofline.measure.devices import choose_device, cuda_title, match_chip
 from roofline.measure.store import read_measurements
-from roofline.predict import predict
-from roofline.render.charts import Speed, chips_figure, scatter_figure
+from roofline.overview import chip_sections, make_folder, picture, write
+from roofline.render.charts import scatter_figure
 from roofline.render.dots import Dot, kind_of
 from roofline.render.page import Section, render_page
 from roofline.render.roofplot import roofline_figure
 from roofline.render.roofs import Facet
 from roofline.render.scores import network_table, pairs_of, score_table, worst_table
-from roofline.render.style import figure_svg, save_figure
-from roofline.render.table import Column, Table, table
 from roofline.validate import validate
 
-CHIPS = (
-    "gtx-980",
-    "rtx-2070",
-    "rtx-2070-fe",
-    "titan-x-maxwell",
-    "tesla-t4",
-    "tesla-v100-pcie-32gb",
-    "a100-pcie-40gb",
-    "h200-sxm",
-    "tesla-fsd-npu",
-    "tesla-fsd",
-    "inferentia",
-    "nnp-t-1300",
-    "nnp-i-1000",
-)
-"""Chips of the comparison; a report adds the device it measured."""
-NETS = (
-    "resnet50",
-    "resnet18",
-    "mobilenetv2",
-    "vgg16",
-    "bert-base",
-    "gpt-small",
-    "alphago-zero-20",
-    "mlp",
-    "playground-mlp",
-)
-REDUCED = ("fp16", "bf16", "int8")
-"""Narrower than fp32; the first that a chip really has is compared."""
-BATCH = 32
 Say = Callable[[str], None]
 
 
@@ -112,7 +78,7 @@ def make_report(
         device = choose_device(device)
         chip, device = _device_chip(device, say)
     target = Path(folder) if folder else Path("reports") / f"{chip.name if chip else 'chips'}-{datetime.date.today()}"
-    _make(target)
+    make_folder(target)
     if chip is not None:
         say(f"measuring {chip.title} ({device}); rows go to {target / 'rows.jsonl'}")
         path = run_campaign(
@@ -122,11 +88,42 @@ def make_report(
         chip, validation, own = _measured(path, target, chip)
         sections += own
     say("predicting the named chips")
-    sections += _chips(target, chip)
+    sections += chip_sections(target, chip)
+    sections.append(_provenance(target, chip))
+    if chip is not None and (target / "calibration.yaml").exists():
+        say(f"use the fit: roofline predict {target / 'chip.yaml'} -w NET --calibration {target / 'calibration.yaml'}")
     page = target / "index.html"
     title = f"roofline: {chip.title}" if chip else "roofline: the named chips"
-    _write(page, render_page(title, sections))
+    write(page, render_page(title, sections))
     return Report(target, page, chip, validation)
+
+
+def _provenance(target: Path, chip: Chip | None) -> Section:
+    """When, with what and from which files this page was made."""
+    made = [f"Made on {datetime.date.today()} by roofline {_version('roofline')}, Python {platform.python_version()}."]
+    rows = target / "rows.jsonl"
+    if chip is not None and rows.exists():
+        read = read_measurements(rows)
+        for facts in read.environments.values():
+            told = {key: facts.get(key) for key in ("date", "torch", "cpu", "system", "memory") if facts.get(key)}
+            made.append(f"Measured in: {json.dumps(told, default=str)}")
+        made.append(
+            f"Every sample is in rows.jsonl (sha256 {read.sha256[:16]}...); docs/measurements.md tells the format."
+        )
+        made.append(
+            "Beside this page: chip.yaml (this device with its measured ceilings), calibration.yaml (the fit), "
+            "validation.json (row by row), predictions.json. To use the fit: "
+            "roofline predict chip.yaml -w NET --calibration calibration.yaml"
+        )
+    made.append("Figures of the named chips are in hw_specs, each with its source: roofline specs show CHIP.")
+    return Section("How this was made", tuple(made))
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
 
 
 def _device_chip(device: str, say: Say) -> tuple[Chip, str]:
@@ -151,9 +148,9 @@ def _measured(path: Path, target: Path, chip: Chip) -> tuple[Chip, Validation, l
         chip = specs.detect_cpu(machine_ceilings(rows, chip))
         fitted = calibrate(rows, chip, data={"file": path.name, "sha256": read.sha256})
         specs.save_calibration(fitted, target / "calibration.yaml")
-    _write(target / "chip.yaml", specs.dump_chip(chip))
+    write(target / "chip.yaml", specs.dump_chip(chip))
     validation = validate(read.measurements, chips={chip.name: chip}, calibration=fitted or "none", sha256=read.sha256)
-    _write(target / "validation.json", json.dumps(validation.to_dict(), indent=1))
+    write(target / "validation.json", json.dumps(validation.to_dict(), indent=1))
     return chip, validation, _sections(target, chip, rows, validation)
 
 
@@ -189,7 +186,7 @@ def _sections(target: Path, chip: Chip, rows: Rows, validation: Validation) -> l
         Section(
             "This device and its measured kernels",
             (*found, *chip.notes),
-            _picture(roof, target / "roofline.svg", f"Roofline of {chip.title} with measured kernels"),
+            picture(roof, target / "roofline.svg", f"Roofline of {chip.title} with measured kernels"),
         ),
     ]
     if networks:
@@ -198,7 +195,7 @@ def _sections(target: Path, chip: Chip, rows: Rows, validation: Validation) -> l
             Section(
                 "Networks: predicted against measured",
                 (network_note,),
-                _picture(figure, target / "networks.svg", "Predicted against measured seconds of networks"),
+                picture(figure, target / "networks.svg", "Predicted against measured seconds of networks"),
                 network_table(validation),
             )
         )
@@ -206,7 +203,7 @@ def _sections(target: Path, chip: Chip, rows: Rows, validation: Validation) -> l
         Section(
             "Operators: predicted against measured",
             (operator_note,),
-            _picture(scatter, target / "operators.svg", "Predicted against measured seconds of operators"),
+            picture(scatter, target / "operators.svg", "Predicted against measured seconds of operators"),
             score_table(validation, "operator"),
         ),
         Section("Worst rows", (), "", worst_table(validation)),
@@ -225,93 +222,5 @@ def _dots(rows: Rows) -> tuple[Dot, ...]:
     )
 
 
-def _chips(target: Path, own: Chip | None) -> list[Section]:
-    """Every named chip on every built-in net, at fp32 and at the best reduced precision."""
-    others = [name for name in CHIPS if own is None or name != own.name]
-    chips = [*([own] if own else []), *(specs.load_chip(name) for name in others)]
-    calibration = target / "calibration.yaml"
-    predictions: list[Prediction] = []
-    sections = []
-    for heading, choose in (("fp32", lambda chip: "fp32"), ("reduced precision", _reduced)):
-        panels: dict[str, list[Speed]] = {}
-        rows: list[list[Any]] = []
-        for net in NETS:
-            symbols = specs.load_network(net).symbols
-            for chip in chips:
-                dtype = choose(chip)
-                fitted = own is chip and chip.kind == "cpu" and dtype == "fp32" and calibration.exists()
-                mine = calibration if fitted else "none"
-                try:
-                    result = predict(
-                        chip, net, batch=BATCH if "batch" in symbols else None, dtype=dtype, calibration=mine
-                    )
-                except RooflineError as error:
-                    panels.setdefault(net, []).append(Speed(f"{chip.name} {dtype}", None, note="no " + dtype))
-                    rows.append([net, chip.name, dtype, None, None, None, str(error)])
-                    continue
-                predictions.append(result)
-                low, high = (result.batch / edge for edge in (result.seconds.high, result.seconds.low))
-                bound = result.tier == "datasheet"
-                panels.setdefault(net, []).append(
-                    Speed(f"{chip.name} {dtype}", result.samples_per_s, low, high, bound=bound)
-                )
-                rows.append([net, chip.name, dtype, result.samples_per_s, result.bound, result.fits, result.tier])
-        file = target / f"chips-{heading.split()[0]}.svg"
-        figure = chips_figure(panels)
-        sections.append(
-            Section(
-                f"The named chips at {heading}",
-                (
-                    f"Samples per second at batch {BATCH}. Hollow marks are the plain roofline of the spec sheet, an "
-                    "upper bound on speed; their ranges are where measured kernels of other cards lay (on GPUs), "
-                    "or a guess.",
-                ),
-                _picture(figure, file, f"Samples per second of the named chips at {heading}"),
-                _chip_table(rows, heading),
-            )
-        )
-    _write(target / "predictions.json", json.dumps([p.to_dict() for p in predictions]))
-    return sections
-
-
-def _reduced(chip: Chip) -> str:
-    """The first reduced precision the chip multiplies in; else the first it emulates."""
-    have = [str(p) for p in chip.precisions()]
-    able = [name for name in REDUCED if str(precision(name)) in have]
-    return able[0] if able else REDUCED[0]
-
-
-def _chip_table(rows: Sequence[Sequence[Any]], heading: str) -> Table:
-    columns = [
-        Column("network", "network"),
-        Column("chip", "chip"),
-        Column("dtype", "dtype"),
-        Column("samples_per_s", "samples/s", lambda x: f"{x:,.0f}" if x >= 10 else f"{x:.2g}", right=True),
-        Column("bound", "bound by"),
-        Column("fits", "fits", lambda fits: "yes" if fits else "no"),
-        Column("tier", "tier", wrap=True),
-    ]
-    return table(f"Chips on nets, {heading}, batch {BATCH}", columns, rows)
-
-
 def _percent(share: float) -> str:
     return f"{share * 100:.1f} %"
-
-
-def _picture(figure: Any, path: Path, label: str) -> str:
-    save_figure(figure, path)
-    return figure_svg(figure, label)
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make {folder}: {error.strerror or error}; choose another place with --out") from None
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another place with --out") from None

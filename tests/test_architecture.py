@@ -25,7 +25,7 @@ ROWS = (
     ("predict", "frontends", "measure"),
     ("calibrate", "fitting", "validate", "compare", "explain", "anatomy", "capacity", "sweep"),
     ("render",),
-    ("report",),
+    ("report", "overview"),
     ("cli", "__main__", "__init__"),
 )
 """A row imports rows above it; within a row too, except in the third, where nobody knows the others."""

@@ -203,7 +203,14 @@ def test_a_plan_of_few_rows_is_not_fitted(cpu: Synthetic) -> None:
     assert np.isnan(cross_validate(rows).predicted[:short]).all()
 
 
-@pytest.mark.parametrize("count", [1, 6, 7, 9])
+def test_too_few_rows_to_fit_anything_are_refused(cpu: Synthetic) -> None:
+    """An empty fit would silently replace a good one."""
+    rows = operator_rows(few(cpu, 1, "embedding", "relu", "softmax"), cpu.chip)
+    with pytest.raises(DataError, match="too few to fit anything"):
+        calibrate(rows, cpu.chip)
+
+
+@pytest.mark.parametrize("count", [9, 12])
 def test_few_rows_still_make_a_calibration_that_can_be_kept(cpu: Synthetic, count: int, tmp_path: Path) -> None:
     """A plan that can be fitted, but not with a fold held out, has no held-out errors to write."""
     rows = operator_rows(few(cpu, count, "embedding", "relu", "softmax"), cpu.chip)

@@ -55,7 +55,7 @@ def command(
     from roofline.measure.devices import choose_device
 
     device = choose_device(device)
-    name = load_chip(chip).name if chip and chip in specs.list_chips() else chip or _name(device)
+    name = _checked(chip, device) if chip else _name(device)
     plan = Plan.quick() if quick else Plan()
     plan = replace(
         plan,
@@ -73,6 +73,22 @@ def command(
         raise
     click.echo(f"'roofline calibrate {path}' fits the model to it", err=True)
     click.echo(path)
+
+
+def _checked(chip: str, device: str) -> str:
+    """The name of a chip that can be what is measured: rows must not carry another chip's name."""
+    own = specs.detect_cpu().name
+    if device == "cpu" and chip == own:
+        return own
+    part = load_chip(chip)
+    wanted = "cpu" if device == "cpu" else "gpu"
+    if part.kind != wanted:
+        raise UsageError(
+            f"{part.name} is a {part.kind}, but what is measured here is the {device}"
+            + (f" ({own})" if device == "cpu" else "")
+            + "; leave CHIP out, or choose another --device"
+        )
+    return part.name
 
 
 def _name(device: str) -> str:

@@ -26,7 +26,9 @@ def reasons(comparison: Comparison) -> list[tuple[str, str]]:
             rule = f" (rule of thumb {times(entry.rule)})" if entry.rule else ""
             told.append((f"{about} over {first}", f"{entry.reason}{rule}; computed by {entry.path}"))
         else:
-            told.append((about, f"computed by {entry.path}; no ratio, because {first} lacks {entry.dtype}"))
+            others = [e.prediction for e in comparison.predicted if e.chip == first and e.dtype == entry.dtype]
+            why = "a fitted time over an upper bound on speed is no ratio" if others else f"{first} lacks {entry.dtype}"
+            told.append((about, f"computed by {entry.path}; no ratio: {why}"))
     return told
 
 

@@ -28,20 +28,31 @@ def _cells(score: Score) -> list[float | int | None]:
     return [values[column.key] for column in _SCORES]
 
 
+def _how(validation: Validation, kind: str) -> str:
+    """What stands behind the predictions of one kind of rows."""
+    rows = validation.of_kind(kind)
+    if {row.tier for row in rows} == {"datasheet"}:
+        return "by the plain roofline of spec sheets"
+    mixed = " (rows of chips without a fit: by the plain roofline)" if "datasheet" in {r.tier for r in rows} else ""
+    if kind == "network":
+        return f"from operator measurements alone{mixed}"
+    held = {row.held_out for row in rows if row.tier != "datasheet"}
+    words = {frozenset({"shape group"}): "held out by shape group", frozenset({"other data"}): "by a fit of other data"}
+    return words.get(frozenset(held), "held out where the fit has seen their shapes") + mixed
+
+
 def score_table(validation: Validation, kind: str) -> Table:
     """Scores of operators by family, or of networks one by one, the total first."""
     if kind == "operator":
         total, groups, what = validation.operators, validation.by("operator", lambda row: row.family), "family"
-        held = {row.held_out for row in validation.of_kind("operator")}
-        how = "held out by shape group" if held == {"shape group"} else "by a calibration of other data"
-        caption = f"Operators, predicted {how}"
+        caption = f"Operators, predicted {_how(validation, kind)}"
     else:
         total, groups, what = (
             validation.networks,
             validation.by("network", lambda row: row.measurement.label),
             "network",
         )
-        caption = "Networks, predicted from operator measurements alone"
+        caption = f"Networks, predicted {_how(validation, kind)}"
     rows: list[list[object]] = [] if total is None else [["all", *_cells(total)]]
     rows += [[name, *_cells(value)] for name, value in groups.items()]
     return table(caption, [Column(what, what), *_SCORES], rows)

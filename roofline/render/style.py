@@ -74,8 +74,8 @@ def picture_format(path: str | Path) -> str:
     """
     ending = Path(path).suffix.lower().removeprefix(".")
     if ending not in FORMATS:
-        had = f"format {ending!r}" if ending else "a name without an ending"
-        raise UsageError(f"{path}: unknown picture {had}; end it in .{', .'.join(FORMATS[:-1])} or .{FORMATS[-1]}")
+        had = f"unknown picture format {ending!r}" if ending else "the name has no ending to tell the picture format"
+        raise UsageError(f"{path}: {had}; end it in .{', .'.join(FORMATS[:-1])} or .{FORMATS[-1]}")
     return ending
 
 

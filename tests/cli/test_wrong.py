@@ -54,7 +54,7 @@ def message(status: int, *arguments: str) -> str:
         (("specs", "list", "--sort", "beauty"), "bandwidth"),
         (("workloads", "show", "resnet50", "--batch", "max"), "needs a chip"),
         (("plot", "rtx-2070", "--out", "x.gif"), "png, .svg or .pdf"),
-        (("plot", "rtx-2070", "--out", "x"), "without an ending"),
+        (("plot", "rtx-2070", "--out", "x"), "no ending"),
         (("validate", "nowhere.jsonl"), "no such file"),
     ],
 )
