@@ -37,6 +37,6 @@ def test_the_page_opens_in_a_browser(tmp_path: Path) -> None:
         check=True,
     )
     assert "CONSOLE" not in done.stderr
-    assert done.stdout.count("<section") == 2
+    assert done.stdout.count("<section") == 3
     assert done.stdout.count("<svg") == 2
     assert "rtx-2070" in done.stdout
