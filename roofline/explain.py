@@ -216,7 +216,13 @@ def _account(timing: Timing, row: int, chip: Chip, fitted: Calibration | None, p
         weights=kernel.weights,
         writes=kernel.writes,
         parts=tuple(
-            Part(name, seconds, "" if fit else _division(name, seconds, chip, kernel, engine, rate))
+            Part(
+                name,
+                seconds,
+                _fitted(name, seconds, plan, timing.schedule, row, fit)
+                if fit
+                else _division(name, seconds, chip, kernel, engine, rate),
+            )
             for name, values in timing.resources.items()
             if (seconds := float(values[row])) > 0
         ),
@@ -256,6 +262,21 @@ def _division(name: str, seconds: float, chip: Chip, kernel: Kernel, engine: Eng
     if engine is not None and name == engine.name:
         return f"{format_si(kernel.flops, 'FLOP')} / {format_si(rate, 'FLOP/s')}"
     return "one launch" if name == "launch" else ""
+
+
+def _fitted(name: str, seconds: float, plan: str, schedule: Schedule, row: int, fit: FamilyFit) -> str:
+    """The numbers behind one resource of a fitted plan: work over its rate, bytes over what they get."""
+    kernel = schedule.select(np.array([row]))
+    if name == "memory":
+        return f"{format_si(float(kernel.bytes[0]), 'B')} at {format_si(float(kernel.bytes[0]) / seconds, 'B/s')}"
+    rates = [value for key, value in fit.parameters.items() if key == f"rate:{kernel.op_names[int(kernel.op[0])]}"]
+    if name != "compute" or not rates:
+        return ""
+    work, products = float(cpu.PLANS[plan].work(kernel)[0]), int(kernel.kind[0]) == KINDS.index("matmul")
+    unit = "FLOP" if products else "op"
+    factor = seconds * rates[0] / work if work else 1.0
+    shape = f" x {factor:.2f} for the shape" if abs(factor - 1) > 0.005 else ""
+    return f"{format_si(work, unit)} done / {format_si(rates[0], unit + '/s')}{shape}"
 
 
 def _peak(engine: Engine, rate: float) -> str:
