@@ -21,10 +21,10 @@ from roofline.core.calibration import Calibration, FamilyFit, Spread
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.measurement import Measurement
-from roofline.core.schedule import FAMILIES, Schedule
+from roofline.core.schedule import FAMILIES, Kernel, Schedule
 from roofline.core.stack import Stack
 from roofline.devices import ceiling, cpu
-from roofline.errors import DataError, RooflineError
+from roofline.errors import DataError, RooflineError, Unsupported
 from roofline.fitting import fit_ceilings, fit_plan
 
 Floats = NDArray[np.float64]
@@ -108,24 +108,42 @@ def operator_rows(measurements: Sequence[Measurement], chip: Chip, *, dtype: str
         if row.stack != stack:
             continue
         try:
-            work = operators.single(row.op, row.attributes, row.inputs, parse_precision(row.dtype))
-            lowered = list(operators.lower(work, stack))
-        except RooflineError:
-            left_out["unknown to the operators"] = left_out.get("unknown to the operators", 0) + 1
-            continue
-        if len(lowered) != 1:
-            left_out["several kernels"] = left_out.get("several kernels", 0) + 1
+            kernels.append(kernel_of(row))
+        except RooflineError as error:
+            left_out[str(error)] = left_out.get(str(error), 0) + 1
             continue
         kept.append(row)
-        kernels += lowered
     schedule = Schedule.of(kernels)
     seconds = np.array([row.seconds for row in kept])
-    rows = Rows(tuple(kept), schedule, seconds, shape_groups(schedule), stack, left_out, questions_of(of_chip))
+    rows = Rows(
+        tuple(kept),
+        schedule,
+        seconds,
+        shape_groups(schedule),
+        stack,
+        left_out,
+    asked = questions_of([m for m in wanted if m.stack == stack])
+        asked,
+    )
     impossible = seconds < (1.0 - LIGHT_TOLERANCE) * ceiling.light(schedule, chip.with_units(stack.threads))
     left_out["faster than light"] = int(impossible.sum())
     if impossible.all():
         raise DataError(f"{chip.name}: no row is left to use: {left_out}")
     return rows.select(~impossible)
+
+
+def kernel_of(row: Measurement) -> Kernel:
+    """The one kernel a measured operator is.
+
+    Raises
+    ------
+    RooflineError : the operators do not know it, or it launches several kernels, whose times nobody measured.
+    """
+    work = operators.single(row.op, row.attributes, row.inputs, parse_precision(row.dtype))
+    lowered = list(operators.lower(work, row.stack))
+    if len(lowered) != 1:
+        raise Unsupported("operators of several kernels")
+    return lowered[0]
 
 
 def questions_of(measurements: Sequence[Measurement]) -> str:

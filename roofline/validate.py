@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from roofline import operators
-from roofline.calibrate import HeldOut, Rows, cross_validate, operator_rows, questions_of
+from roofline.calibrate import HeldOut, Rows, cross_validate, kernel_of, operator_rows, questions_of
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.measurement import Measurement
 from roofline.core.schedule import FAMILIES, Schedule
+from roofline.core.stack import Stack
 from roofline.core.validation import Scored, Validation
 from roofline.devices import ceiling
 from roofline.errors import DataError, RooflineError
@@ -49,17 +49,17 @@ def validate(
     skipped: dict[str, int] = {}
     scored: list[Scored] = []
     used = ""
-    for (name, dtype), rows in _by_chip(measurements).items():
+    for (name, dtype, stack), rows in _by_question(measurements).items():
         try:
             chip = (chips or {}).get(name) or resolve_chip(name)
-            fitted = resolve_calibration(chip, parse_precision(dtype), calibration, rows[0].stack)
+            fitted = resolve_calibration(chip, parse_precision(dtype), calibration, stack)
         except RooflineError as error:
             skipped[str(error)] = skipped.get(str(error), 0) + len(rows)
             continue
         if fitted is not None:
             used = fitted.file or used
         own = fitted is not None and _fitted_on(fitted, rows, sha256)
-        scored += _operators([m for m in rows if m.kind == "operator"], chip, fitted, own, skipped)
+        scored += _operators([m for m in rows if m.kind == "operator"], chip, stack, fitted, own, skipped)
         scored += _networks([m for m in rows if m.kind == "network"], chip, fitted, skipped)
     if not scored:
         reasons = "; ".join(f"{count} rows: {why}" for why, count in skipped.items())
@@ -74,10 +74,11 @@ def _fitted_on(fit: Calibration, rows: Sequence[Measurement], sha256: str) -> bo
     return same_file or marked or fit.data.get("questions") == questions_of(rows)
 
 
-def _by_chip(measurements: Iterable[Measurement]) -> dict[tuple[str, str], list[Measurement]]:
-    groups: dict[tuple[str, str], list[Measurement]] = {}
+def _by_question(measurements: Iterable[Measurement]) -> dict[tuple[str, str, Stack], list[Measurement]]:
+    """Rows by what a calibration must match: chip, dtype and stack."""
+    groups: dict[tuple[str, str, Stack], list[Measurement]] = {}
     for row in measurements:
-        groups.setdefault((row.chip, row.dtype), []).append(row)
+        groups.setdefault((row.chip, row.dtype, row.stack), []).append(row)
     return groups
 
 
@@ -120,57 +121,54 @@ def _networks(
 
 
 def _operators(
-    rows: Sequence[Measurement], chip: Chip, fitted: Calibration | None, own: bool, skipped: dict[str, int]
+    rows: Sequence[Measurement],
+    chip: Chip,
+    stack: Stack,
+    fitted: Calibration | None,
+    own: bool,
+    skipped: dict[str, int],
 ) -> list[Scored]:
-    cold = [m for m in rows if m.cache != "warm"]
-    if len(cold) < len(rows):
-        why = "warm operator rows (predictions are of cold calls)"
-        skipped[why] = skipped.get(why, 0) + len(rows) - len(cold)
-    scored = []
-    for stack in dict.fromkeys(m.stack for m in cold):
-        usable, kernels = [], []
-        for row in cold:
-            if row.stack != stack:
-                continue
-            try:
-                work = operators.single(row.op, row.attributes, row.inputs, parse_precision(row.dtype))
-                lowered = list(operators.lower(work, stack))
-                for kernel in lowered:
-                    ceiling.engine_and_rate(chip, parse_precision(kernel.precision), matrix=kernel.kind == "matmul")
-            except RooflineError as error:
-                skipped[str(error)] = skipped.get(str(error), 0) + 1
-                continue
-            if len(lowered) != 1:
-                why = "operators of several kernels"
-                skipped[why] = skipped.get(why, 0) + 1
-                continue
-            usable.append(row)
-            kernels += lowered
-        if not usable:
+    def skip(why: str) -> None:
+        skipped[why] = skipped.get(why, 0) + 1
+
+    usable, kernels = [], []
+    for row in rows:
+        if row.cache == "warm":
+            skip("warm operator rows (predictions are of cold calls)")
             continue
-        schedule = Schedule.of(kernels)
-        timing = time_schedule(schedule, chip, stack=stack, calibration=fitted)
-        held = _cross_validated(usable, chip) if own else {}
-        for index, row in enumerate(usable):
-            if own and row.key not in held:
-                why = "kept out of the fit: faster than light, or too few of their kind to be held out"
-                skipped[why] = skipped.get(why, 0) + 1
-                continue
-            inside = (float(timing.total[index]), float(timing.low[index]), float(timing.high[index]))
-            middle, low, high = held.get(row.key, inside)
-            scored.append(
-                Scored(
-                    row,
-                    FAMILIES[schedule.family[index]],
-                    row.seconds,
-                    middle,
-                    low,
-                    high,
-                    float(timing.ceiling[index]),
-                    timing.tiers[index],
-                    "shape group" if own else "other data",
-                )
+        try:
+            kernel = kernel_of(row)
+            ceiling.engine_and_rate(chip, parse_precision(kernel.precision), matrix=kernel.kind == "matmul")
+        except RooflineError as error:
+            skip(str(error))
+            continue
+        usable.append(row)
+        kernels.append(kernel)
+    if not usable:
+        return []
+    schedule = Schedule.of(kernels)
+    timing = time_schedule(schedule, chip, stack=stack, calibration=fitted)
+    held = _cross_validated(usable, chip) if own else {}
+    scored = []
+    for index, row in enumerate(usable):
+        if own and row.key not in held:
+            skip("kept out of the fit: faster than light, or too few of their kind to be held out")
+            continue
+        inside = (float(timing.total[index]), float(timing.low[index]), float(timing.high[index]))
+        middle, low, high = held.get(row.key, inside)
+        scored.append(
+            Scored(
+                row,
+                FAMILIES[schedule.family[index]],
+                row.seconds,
+                middle,
+                low,
+                high,
+                float(timing.ceiling[index]),
+                timing.tiers[index],
+                "shape group" if own else "other data",
             )
+        )
     return scored
 
 

@@ -64,5 +64,4 @@ class Calibration:
     families: Mapping[str, FamilyFit]
     ceilings: Mapping[str, float]
     data: Mapping[str, Any] = field(default_factory=dict)
-    total_quantiles: Mapping[str, float] = field(default_factory=dict)
     file: str = ""

@@ -40,7 +40,6 @@ def load_calibration(path: str | Path) -> Calibration:
         families={name: _family(families, name) for name in families.each()} if families else {},
         ceilings=_numbers(root, "ceilings"),
         data=_free(root, "data"),
-        total_quantiles=_numbers(root, "total_quantiles"),
         file=document.file,
     )
     root.finish()
@@ -159,7 +158,6 @@ def _text(calibration: Calibration) -> str:
         "stack": calibration.stack,
         "data": calibration.data,
         "ceilings": calibration.ceilings,
-        "total_quantiles": calibration.total_quantiles,
         "families": {
             name: {
                 "points": fit.points,

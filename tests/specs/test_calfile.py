@@ -30,7 +30,6 @@ CALIBRATION = Calibration(
     families={"linear": FIT, "no": replace(FIT, points=0)},
     ceilings={"peak:fp32": 1.03e11, "bandwidth:DRAM": 2.6e10},
     data={"sha256": "0123456", "date": "2026-11-23", "on": "1e3", "rows": [1, 2], "note": "über: #1"},
-    total_quantiles={"0.05": -0.1, "0.95": 0.12},
 )
 
 
