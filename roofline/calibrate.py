@@ -109,22 +109,14 @@ def operator_rows(measurements: Sequence[Measurement], chip: Chip, *, dtype: str
             continue
         try:
             kernels.append(kernel_of(row))
-        except RooflineError as error:
-            left_out[str(error)] = left_out.get(str(error), 0) + 1
+        except RooflineError:
+            left_out["not one known kernel"] = left_out.get("not one known kernel", 0) + 1
             continue
         kept.append(row)
     schedule = Schedule.of(kernels)
     seconds = np.array([row.seconds for row in kept])
-    rows = Rows(
-        tuple(kept),
-        schedule,
-        seconds,
-        shape_groups(schedule),
-        stack,
-        left_out,
     asked = questions_of([m for m in wanted if m.stack == stack])
-        asked,
-    )
+    rows = Rows(tuple(kept), schedule, seconds, shape_groups(schedule), stack, left_out, asked)
     impossible = seconds < (1.0 - LIGHT_TOLERANCE) * ceiling.light(schedule, chip.with_units(stack.threads))
     left_out["faster than light"] = int(impossible.sum())
     if impossible.all():
