@@ -19,6 +19,9 @@ Ints = NDArray[np.int64]
 
 KINDS = ("matmul", "stream", "gather", "chain", "opaque")
 
+PHASES = ("forward", "backward", "optimizer")
+"""Parts of a training step; inference is all forward."""
+
 FAMILIES = (
     "linear",
     "bmm",
@@ -33,6 +36,7 @@ FAMILIES = (
     "pool",
     "embedding",
     "copy",
+    "optimizer",
     "uncovered",
 )
 """Operator families: what calibrations are fitted and scored by."""
@@ -48,7 +52,8 @@ class Kernel:
     Row-wise kernels (softmax, norms, reductions) have ``m`` rows of ``k`` elements.
 
     ``flops`` is the work executed (1 MAC = 2); ``reads``, ``weights`` and ``writes`` are compulsory
-    bytes, each counted once.
+    bytes, each counted once. ``repeats`` launches of it run one after the other (the steps of a
+    recurrence, the micro-batches of a training step); all other fields are those of one launch.
     """
 
     family: str
@@ -73,9 +78,11 @@ class Kernel:
     source: int = -1
     source2: int = -1
     target: int = -1
+    repeats: int = 1
+    phase: str = "forward"
 
 
-_CODED = {"family": FAMILIES, "kind": KINDS}
+_CODED = {"family": FAMILIES, "kind": KINDS, "phase": PHASES}
 _TEXT = ("op", "precision")
 _INTS = (
     "layer",
@@ -90,6 +97,7 @@ _INTS = (
     "source",
     "source2",
     "target",
+    "repeats",
 )
 _FLOATS = ("itemsize", "flops", "reads", "weights", "writes", "passes")
 
@@ -126,6 +134,8 @@ class Schedule:
     source: Ints
     source2: Ints
     target: Ints
+    repeats: Ints
+    phase: Ints
     op_names: tuple[str, ...] = ()
     precision_names: tuple[str, ...] = ()
 
@@ -179,8 +189,18 @@ class Schedule:
 
     @property
     def bytes(self) -> Floats:
-        """Compulsory bytes of each kernel: every operand once, the result once."""
+        """Compulsory bytes of one launch of each kernel: every operand once, the result once."""
         return self.reads + self.weights + self.writes
+
+    @property
+    def all_flops(self) -> Floats:
+        """Operations of all launches of each kernel."""
+        return self.flops * self.repeats
+
+    @property
+    def all_bytes(self) -> Floats:
+        """Compulsory bytes of all launches of each kernel."""
+        return self.bytes * self.repeats
 
     def in_family(self, *names: str) -> NDArray[np.bool_]:
         """Mask of the kernels of these families."""

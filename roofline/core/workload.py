@@ -13,11 +13,15 @@ from typing import Literal
 
 from roofline.core.dtype import DType, Precision
 
-Role = Literal["input", "weight", "activation", "state"]
+Role = Literal["input", "weight", "activation", "state", "cache"]
+"""``state`` is kept and not trained (running statistics), ``cache`` is kept between calls (keys and values)."""
 Attribute = int | bool | str | tuple[int, ...]
 
 VIEWS = frozenset({"view", "transpose", "select", "slice"})
 """Operator kinds that only look differently at the storage of their first input: no work, no bytes."""
+
+IDLE = frozenset({"dropout"})
+"""Operator kinds that are views too, unless the net is in training."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Workload:
-    """Ordered nodes over named tensors; ``precision`` is what products are computed in."""
+    """Ordered nodes over named tensors; ``precision`` is what products are computed in.
+
+    ``training`` makes layers behave as they do while training: batch statistics, dropout at work.
+    """
 
     name: str
     title: str
@@ -74,6 +81,7 @@ class Workload:
     precision: Precision
     source: str = ""
     file: str = ""
+    training: bool = False
 
     @property
     def weight_bytes(self) -> float:
@@ -124,7 +132,8 @@ class Workload:
         """Map every view and every in-place result to the tensor whose storage it shares."""
         owner: dict[str, str] = {}
         for node in self.nodes:
-            if node.op in VIEWS or node.attributes.get("inplace"):
+            idle = node.op in IDLE and not self.training
+            if node.op in VIEWS or idle or node.attributes.get("inplace"):
                 root = owner.get(node.inputs[0], node.inputs[0])
                 owner.update(dict.fromkeys(node.outputs, root))
         return owner

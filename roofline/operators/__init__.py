@@ -4,9 +4,11 @@
 workload. :data:`OPERATORS` is the whole table.
 """
 
+from roofline.operators.attributes import Attributes, Parameter
 from roofline.operators.building import build, check, single
+from roofline.operators.case import Case
 from roofline.operators.lowering import UNCOVERED, lower
-from roofline.operators.operator import Attributes, Case, Inferred, Operator, Parameter, Weight
+from roofline.operators.operator import Inferred, Operator, Weight
 from roofline.operators.table import OPERATORS, operator_named
 
 __all__ = [

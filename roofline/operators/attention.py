@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
 from roofline.errors import UsageError
-from roofline.operators.operator import Attributes, Case, Inferred, Operator, dims, flag, ranked
+from roofline.operators.attributes import Attributes, flag
+from roofline.operators.case import Case
+from roofline.operators.operator import Inferred, Operator, dims, ranked
 from roofline.operators.rowwise import SOFTMAX_FLOPS, SOFTMAX_PASSES
 
 

@@ -8,7 +8,9 @@ from math import prod
 from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
 from roofline.errors import UsageError
-from roofline.operators.operator import Attributes, Case, Inferred, Operator, Parameter, Weight, flag, ranked
+from roofline.operators.attributes import Attributes, Parameter, flag
+from roofline.operators.case import Case
+from roofline.operators.operator import Inferred, Operator, Weight, ranked
 
 
 def window(name: str, size: tuple[int, int], attributes: Attributes) -> tuple[int, int]:

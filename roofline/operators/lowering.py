@@ -8,7 +8,8 @@ from dataclasses import replace
 from roofline.core.schedule import Kernel, Schedule
 from roofline.core.stack import Stack
 from roofline.core.workload import Node, Workload
-from roofline.operators.operator import Attributes, Case
+from roofline.operators.attributes import Attributes
+from roofline.operators.case import Case
 from roofline.operators.table import operator_named
 
 UNCOVERED = "uncovered"

@@ -11,7 +11,9 @@ from math import prod
 from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
 from roofline.errors import UsageError
-from roofline.operators.operator import Attributes, Case, Inferred, Operator, Parameter, Shape, Weight, dims
+from roofline.operators.attributes import Attributes, Parameter
+from roofline.operators.case import Case
+from roofline.operators.operator import Inferred, Operator, Shape, Weight, dims
 
 
 def _embedding_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:

@@ -7,8 +7,10 @@ from math import prod
 
 from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
+from roofline.operators.attributes import Attributes, Parameter
+from roofline.operators.case import Case
 from roofline.operators.convolution import used_pixels, window
-from roofline.operators.operator import Attributes, Case, Inferred, Operator, Parameter, ranked
+from roofline.operators.operator import Inferred, Operator, ranked
 
 
 def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:

@@ -8,7 +8,9 @@ from math import prod
 from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
 from roofline.errors import UsageError
-from roofline.operators.operator import Attributes, Case, Inferred, Operator, Parameter, Weight, dims, flag
+from roofline.operators.attributes import Attributes, Parameter, flag
+from roofline.operators.case import Case, Needs, saves_inputs
+from roofline.operators.operator import Inferred, Operator, Weight, dims
 
 
 def _linear_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
@@ -25,6 +27,61 @@ def _linear_kernels(case: Case) -> list[Kernel]:
     *leading, k = case.inputs[0].shape
     m, n = prod(leading), case.attributes.whole("out")
     return [case.kernel("linear", kind="matmul", m=m, n=n, k=k, flops=2.0 * m * n * k)]
+
+
+def _linear_backward(case: Case, needs: Needs) -> list[Kernel]:
+    """dX = dY W, dW = dY^T X, db = the column sums of dY: two products as large as the forward one."""
+    x, y = case.inputs[0], case.result
+    *leading, k = x.shape
+    m, n = prod(leading), case.attributes.whole("out")
+    weight, *bias = case.weights
+    flops = 2.0 * m * n * k
+    kernels = []
+    if needs[0]:
+        kernels.append(
+            case.gradient(
+                "linear",
+                op="linear_backward_data",
+                kind="matmul",
+                m=m,
+                n=k,
+                k=n,
+                flops=flops,
+                reads=y.bytes,
+                weights=weight.bytes,
+                writes=x.bytes,
+            )
+        )
+    kernels.append(
+        case.gradient(
+            "linear",
+            op="linear_backward_weight",
+            kind="matmul",
+            m=n,
+            n=k,
+            k=m,
+            elements=weight.elements,
+            flops=flops,
+            reads=y.bytes + x.bytes,
+            writes=weight.bytes,
+        )
+    )
+    return [*kernels, *(bias_gradient(case, tensor, m) for tensor in bias if tensor.role == "weight")]
+
+
+def bias_gradient(case: Case, bias: Tensor, rows: int) -> Kernel:
+    """db: the sum of ``rows`` rows of dY, one addition per element."""
+    elements = rows * bias.elements
+    return case.gradient(
+        "reduction",
+        op="bias_backward",
+        m=bias.elements,
+        k=rows,
+        elements=elements,
+        flops=float(elements),
+        reads=case.result.bytes,
+        writes=bias.bytes,
+    )
 
 
 def _matmul_sizes(inputs: Sequence[Tensor], transpose_b: bool) -> tuple[int, int, int, int]:
@@ -54,6 +111,32 @@ def _matmul_kernels(case: Case) -> list[Kernel]:
     return [case.kernel("bmm", kind="matmul", batch=batch, m=m, n=n, k=k, flops=2.0 * batch * m * n * k)]
 
 
+def _matmul_backward(case: Case, needs: Needs) -> list[Kernel]:
+    """dA = dC B^T and dB = A^T dC, each as large as the forward product."""
+    batch, m, n, k = _matmul_sizes(case.inputs, case.attributes.flag("transpose_b"))
+    left, right, result = case.inputs[0], case.inputs[1], case.result
+    flops = 2.0 * batch * m * n * k
+    kernels = []
+    for index, (other, own, sizes) in enumerate(((right, left, (m, k, n)), (left, right, (k, n, m)))):
+        if needs[index]:
+            rows, columns, inner = sizes
+            kernels.append(
+                case.gradient(
+                    "bmm",
+                    kind="matmul",
+                    batch=batch,
+                    m=rows,
+                    n=columns,
+                    k=inner,
+                    elements=own.elements,
+                    flops=flops,
+                    reads=result.bytes + other.bytes,
+                    writes=own.bytes,
+                )
+            )
+    return kernels
+
+
 PRODUCTS = (
     Operator(
         "linear",
@@ -62,6 +145,9 @@ PRODUCTS = (
         _linear_shapes,
         _linear_kernels,
         (Parameter("out", "whole", "output features"), flag("bias", True, "adds a vector of length out")),
+        backward=_linear_backward,
+        saves=saves_inputs,
+        autocast="low",
     ),
     Operator(
         "matmul",
@@ -70,5 +156,8 @@ PRODUCTS = (
         _matmul_shapes,
         _matmul_kernels,
         (flag("transpose_b", False, "the second input is (..., n, k)"),),
+        backward=_matmul_backward,
+        saves=saves_inputs,
+        autocast="low",
     ),
 )

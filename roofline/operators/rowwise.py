@@ -11,7 +11,9 @@ from math import prod
 from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
 from roofline.errors import UsageError
-from roofline.operators.operator import Attributes, Case, Inferred, Operator, Shape, Weight, dims, ranked
+from roofline.operators.attributes import Attributes
+from roofline.operators.case import Case
+from roofline.operators.operator import Inferred, Operator, Shape, Weight, dims, ranked
 
 BATCH_NORM_FLOPS = 2.0
 """Per element at inference: scale and shift, the four vectors folded into two beforehand."""

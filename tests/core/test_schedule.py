@@ -8,13 +8,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roofline.core.schedule import FAMILIES, KINDS, Kernel, Schedule
+from roofline.core.schedule import FAMILIES, KINDS, PHASES, Kernel, Schedule
 
 count = st.integers(1, 2**40)
 amount = st.floats(0, 1e18)
 SPECIAL = {
     "family": st.sampled_from(FAMILIES),
     "kind": st.sampled_from(KINDS),
+    "phase": st.sampled_from(PHASES),
     "op": st.sampled_from(["relu", "conv2d", "aten.fft"]),
     "precision": st.sampled_from(["fp32", "fp16/fp32", "tf32/fp32"]),
     "layer": st.integers(0, 2**20),

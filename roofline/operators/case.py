@@ -1,0 +1,170 @@
+"""What may a layer look at when it becomes kernels, and what does it keep for its gradients?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from roofline.core.dtype import Precision
+from roofline.core.schedule import Kernel
+from roofline.core.stack import Stack
+from roofline.core.workload import Node, Tensor
+from roofline.operators.attributes import Attributes
+
+
+@dataclass(frozen=True)
+class Case:
+    """A node with its tensors at hand: all that lowering may look at."""
+
+    node: Node
+    inputs: tuple[Tensor, ...]
+    weights: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    attributes: Attributes
+    precision: Precision
+    stack: Stack
+    training: bool = False
+
+    @property
+    def result(self) -> Tensor:
+        """The first output."""
+        return self.outputs[0]
+
+    @property
+    def read_bytes(self) -> float:
+        """Bytes of the inputs, each once: ``a + a`` reads ``a`` once, a broadcast at its own size."""
+        return sum({tensor.name: tensor.bytes for tensor in self.inputs}.values())
+
+    @property
+    def weight_bytes(self) -> float:
+        return sum(tensor.bytes for tensor in self.weights)
+
+    @property
+    def vector_precision(self) -> Precision:
+        """What work outside of products is computed in: tf32 exists in products alone."""
+        tf32 = self.precision.compute == "tf32"
+        return Precision("fp32", self.precision.accumulate) if tf32 else self.precision
+
+    def kernel(
+        self,
+        family: str,
+        *,
+        op: str = "",
+        kind: str = "stream",
+        batch: int = 1,
+        m: int = 1,
+        n: int = 1,
+        k: int = 1,
+        taps: int = 1,
+        stride: int = 1,
+        images: int = 1,
+        elements: int | None = None,
+        flops: float = 0.0,
+        reads: float | None = None,
+        weights: float | None = None,
+        writes: float | None = None,
+        passes: float = 1.0,
+        source: int = 0,
+        source2: int | None = None,
+        target: int | None = None,
+        repeats: int = 1,
+        itemsize: float | None = None,
+    ) -> Kernel:
+        """A kernel of this case: reads all inputs and weights, writes all outputs, unless told otherwise.
+
+        ``source``, ``source2`` and ``target`` are places within the case: the inputs are numbered
+        from 0, the outputs follow, numbers beyond are temporaries of a plan of several kernels.
+        Lowering turns them into tensor numbers.
+        """
+        count = len(self.inputs)
+        return Kernel(
+            family=family,
+            op=op or self.node.op,
+            kind=kind,
+            precision=str(self.precision if kind == "matmul" else self.vector_precision),
+            batch=batch,
+            m=m,
+            n=n,
+            k=k,
+            taps=taps,
+            stride=stride,
+            images=images,
+            elements=self.result.elements if elements is None else elements,
+            itemsize=(self.outputs[0].dtype if self.outputs else self.precision.storage).bytes
+            if itemsize is None
+            else itemsize,
+            flops=flops,
+            reads=self.read_bytes if reads is None else reads,
+            weights=self.weight_bytes if weights is None else weights,
+            writes=sum(t.bytes for t in self.outputs) if writes is None else writes,
+            passes=passes,
+            source=source,
+            source2=(1 if count > 1 else -1) if source2 is None else source2,
+            target=count if target is None else target,
+            repeats=repeats,
+        )
+
+    def gradient(
+        self,
+        family: str,
+        *,
+        reads: float,
+        writes: float,
+        op: str = "",
+        elements: int | None = None,
+        **fields: Any,
+    ) -> Kernel:
+        """A kernel of the backward pass: as :meth:`kernel`, but nothing is read or written unless said.
+
+        ``op`` is ``<operator>_backward`` unless told otherwise; ``elements`` those of the first input.
+        """
+        return self.kernel(
+            family,
+            op=op or f"{self.node.op}_backward",
+            elements=self.inputs[0].elements if elements is None else elements,
+            reads=reads,
+            writes=writes,
+            **({"weights": 0.0, "source": -1, "source2": -1, "target": -1} | fields),
+        )
+
+    @property
+    def trained_bytes(self) -> float:
+        """Bytes of the weights that have gradients."""
+        return sum(tensor.bytes for tensor in self.weights if tensor.role == "weight")
+
+
+Needs = tuple[bool, ...]
+"""For each input, whether its gradient is asked for: not for images, row numbers and what comes of them."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What the forward pass keeps for the backward: inputs and outputs by place, and ``extra`` bytes beside.
+
+    ``extra`` is made for the backward alone: places of maxima, statistics of norms, masks. Weights are
+    there anyway and are not named.
+    """
+
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...] = ()
+    extra: float = 0.0
+
+
+def saves_inputs(case: Case) -> Saved:
+    """Keeps all inputs."""
+    return Saved(inputs=tuple(range(len(case.inputs))))
+
+
+def saves_output(case: Case) -> Saved:
+    """Keeps the result."""
+    return Saved(outputs=(0,))
+
+
+def saves_nothing(case: Case) -> Saved:
+    """Shapes are enough for the backward."""
+    return Saved()
+
+
+def no_kernels(case: Case, needs: Needs) -> list[Kernel]:
+    """The backward of a view is a view."""
+    return []
