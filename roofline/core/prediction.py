@@ -62,17 +62,23 @@ class LayerPrediction:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of device memory one run needs."""
+    """Bytes of device memory one run needs at its fullest moment.
+
+    weights : parameters as stored, and running statistics. cache : keys and values of earlier tokens.
+    activations : inputs, results, what is saved for the backward, and gradients of activations.
+    gradients : of parameters. optimizer : its state. workspace : temporaries of plans and optimizers.
+    """
 
     weights: float
     activations: float
     workspace: float = 0.0
     gradients: float = 0.0
     optimizer: float = 0.0
+    cache: float = 0.0
 
     @property
     def total(self) -> float:
-        return self.weights + self.activations + self.workspace + self.gradients + self.optimizer
+        return self.weights + self.activations + self.workspace + self.gradients + self.optimizer + self.cache
 
     def to_dict(self) -> dict[str, float]:
         return {
@@ -81,6 +87,7 @@ class Memory:
             "optimizer": self.optimizer,
             "activations": self.activations,
             "workspace": self.workspace,
+            "cache": self.cache,
             "total": self.total,
         }
 

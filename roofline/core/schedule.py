@@ -36,7 +36,6 @@ FAMILIES = (
     "pool",
     "embedding",
     "copy",
-    "optimizer",
     "uncovered",
 )
 """Operator families: what calibrations are fitted and scored by."""

@@ -8,7 +8,7 @@ from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
 from roofline.errors import UsageError
 from roofline.operators.attributes import Attributes, flag
-from roofline.operators.case import Case
+from roofline.operators.case import Case, Needs, Saved
 from roofline.operators.operator import Inferred, Operator, dims, ranked
 from roofline.operators.rowwise import SOFTMAX_FLOPS, SOFTMAX_PASSES
 
@@ -97,6 +97,82 @@ def _kernels(case: Case) -> list[Kernel]:
     ]
 
 
+def _saves(case: Case) -> Saved:
+    """Queries, keys and values; fused also the result and one logarithm per query, unfused the whole table."""
+    batch, heads, queries, _ = case.inputs[0].shape
+    if case.stack.fused_attention:
+        return Saved(inputs=(0, 1, 2), outputs=(0,), extra=4.0 * batch * heads * queries)
+    return Saved(inputs=(0, 1, 2), extra=_scores(case) * case.result.dtype.bytes)
+
+
+def _scores(case: Case) -> int:
+    batch, heads, queries, _ = case.inputs[0].shape
+    return batch * heads * queries * case.inputs[1].shape[2]
+
+
+def _backward(case: Case, needs: Needs) -> list[Kernel]:
+    """Fused: five products in one kernel, the first of them the scores once more (Dao et al., 2022).
+
+    Unfused: dV = P^T dO, dP = dO V^T, dS from dP and P, dQ = dS K, dK = dS^T Q.
+    """
+    query, key, value = case.inputs
+    batch, heads, queries, head_size = query.shape
+    keys = key.shape[2]
+    groups, scores = batch * heads, _scores(case)
+    product = 2.0 * scores * head_size
+    written = query.bytes + key.bytes + value.bytes
+    if case.stack.fused_attention:
+        return [
+            case.gradient(
+                "attention",
+                kind="matmul",
+                batch=groups,
+                m=queries,
+                n=keys,
+                k=head_size,
+                elements=scores,
+                flops=5 * product,
+                reads=written + 2 * query.bytes,
+                writes=written,
+            )
+        ]
+    table = scores * case.result.dtype.bytes
+
+    def bmm(m: int, n: int, k: int, reads: float, writes: float) -> Kernel:
+        return case.gradient(
+            "bmm",
+            op="matmul_backward",
+            kind="matmul",
+            batch=groups,
+            m=m,
+            n=n,
+            k=k,
+            elements=groups * m * n,
+            flops=product,
+            reads=reads,
+            writes=writes,
+        )
+
+    spread = groups * keys * head_size * value.dtype.bytes
+    return [
+        bmm(keys, head_size, queries, table + query.bytes, spread),
+        bmm(queries, keys, head_size, query.bytes + value.bytes, table),
+        case.gradient(
+            "softmax",
+            op="softmax_backward",
+            m=groups * queries,
+            k=keys,
+            elements=scores,
+            flops=SOFTMAX_FLOPS * scores,
+            reads=2 * table,
+            writes=table,
+            passes=2.0,
+        ),
+        bmm(queries, head_size, keys, table + key.bytes, query.bytes),
+        bmm(keys, head_size, queries, table + query.bytes, spread),
+    ]
+
+
 ATTENTION = (
     Operator(
         "attention",
@@ -105,5 +181,8 @@ ATTENTION = (
         _shapes,
         _kernels,
         (flag("causal", False, "a query sees no later key"),),
+        backward=_backward,
+        saves=_saves,
+        autocast="low",
     ),
 )

@@ -135,6 +135,18 @@ def _node(
     return Node(step.name, step.op, step.inputs, tuple(outputs), tuple(weights), complete, step.template)
 
 
+def node_of(
+    op: str,
+    name: str,
+    inputs: tuple[str, ...],
+    attributes: Mapping[str, object],
+    tensors: dict[str, Tensor],
+    storage: DType,
+) -> Node:
+    """One more node on tensors that exist; its weights and outputs are added to ``tensors``."""
+    return _node(operator_named(op), Step(name, name, op, inputs, {}), attributes, tensors, storage)
+
+
 class _Builder:
     """Grows nodes and tensors step by step; turns every error into one with file and line."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roofline.core.dtype import Precision
+from roofline.core.dtype import precision as parse_precision
 from roofline.core.schedule import Kernel
 from roofline.core.stack import Stack
 from roofline.core.workload import Node, Tensor
@@ -41,9 +42,11 @@ class Case:
 
     @property
     def vector_precision(self) -> Precision:
-        """What work outside of products is computed in: tf32 exists in products alone."""
-        tf32 = self.precision.compute == "tf32"
-        return Precision("fp32", self.precision.accumulate) if tf32 else self.precision
+        """What work outside of products is computed in: the format of the result; tf32 exists in products alone."""
+        stored = self.outputs[0].dtype if self.outputs else self.precision.storage
+        if stored.kind != "float" or (stored == self.precision.storage and self.precision.compute != "tf32"):
+            return self.precision
+        return parse_precision(stored.name)
 
     def kernel(
         self,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
 from roofline.errors import UsageError
 from roofline.operators.attributes import Attributes, Parameter, flag
-from roofline.operators.case import Case
+from roofline.operators.case import Case, Needs, saves_inputs
 from roofline.operators.operator import Inferred, Operator, Weight, ranked
+from roofline.operators.products import bias_gradient
 
 
 def window(name: str, size: tuple[int, int], attributes: Attributes) -> tuple[int, int]:
@@ -88,6 +90,58 @@ def _kernels(case: Case) -> list[Kernel]:
     ]
 
 
+def _backward(case: Case, needs: Needs) -> list[Kernel]:
+    """Gradients for the data (the same products with input and output channels swapped) and the weights.
+
+    Both do as many operations as the forward pass. For the data, m counts input pixels and k the taps that
+    reach one; for the weights, m = taps x in / groups, n = out / groups, k = images x output pixels.
+    """
+    (forward,) = _kernels(case)
+    x, y = case.inputs[0], case.result
+    weight, *bias = case.weights
+    pixels = x.elements // x.shape[1]
+    shared: dict[str, Any] = {
+        "taps": forward.taps,
+        "stride": forward.stride,
+        "images": forward.images,
+        "flops": forward.flops,
+    }
+    inner = forward.k // forward.taps
+    kernels = []
+    if needs[0]:
+        kernels.append(
+            case.gradient(
+                forward.family,
+                op="conv2d_backward_data",
+                kind="matmul",
+                batch=forward.batch,
+                m=pixels,
+                n=inner,
+                k=max(1, round(forward.m * forward.n * forward.taps / pixels)),
+                reads=y.bytes,
+                weights=weight.bytes,
+                writes=x.bytes,
+                **shared,
+            )
+        )
+    kernels.append(
+        case.gradient(
+            forward.family,
+            op="conv2d_backward_weight",
+            kind="matmul",
+            batch=forward.batch,
+            m=forward.k,
+            n=forward.n,
+            k=forward.m,
+            elements=weight.elements,
+            reads=forward.reads + y.bytes,
+            writes=weight.bytes,
+            **shared,
+        )
+    )
+    return [*kernels, *(bias_gradient(case, tensor, forward.m) for tensor in bias)]
+
+
 CONVOLUTION = (
     Operator(
         "conv2d",
@@ -104,5 +158,8 @@ CONVOLUTION = (
             Parameter("groups", "whole", "independent groups of channels", 1),
             flag("bias", True, "adds one number per output channel"),
         ),
+        backward=_backward,
+        saves=saves_inputs,
+        autocast="low",
     ),
 )

@@ -8,12 +8,15 @@ from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
 from roofline.errors import UsageError
 from roofline.operators.attributes import Attributes, flag
-from roofline.operators.case import Case
+from roofline.operators.case import Case, Needs, Saved, saves_inputs, saves_output
 from roofline.operators.operator import Inferred, Operator, Shape, dims
 
 UNARY_FLOPS = {
     "relu": 1.0,  # max
     "relu6": 2.0,  # max, min
+    "leaky_relu": 2.0,  # scale, max
+    "hardsigmoid": 4.0,  # add, max, min, scale
+    "hardswish": 5.0,  # hardsigmoid, multiply
     "neg": 1.0,
     "sqrt": 1.0,
     "exp": 1.0,
@@ -25,6 +28,9 @@ UNARY_FLOPS = {
 }
 """Operations per element, a square root, division or transcendental function counting as one: what
 any program must do, so that a rate made of it is never above the peak of the vector units."""
+
+KEEPS_OUTPUT = ("relu", "sqrt", "exp", "tanh", "sigmoid")
+"""Functions whose derivative is read off the result; the others keep their input."""
 
 BINARY_FLOPS = {"add": 1.0, "sub": 1.0, "mul": 1.0, "div": 1.0}
 
@@ -51,7 +57,81 @@ def _unary_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
 
 
 def _unary_kernels(case: Case) -> list[Kernel]:
-    return [case.kernel("elementwise", flops=UNARY_FLOPS[case.node.op] * case.result.elements)]
+    kernel = case.kernel("elementwise", flops=UNARY_FLOPS[case.node.op] * case.result.elements)
+    return [case.kernel("copy", op="copy", target=2), kernel] if _copies_input(case) else [kernel]
+
+
+def _copies_input(case: Case) -> bool:
+    """Whether autograd copies the input first: it needs it later, and the result overwrites it."""
+    inplace = case.training and case.attributes.flag("inplace")
+    return inplace and case.node.op not in (*KEEPS_OUTPUT, "neg")
+
+
+def _unary_saves(case: Case) -> Saved:
+    """What autograd keeps: the result where the derivative is a function of it, else the input."""
+    if case.node.op == "neg":
+        return Saved()
+    if _copies_input(case):
+        return Saved(extra=case.inputs[0].bytes)
+    return saves_output(case) if case.node.op in KEEPS_OUTPUT else saves_inputs(case)
+
+
+def _unary_backward(case: Case, needs: Needs) -> list[Kernel]:
+    """dX = dY f'(X): one kernel that reads dY and what was kept; counted like the forward plus a product."""
+    x, y = case.inputs[0], case.result
+    kept = 0.0 if case.node.op == "neg" else x.bytes
+    flops = (UNARY_FLOPS[case.node.op] + (1.0 if kept else 0.0)) * x.elements
+    return [case.gradient("elementwise", flops=flops, reads=y.bytes + kept, writes=x.bytes)]
+
+
+def _binary_saves(case: Case) -> Saved:
+    """Sums need shapes alone, products and quotients both operands."""
+    return saves_inputs(case) if case.node.op in ("mul", "div") else Saved()
+
+
+def _binary_backward(case: Case, needs: Needs) -> list[Kernel]:
+    """dA and dB: free for sums of equal shapes, a product or quotient each for the others.
+
+    A broadcast operand adds a sum of the result's gradient over what it was spread over.
+    """
+    op, result = case.node.op, case.result
+    kernels = []
+    for index, (own, other) in enumerate(zip(case.inputs, reversed(case.inputs), strict=True)):
+        if not needs[index]:
+            continue
+        second = index == 1
+        if op == "mul" or op == "div":
+            # dA = dY B or dY / B; dB = dY A, or -dY A / B^2 from the quotient in three steps
+            steps = 3 if op == "div" and second else 1
+            flops = float(steps * result.elements)
+            reads = result.bytes * (2 * steps - 1) + other.bytes
+            kernels.append(
+                case.gradient("elementwise", elements=result.elements, flops=flops, reads=reads, writes=result.bytes)
+            )
+        elif op == "sub" and second:
+            kernels.append(
+                case.gradient(
+                    "elementwise",
+                    elements=result.elements,
+                    flops=float(result.elements),
+                    reads=result.bytes,
+                    writes=result.bytes,
+                )
+            )
+        if own.elements < result.elements:
+            kernels.append(
+                case.gradient(
+                    "reduction",
+                    op="sum_backward",
+                    m=own.elements,
+                    k=result.elements // own.elements,
+                    elements=result.elements,
+                    flops=float(result.elements),
+                    reads=result.bytes,
+                    writes=own.bytes,
+                )
+            )
+    return kernels
 
 
 def _binary_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
@@ -70,11 +150,29 @@ _INPLACE = (flag("inplace", False, "the result overwrites the first input"),)
 
 ELEMENTWISE = (
     *(
-        Operator(name, f"{name} of each element", (1, 1), _unary_shapes, _unary_kernels, _INPLACE)
+        Operator(
+            name,
+            f"{name} of each element",
+            (1, 1),
+            _unary_shapes,
+            _unary_kernels,
+            _INPLACE,
+            backward=_unary_backward,
+            saves=_unary_saves,
+        )
         for name in UNARY_FLOPS
     ),
     *(
-        Operator(name, f"{name} of two tensors, broadcast", (2, 2), _binary_shapes, _binary_kernels, _INPLACE)
+        Operator(
+            name,
+            f"{name} of two tensors, broadcast",
+            (2, 2),
+            _binary_shapes,
+            _binary_kernels,
+            _INPLACE,
+            backward=_binary_backward,
+            saves=_binary_saves,
+        )
         for name in BINARY_FLOPS
     ),
 )

@@ -28,17 +28,18 @@ def lower(workload: Workload, stack: Stack = Stack()) -> Schedule:  # noqa: B008
     ------
     UnknownName : a node whose kind is neither in the table nor ``uncovered``.
     """
-    return Schedule.of(_kernels(workload, stack))
+    return Schedule.of(forward_kernels(workload, stack))
 
 
-def _kernels(workload: Workload, stack: Stack) -> Iterator[Kernel]:
+def forward_kernels(workload: Workload, stack: Stack) -> Iterator[Kernel]:
+    """As :func:`lower`, one by one."""
     owner = workload.owners()
     number = {name: index for index, name in enumerate(workload.tensors)}
     temporaries = len(number)
     for layer, node in enumerate(workload.nodes):
         named = [number[owner.get(name, name)] for name in (*node.inputs, *node.outputs)]
         used = 0
-        for kernel in _lower_node(node, workload, stack):
+        for kernel in node_kernels(case_of(node, workload, stack)):
             places = []
             for local in (kernel.source, kernel.source2, kernel.target):
                 beyond = local - len(named)
@@ -49,17 +50,19 @@ def _kernels(workload: Workload, stack: Stack) -> Iterator[Kernel]:
         temporaries += used
 
 
-def _lower_node(node: Node, workload: Workload, stack: Stack) -> list[Kernel]:
+def case_of(node: Node, workload: Workload, stack: Stack) -> Case:
+    """A node with its tensors and attributes at hand."""
     inputs, weights, outputs = (
         tuple(workload.tensors[name] for name in names) for names in (node.inputs, node.weights, node.outputs)
     )
-    if node.op == UNCOVERED:
-        case = Case(node, inputs, weights, outputs, Attributes(node.attributes), workload.precision, stack)
-        return [_opaque(case)]
-    operator = operator_named(node.op)
-    return operator.kernels(
-        Case(node, inputs, weights, outputs, operator.attributes(node.attributes), workload.precision, stack)
-    )
+    uncovered = node.op == UNCOVERED
+    attributes = Attributes(node.attributes) if uncovered else operator_named(node.op).attributes(node.attributes)
+    return Case(node, inputs, weights, outputs, attributes, workload.precision, stack, workload.training)
+
+
+def node_kernels(case: Case) -> list[Kernel]:
+    """The forward kernels of a node; ``source`` and the like number its own tensors (see :meth:`Case.kernel`)."""
+    return [_opaque(case)] if case.node.op == UNCOVERED else operator_named(case.node.op).kernels(case)
 
 
 def _opaque(case: Case) -> Kernel:

@@ -12,7 +12,7 @@ from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
 from roofline.errors import UsageError
 from roofline.operators.attributes import Attributes, Parameter
-from roofline.operators.case import Case
+from roofline.operators.case import Case, Needs, no_kernels, saves_inputs
 from roofline.operators.operator import Inferred, Operator, Shape, Weight, dims
 
 
@@ -41,12 +41,45 @@ def _embedding_kernels(case: Case) -> list[Kernel]:
     return [kernel]
 
 
+def _embedding_backward(case: Case, needs: Needs) -> list[Kernel]:
+    """A dense gradient: zeros for the whole table, then every row of dY added to its place."""
+    table, ids = case.weights[0], case.inputs[0]
+    return [
+        case.gradient(
+            "embedding",
+            kind="gather",
+            m=ids.elements,
+            n=table.shape[0],
+            k=table.shape[1],
+            elements=case.result.elements,
+            flops=float(case.result.elements),
+            reads=ids.bytes + case.result.bytes,
+            writes=table.bytes + min(case.result.bytes, table.bytes),
+        )
+    ]
+
+
+def _cut_backward(case: Case, needs: Needs) -> list[Kernel]:
+    """The gradient of a part is copied into zeros of the whole. (Cuts that share their source: see training.)"""
+    x = case.inputs[0]
+    return [case.gradient("copy", reads=case.result.bytes, writes=x.bytes + case.result.bytes)]
+
+
 def _copy_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     return Inferred((inputs[0].shape,), dtype=inputs[0].dtype)
 
 
 def _copy_kernels(case: Case) -> list[Kernel]:
     return [case.kernel("copy")]
+
+
+def _cast_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    return Inferred((inputs[0].shape,))
+
+
+def _cast_backward(case: Case, needs: Needs) -> list[Kernel]:
+    """The gradient is cast back."""
+    return [case.gradient("copy", reads=case.result.bytes, writes=case.inputs[0].bytes)]
 
 
 def _swap_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
@@ -133,10 +166,30 @@ MOVING = (
             Parameter("features", "whole", "length of a row"),
         ),
         indices=(0,),
+        backward=_embedding_backward,
+        saves=saves_inputs,
     ),
-    Operator("copy", "a contiguous copy", (1, 1), _copy_shapes, _copy_kernels),
-    Operator("transpose_copy", "(..., m, n) -> (..., n, m), copied", (1, 1), _swap_shapes, _swap_kernels),
-    Operator("concat", "joins tensors along a dimension", (1, 64), _concat_shapes, _copy_kernels, (_DIM,)),
+    Operator("copy", "a contiguous copy", (1, 1), _copy_shapes, _copy_kernels, backward=no_kernels),
+    Operator(
+        "cast",
+        "the same numbers in the storage format of the net",
+        (1, 1),
+        _cast_shapes,
+        _copy_kernels,
+        backward=_cast_backward,
+    ),
+    Operator(
+        "transpose_copy", "(..., m, n) -> (..., n, m), copied", (1, 1), _swap_shapes, _swap_kernels, backward=no_kernels
+    ),
+    Operator(
+        "concat",
+        "joins tensors along a dimension",
+        (1, 64),
+        _concat_shapes,
+        _copy_kernels,
+        (_DIM,),
+        backward=no_kernels,
+    ),
     Operator(
         "view",
         "the same elements in another shape, no copy",
@@ -144,6 +197,7 @@ MOVING = (
         _view_shapes,
         _nothing,
         (Parameter("shape", "sizes", "the new shape; one size may be -1", low=-1),),
+        backward=no_kernels,
     ),
     Operator(
         "transpose",
@@ -152,6 +206,7 @@ MOVING = (
         _transpose_shapes,
         _nothing,
         (Parameter("dims", "sizes", "the old dimensions in their new order", low=0),),
+        backward=no_kernels,
     ),
     Operator(
         "select",
@@ -160,6 +215,7 @@ MOVING = (
         _select_shapes,
         _nothing,
         (_DIM, Parameter("index", "whole", "which one (negative: from the end)", low=None)),
+        backward=_cut_backward,
     ),
     Operator(
         "slice",
@@ -168,5 +224,6 @@ MOVING = (
         _slice_shapes,
         _nothing,
         (_DIM, Parameter("start", "whole", "first index", low=0), Parameter("length", "whole", "how many")),
+        backward=_cut_backward,
     ),
 )

@@ -7,15 +7,30 @@ from math import prod
 
 from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
-from roofline.operators.attributes import Attributes, Parameter
-from roofline.operators.case import Case
+from roofline.operators.attributes import Attributes, Parameter, flag
+from roofline.operators.case import Case, Needs, Saved
 from roofline.operators.convolution import used_pixels, window
 from roofline.operators.operator import Inferred, Operator, ranked
 
 
 def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     batch, channels, *size = ranked("pooling", inputs[0], 4, layout="images (batch, channels, height, width)")
-    return Inferred(((batch, channels, *window("pooling", (size[0], size[1]), attributes)),))
+    return Inferred(((batch, channels, *_windows((size[0], size[1]), attributes)),))
+
+
+def _windows(size: tuple[int, int], attributes: Attributes) -> tuple[int, int]:
+    """How many windows fit; with ``ceil_mode`` one more where pixels are left over in which it can start."""
+    fit = window("pooling", size, attributes)
+    if not attributes.flag("ceil_mode"):
+        return fit
+    kernel, padding = attributes.pair("kernel"), attributes.pair("padding")
+    stride = attributes.pair("stride") if attributes.has("stride") else kernel
+    out = []
+    for side in (0, 1):
+        covered = (fit[side] - 1) * stride[side] + kernel[side]
+        more = covered < size[side] + 2 * padding[side] and fit[side] * stride[side] < size[side] + padding[side]
+        out.append(fit[side] + more)
+    return out[0], out[1]
 
 
 def _kernels(case: Case) -> list[Kernel]:
@@ -39,10 +54,38 @@ def _kernels(case: Case) -> list[Kernel]:
     ]
 
 
+def _saves(case: Case) -> Saved:
+    """The input; of a maximum also where it was, as a 64-bit number."""
+    return Saved(inputs=(0,), extra=8.0 * case.result.elements if case.node.op == "max_pool2d" else 0.0)
+
+
+def _backward(case: Case, needs: Needs) -> list[Kernel]:
+    """dX: zeros with dY at the maxima, or dY spread over every window."""
+    (forward,) = _kernels(case)
+    x, y = case.inputs[0], case.result
+    indices = 8.0 * y.elements if case.node.op == "max_pool2d" else 0.0
+    taps = 1 if indices else forward.taps
+    return [
+        case.gradient(
+            "pool",
+            m=forward.m,
+            n=forward.n,
+            k=forward.k,
+            taps=forward.taps,
+            stride=forward.stride,
+            elements=y.elements,
+            flops=float(y.elements * taps),
+            reads=y.bytes + indices,
+            writes=x.bytes,
+        )
+    ]
+
+
 _WINDOW = (
     Parameter("kernel", "pair", "window size"),
     Parameter("stride", "pair", "step of the window (the kernel if not given)", optional=True),
     Parameter("padding", "pair", "border on each side", 0, low=0),
+    flag("ceil_mode", False, "a last window may reach beyond the border"),
 )
 
 POOLING = (
@@ -53,6 +96,8 @@ POOLING = (
         _shapes,
         _kernels,
         _WINDOW,
+        backward=_backward,
+        saves=_saves,
     ),
     Operator(
         "avg_pool2d",
@@ -61,5 +106,7 @@ POOLING = (
         _shapes,
         _kernels,
         _WINDOW,
+        backward=_backward,
+        saves=_saves,
     ),
 )

@@ -66,7 +66,7 @@ def _linear_backward(case: Case, needs: Needs) -> list[Kernel]:
             writes=weight.bytes,
         )
     )
-    return [*kernels, *(bias_gradient(case, tensor, m) for tensor in bias if tensor.role == "weight")]
+    return [*kernels, *(bias_gradient(case, tensor, m) for tensor in bias)]
 
 
 def bias_gradient(case: Case, bias: Tensor, rows: int) -> Kernel:

@@ -12,13 +12,15 @@ from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
 from roofline.errors import UsageError
 from roofline.operators.attributes import Attributes
-from roofline.operators.case import Case
+from roofline.operators.case import Case, Needs, Saved, saves_output
 from roofline.operators.operator import Inferred, Operator, Shape, Weight, dims, ranked
 
 BATCH_NORM_FLOPS = 2.0
 """Per element at inference: scale and shift, the four vectors folded into two beforehand."""
 LAYER_NORM_FLOPS = 8.0
 """Per element: mean 1, variance 3, normalise 2, scale and shift 2."""
+NORM_BACKWARD_FLOPS = 12.0
+"""Per element: normalise 2, two sums 3, weight and bias 3, combine 4."""
 SOFTMAX_FLOPS = 5.0
 """Per element: largest 1, subtract 1, exp 1, sum 1, divide 1."""
 SOFTMAX_PASSES = 3.0
@@ -52,10 +54,46 @@ def _batch_norm_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Infe
 
 
 def _batch_norm_kernels(case: Case) -> list[Kernel]:
-    """Inference: y = x scale + shift, one row per image and channel."""
+    """Inference: y = x scale + shift, one row per image and channel. Training: statistics first, two passes."""
     shape = case.inputs[0].shape
     m, k = shape[0] * shape[1], prod(shape[2:])
+    if case.training:
+        return [case.kernel("norm", op="batch_norm_train", m=m, k=k, flops=LAYER_NORM_FLOPS * m * k, passes=2.0)]
     return [case.kernel("norm", m=m, k=k, flops=BATCH_NORM_FLOPS * m * k)]
+
+
+def _batch_norm_saves(case: Case) -> Saved:
+    """The input, and mean and deviation of every channel in fp32."""
+    return Saved(inputs=(0,), extra=8.0 * case.inputs[0].shape[1])
+
+
+def _norm_backward(case: Case, needs: Needs) -> list[Kernel]:
+    """dX, dweight and dbias: sums over x and dY first, then once more over both; two passes."""
+    x = case.inputs[0]
+    m, k = (x.shape[0] * x.shape[1], prod(x.shape[2:])) if case.node.op == "batch_norm" else _rows(x.shape)
+    flops = NORM_BACKWARD_FLOPS * m * k
+    reads, writes = x.bytes + case.result.bytes, x.bytes + case.trained_bytes
+    return [case.gradient("norm", m=m, k=k, flops=flops, reads=reads, weights=0.0, writes=writes, passes=2.0)]
+
+
+def _layer_norm_saves(case: Case) -> Saved:
+    """The input, and mean and deviation of every row in fp32."""
+    return Saved(inputs=(0,), extra=8.0 * _rows(case.inputs[0].shape)[0])
+
+
+def _softmax_backward(case: Case, needs: Needs) -> list[Kernel]:
+    """dX = Y (dY - sum(dY Y)) in each row."""
+    m, k = _rows(case.inputs[0].shape)
+    y = case.result
+    return [case.gradient("softmax", m=m, k=k, flops=4.0 * m * k, reads=2 * y.bytes, writes=y.bytes, passes=2.0)]
+
+
+def _spread_backward(case: Case, needs: Needs) -> list[Kernel]:
+    """A mean's gradient is spread over what was averaged, and divided; a sum's is a view of itself."""
+    if case.node.op == "sum":
+        return []
+    x = case.inputs[0]
+    return [case.gradient("elementwise", flops=float(x.elements), reads=case.result.bytes, writes=x.bytes)]
 
 
 def _layer_norm_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
@@ -108,16 +146,47 @@ ROWWISE = (
         (1, 1),
         _batch_norm_shapes,
         _batch_norm_kernels,
+        backward=_norm_backward,
+        saves=_batch_norm_saves,
     ),
-    Operator("layer_norm", "(..., N) -> same: normalises each row", (1, 1), _layer_norm_shapes, _layer_norm_kernels),
-    Operator("softmax", "(..., N) -> same: softmax of each row", (1, 1), _softmax_shapes, _softmax_kernels),
+    Operator(
+        "layer_norm",
+        "(..., N) -> same: normalises each row",
+        (1, 1),
+        _layer_norm_shapes,
+        _layer_norm_kernels,
+        backward=_norm_backward,
+        saves=_layer_norm_saves,
+        autocast="fp32",
+    ),
+    Operator(
+        "softmax",
+        "(..., N) -> same: softmax of each row",
+        (1, 1),
+        _softmax_shapes,
+        _softmax_kernels,
+        backward=_softmax_backward,
+        saves=saves_output,
+        autocast="fp32",
+    ),
     Operator(
         "global_avg_pool",
         "(B, C, H, W) -> (B, C, 1, 1): mean of each channel",
         (1, 1),
         _global_shapes,
         _global_kernels,
+        backward=_spread_backward,
     ),
-    Operator("mean", "(..., N) -> (...): mean of each row", (1, 1), _reduce_shapes("mean"), _reduce_kernels),
-    Operator("sum", "(..., N) -> (...): sum of each row", (1, 1), _reduce_shapes("sum"), _reduce_kernels),
+    *(
+        Operator(
+            name,
+            f"(..., N) -> (...): {name} of each row",
+            (1, 1),
+            _reduce_shapes(name),
+            _reduce_kernels,
+            backward=_spread_backward,
+            autocast="fp32" if name == "sum" else "widest",
+        )
+        for name in ("mean", "sum")
+    ),
 )

@@ -5,16 +5,34 @@ from __future__ import annotations
 from roofline.errors import UnknownName
 from roofline.operators.attention import ATTENTION
 from roofline.operators.convolution import CONVOLUTION
+from roofline.operators.dropout import DROPOUT
 from roofline.operators.elementwise import ELEMENTWISE
+from roofline.operators.localnorm import LOCAL_NORM
+from roofline.operators.losses import LOSSES
 from roofline.operators.moving import MOVING
 from roofline.operators.operator import Operator
 from roofline.operators.pooling import POOLING
 from roofline.operators.products import PRODUCTS
+from roofline.operators.resampling import RESAMPLING
 from roofline.operators.rowwise import ROWWISE
+from roofline.operators.transposed import TRANSPOSED
 
 OPERATORS: dict[str, Operator] = {
     operator.name: operator
-    for operator in (*PRODUCTS, *ATTENTION, *CONVOLUTION, *ROWWISE, *ELEMENTWISE, *POOLING, *MOVING)
+    for operator in (
+        *PRODUCTS,
+        *ATTENTION,
+        *CONVOLUTION,
+        *TRANSPOSED,
+        *ROWWISE,
+        *LOCAL_NORM,
+        *ELEMENTWISE,
+        *DROPOUT,
+        *POOLING,
+        *RESAMPLING,
+        *MOVING,
+        *LOSSES,
+    )
 }
 
 

@@ -1,0 +1,64 @@
+"""Dropout: elements set to zero at random while a net is in training, nothing at all otherwise.
+
+In inference the result is the input itself (:data:`roofline.core.workload.IDLE`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from roofline.core.schedule import Kernel
+from roofline.core.workload import Tensor
+from roofline.errors import UsageError
+from roofline.operators.attributes import Attributes, Parameter
+from roofline.operators.case import Case, Needs, Saved
+from roofline.operators.operator import Inferred, Operator
+
+DROPOUT_FLOPS = 2.0
+"""Per element: choose, scale. Drawing the random numbers is not counted."""
+MASK_BYTES = 1.0
+"""Per element: whether it was kept."""
+
+
+def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    if attributes.whole("percent") > 99:
+        raise UsageError(f"dropout: {attributes.whole('percent')} percent leaves nothing; write 1 to 99")
+    return Inferred((inputs[0].shape,), dtype=inputs[0].dtype)
+
+
+def _kernels(case: Case) -> list[Kernel]:
+    """In training one kernel draws, chooses and scales; it writes the result and the mask."""
+    if not case.training:
+        return []
+    y = case.result
+    return [case.kernel("elementwise", flops=DROPOUT_FLOPS * y.elements, writes=y.bytes + _mask(case))]
+
+
+def _saves(case: Case) -> Saved:
+    """The mask."""
+    return Saved(extra=_mask(case))
+
+
+def _backward(case: Case, needs: Needs) -> list[Kernel]:
+    """dX = dY mask / (1 - p)."""
+    x, y = case.inputs[0], case.result
+    flops = DROPOUT_FLOPS * x.elements
+    return [case.gradient("elementwise", flops=flops, reads=y.bytes + _mask(case), writes=x.bytes)]
+
+
+def _mask(case: Case) -> float:
+    return MASK_BYTES * case.result.elements
+
+
+DROPOUT = (
+    Operator(
+        "dropout",
+        "(...) -> same: in training some elements become zero, otherwise no work",
+        (1, 1),
+        _shapes,
+        _kernels,
+        (Parameter("percent", "whole", "how many of 100 elements become zero, on average", 50),),
+        backward=_backward,
+        saves=_saves,
+    ),
+)

@@ -1,0 +1,221 @@
+"""One training step: forward, loss, gradients in reverse, optimizer.
+
+As eager PyTorch does it: each operator's backward follows from its own plan (:class:`Operator.backward`),
+gradients that meet at a tensor are added, gradients are freed and set to none between steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from roofline.core.schedule import Kernel, Schedule
+from roofline.core.stack import Stack
+from roofline.core.training import Implementation, Recipe
+from roofline.core.workload import Node, Tensor, Workload
+from roofline.errors import Unsupported, UsageError
+from roofline.operators.autocast import autocast
+from roofline.operators.building import node_of
+from roofline.operators.case import Case
+from roofline.operators.lowering import UNCOVERED, case_of, forward_kernels
+from roofline.operators.optimizers import optimizer_kernels
+from roofline.operators.table import operator_named
+
+CUTS = ("slice", "select")
+"""Cuts of one tensor give their gradients back in one copy (as the pieces of ``split`` do)."""
+
+LOSS = "loss"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Nodes ``start`` to ``stop``; ``again`` says that they are computed a second time for the backward."""
+
+    start: int
+    stop: int
+    again: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """A training step of a net: its workload with loss and casts, and how it is trained.
+
+    ``workload`` is one micro-batch.
+    """
+
+    workload: Workload
+    recipe: Recipe
+    stack: Stack
+    implementation: Implementation
+    mixed: bool
+
+    @cached_property
+    def parameters(self) -> tuple[Tensor, ...]:
+        """What is trained, each once."""
+        return tuple(t for t in self.workload.tensors.values() if t.role == "weight")
+
+    @cached_property
+    def trained(self) -> frozenset[str]:
+        """Tensors that gradients flow into: weights, and all that is computed from them."""
+        names = {tensor.name for tensor in self.parameters}
+        for node in self.workload.nodes:
+            if any(name in names for name in (*node.inputs, *node.weights)):
+                names.update(node.outputs)
+        return frozenset(names)
+
+    @cached_property
+    def cuts(self) -> dict[str, list[str]]:
+        """The cuts of every tensor that is cut, in order."""
+        cuts: dict[str, list[str]] = {}
+        for node in self.workload.nodes:
+            if node.op in CUTS:
+                cuts.setdefault(node.inputs[0], []).append(node.name)
+        return cuts
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        """The net in order; with checkpointing every copy of a repeated block is one segment."""
+        nodes = self.workload.nodes
+        if not self.recipe.checkpoint:
+            return (Segment(0, len(nodes), False),)
+        found: list[Segment] = []
+        keys = [_copy_of(node) for node in nodes]
+        for index, key in enumerate(keys):
+            if found and key == keys[index - 1]:
+                found[-1] = replace(found[-1], stop=index + 1)
+            else:
+                found.append(Segment(index, index + 1, bool(key)))
+        return tuple(found)
+
+
+def training_step(workload: Workload, recipe: Recipe, stack: Stack, *, on_gpu: bool) -> Step:
+    """What one step of training a bound net is.
+
+    A net whose output is no loss gets one: cross-entropy over its last dimension (of images over the
+    channels), the mean of squares where there is but one class. 16-bit floats mean mixed precision unless
+    ``recipe.pure``.
+
+    Raises
+    ------
+    UsageError : a precision nobody trains in. Unsupported : an operator without a backward pass.
+    """
+    storage = workload.precision.storage
+    if storage.kind != "float" or storage.bits < 16:
+        raise UsageError(f"training in {workload.precision} is not modelled; use fp32, tf32, fp16 or bf16")
+    work = _with_loss(replace(workload, training=True))
+    mixed = storage.bits == 16 and not recipe.pure
+    if mixed:
+        work = autocast(work)
+    for node in work.nodes:
+        if node.op == UNCOVERED or operator_named(node.op).backward is None:
+            raise Unsupported(f"{node.name}: {node.op} has no backward pass here, so {work.name} cannot be trained")
+    default: Implementation = "foreach" if on_gpu else "loop"
+    return Step(work, recipe, stack, recipe.implementation or default, mixed)
+
+
+def lower_training(step: Step) -> Schedule:
+    """The kernels of a step in order, ``phase`` saying which part each belongs to.
+
+    ``layer`` numbers the nodes of ``step.workload``; the optimizer has the number after the last.
+    """
+    return Schedule.of(_kernels(step))
+
+
+def _kernels(step: Step) -> Iterator[Kernel]:
+    forward = list(forward_kernels(step.workload, step.stack))
+    times = step.recipe.accumulate
+    backward = list(_backward(step, forward))
+    for kernel in (*forward, *backward):
+        yield replace(kernel, repeats=kernel.repeats * times)
+    layer = len(step.workload.nodes)
+    if times > 1:
+        for tensor in step.parameters:
+            yield replace(_sum_of_gradients(tensor, layer), repeats=times - 1)
+    unscale = step.mixed and step.workload.precision.compute == "fp16"
+    yield from optimizer_kernels(step.parameters, step.recipe, step.implementation, layer=layer, unscale=unscale)
+
+
+def _backward(step: Step, forward: list[Kernel]) -> Iterator[Kernel]:
+    """Gradients of every node that gradients reach, last node first."""
+    work = step.workload
+    reached = set(work.outputs)
+    for segment in reversed(step.segments):
+        if segment.again:
+            for kernel in forward:
+                if segment.start <= kernel.layer < segment.stop:
+                    yield replace(kernel, phase="backward")
+        for index in reversed(range(segment.start, segment.stop)):
+            node = work.nodes[index]
+            if not reached.intersection(node.outputs) or not step.trained.intersection(node.outputs):
+                continue
+            case = case_of(node, work, step.stack)
+            kernels = gradient_kernels(case, step)
+            meeting = _contributions(node, step)
+            kernels += [_sum_of_gradients(work.tensors[name], index) for name in meeting if name in reached]
+            reached.update(meeting)
+            for kernel in kernels:
+                yield replace(kernel, layer=index, phase="backward")
+
+
+def gradient_kernels(case: Case, step: Step) -> list[Kernel]:
+    """The backward kernels of one node."""
+    node = case.node
+    backward = operator_named(node.op).backward
+    assert backward is not None
+    if node.op in CUTS:
+        siblings = step.cuts[node.inputs[0]]
+        if siblings[0] != node.name:  # the first cut gives back the gradients of all
+            return []
+        whole = case.inputs[0].bytes
+        parts = sum(step.workload.tensors[name].bytes for name in siblings)
+        zeros = max(0.0, whole - parts)
+        return [case.gradient("copy", op="split_backward", reads=parts, writes=parts + zeros)]
+    return backward(case, tuple(name in step.trained for name in node.inputs))
+
+
+def _contributions(node: Node, step: Step) -> list[str]:
+    """Tensors this node's backward gives a gradient to, once for every use."""
+    if node.op in CUTS and step.cuts[node.inputs[0]][0] != node.name:
+        return []
+    return [name for name in (*node.inputs, *node.weights) if name in step.trained]
+
+
+def _sum_of_gradients(tensor: Tensor, layer: int) -> Kernel:
+    """Two gradients of one tensor become one."""
+    return Kernel(
+        family="elementwise",
+        op="add_gradients",
+        layer=layer,
+        precision=tensor.dtype.name,
+        elements=tensor.elements,
+        itemsize=tensor.dtype.bytes,
+        flops=float(tensor.elements),
+        reads=2 * tensor.bytes,
+        writes=tensor.bytes,
+        phase="backward",
+    )
+
+
+def _with_loss(work: Workload) -> Workload:
+    """The net with a loss for every output that is none yet."""
+    nodes, tensors, losses = list(work.nodes), dict(work.tensors), []
+    for index, name in enumerate(work.outputs):
+        shape = tensors[name].shape
+        if shape in ((), (1,)) or tensors[name].dtype.kind != "float":
+            losses.append(name)
+            continue
+        dim = 1 if len(shape) == 4 else -1
+        op, attributes = ("cross_entropy", {"dim": dim}) if shape[dim] > 1 else ("mean_squares", {})
+        made = LOSS if index == 0 else f"{LOSS}{index + 1}"
+        nodes.append(node_of(op, made, (name,), attributes, tensors, work.precision.storage))
+        losses.append(made)
+    return replace(work, nodes=tuple(nodes), tensors=tensors, outputs=tuple(losses))
+
+
+def _copy_of(node: Node) -> str:
+    """Which copy of an outermost repeated block a node belongs to; empty for none."""
+    parts = node.template.split(".")
+    if "*" not in parts:
+        return ""
+    return ".".join(node.name.split(".")[: parts.index("*") + 1])

@@ -1,0 +1,136 @@
+"""Transposed convolution: the gradient of a convolution, used forwards to enlarge images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from roofline.core.schedule import Kernel
+from roofline.core.workload import Tensor
+from roofline.errors import UsageError
+from roofline.operators.attributes import Attributes, Parameter, flag
+from roofline.operators.case import Case, Needs, saves_inputs
+from roofline.operators.operator import Inferred, Operator, Weight, ranked
+from roofline.operators.products import bias_gradient
+
+NAME = "conv_transpose2d"
+
+
+def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    batch, channels, *size = ranked(NAME, inputs[0], 4, layout="images (batch, channels, height, width)")
+    out, groups = attributes.whole("out"), attributes.whole("groups")
+    if channels % groups or out % groups:
+        raise UsageError(f"{NAME}: {channels} input and {out} output channels do not divide into {groups} groups")
+    kernel, stride = attributes.pair("kernel"), attributes.pair("stride")
+    height, width = (_enlarged(size[side], side, attributes) for side in (0, 1))
+    if any(extra >= step for extra, step in zip(attributes.pair("output_padding"), stride, strict=True)):
+        raise UsageError(f"{NAME}: output_padding must be smaller than the stride")
+    bias = (Weight("bias", (out,)),) if attributes.flag("bias") else ()
+    return Inferred(((batch, out, height, width),), (Weight("weight", (channels, out // groups, *kernel)), *bias))
+
+
+def _enlarged(size: int, side: int, attributes: Attributes) -> int:
+    """(size - 1) stride + kernel - 2 padding + output_padding."""
+    kernel, stride, padding, extra = (
+        attributes.pair(name)[side] for name in ("kernel", "stride", "padding", "output_padding")
+    )
+    out = (size - 1) * stride + kernel - 2 * padding + extra
+    if out < 1:
+        raise UsageError(f"{NAME}: a padding of {padding} leaves nothing of {out + 2 * padding} pixels")
+    return out
+
+
+def _kernels(case: Case) -> list[Kernel]:
+    """The products of the convolution it turns round: every pixel of the *input* meets every tap.
+
+    Per group m = images x input pixels, n = out / groups, k = taps x in / groups: 2 groups m n k operations.
+    """
+    batch, channels, *pixels = case.inputs[0].shape
+    out, groups = case.attributes.whole("out"), case.attributes.whole("groups")
+    taps = prod(case.attributes.pair("kernel"))
+    m, n, k = batch * prod(pixels), out // groups, taps * channels // groups
+    family = "conv1x1" if taps == 1 and groups == 1 else "conv"
+    if groups > 1 and channels == groups:
+        family = "depthwise"
+    return [
+        case.kernel(
+            family,
+            kind="matmul",
+            batch=groups,
+            m=m,
+            n=n,
+            k=k,
+            taps=taps,
+            stride=max(case.attributes.pair("stride")),
+            images=batch,
+            flops=2.0 * groups * m * n * k,
+        )
+    ]
+
+
+def _backward(case: Case, needs: Needs) -> list[Kernel]:
+    """dX is a plain convolution of dY; dW the products of X and dY. Both as many operations as the forward."""
+    (forward,) = _kernels(case)
+    x, y = case.inputs[0], case.result
+    weight, *bias = case.weights
+    inner = forward.k // forward.taps
+    shared: dict[str, Any] = {
+        "kind": "matmul",
+        "batch": forward.batch,
+        "n": inner,
+        "taps": forward.taps,
+        "stride": forward.stride,
+        "images": forward.images,
+        "flops": forward.flops,
+    }
+    kernels = []
+    if needs[0]:
+        kernels.append(
+            case.gradient(
+                forward.family,
+                op=f"{NAME}_backward_data",
+                m=forward.m,
+                k=forward.taps * forward.n,
+                reads=y.bytes,
+                weights=weight.bytes,
+                writes=x.bytes,
+                **shared,
+            )
+        )
+    kernels.append(
+        case.gradient(
+            forward.family,
+            op=f"{NAME}_backward_weight",
+            m=forward.taps * forward.n,
+            k=forward.m,
+            elements=weight.elements,
+            reads=x.bytes + y.bytes,
+            writes=weight.bytes,
+            **shared,
+        )
+    )
+    return [*kernels, *(bias_gradient(case, tensor, y.elements // y.shape[1]) for tensor in bias)]
+
+
+TRANSPOSED = (
+    Operator(
+        NAME,
+        "(B, C, H, W) -> (B, out, H', W'): transposed convolution, larger by the stride",
+        (1, 1),
+        _shapes,
+        _kernels,
+        (
+            Parameter("out", "whole", "output channels"),
+            Parameter("kernel", "pair", "window size"),
+            Parameter("stride", "pair", "by how much it enlarges", 1),
+            Parameter("padding", "pair", "pixels cut off on each side", 0, low=0),
+            Parameter("output_padding", "pair", "pixels added at the end", 0, low=0),
+            Parameter("groups", "whole", "independent groups of channels", 1),
+            flag("bias", True, "adds one number per output channel"),
+        ),
+        backward=_backward,
+        saves=saves_inputs,
+        autocast="low",
+    ),
+)
