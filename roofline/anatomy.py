@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from roofline import operators
 from roofline.core.dtype import precision
 from roofline.core.network import Network
 from roofline.core.prediction import SCHEMA_VERSION, Memory
+from roofline.core.run import Run
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
-from roofline.predict import memory_of, resolve_workload, shapes_of
+from roofline.program import make_program, shapes_of
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,17 @@ def anatomy(
     bind: Mapping[str, int] | None = None,
     dtype: str = "fp32",
     stack: Stack | None = None,
+    run: Run | None = None,
 ) -> Anatomy:
-    """Count a net; the arguments as for :func:`roofline.predict.predict`. Views are left out."""
-    work = resolve_workload(workload, batch=batch, bind=bind, precision=precision(dtype))
-    schedule = operators.lower(work, stack or Stack())
+    """Count a net; the arguments as for :func:`roofline.predict.predict`. Views are left out.
+
+    Of a training step every layer counts forward and backward together (of one micro-batch).
+    """
+    stack, run = stack or Stack(), run or Run()
+    program = make_program(
+        workload, batch=batch, bind=bind, precision=precision(dtype), stack=stack, run=run, kind="gpu"
+    )
+    work, schedule = program.workload, program.schedule
     layers, seen = [], set[str]()
     for index, node in enumerate(work.nodes):
         rows = np.flatnonzero(schedule.layer == index)
@@ -85,9 +92,9 @@ def anatomy(
                 op=node.op,
                 shapes=shapes_of(work, index),
                 parameters=sum(work.tensors[name].elements for name in own),
-                flops=float(schedule.flops[rows].sum()),
-                bytes=float(schedule.bytes[rows].sum()),
-                kernels=len(rows),
+                flops=float(schedule.all_flops[rows].sum()),
+                bytes=float(schedule.all_bytes[rows].sum()),
+                kernels=int(schedule.repeats[rows].sum()),
             )
         )
     return Anatomy(
@@ -99,6 +106,6 @@ def anatomy(
         dtype=str(work.precision),
         batch=work.samples,
         parameters=work.parameters,
-        memory=memory_of(work),
+        memory=program.memory,
         layers=tuple(layers),
     )

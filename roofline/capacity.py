@@ -9,8 +9,11 @@ from roofline import specs
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision
 from roofline.core.network import Network
+from roofline.core.run import Run
+from roofline.core.stack import Stack
 from roofline.errors import UsageError
-from roofline.predict import memory_of, resolve_chip, resolve_workload
+from roofline.predict import resolve_chip
+from roofline.program import peak_memory, with_tf32
 
 LARGEST = 2**40
 """Where the search gives up: a net whose memory hardly grows with its batch."""
@@ -22,8 +25,12 @@ def largest_batch(
     *,
     bind: Mapping[str, int] | None = None,
     dtype: str = "fp32",
+    stack: Stack | None = None,
+    run: Run | None = None,
 ) -> int:
-    """The largest batch whose weights and activations fit; 0 where not even one sample does.
+    """The largest batch that fits, of inference or of a training step; 0 where not even the smallest does.
+
+    With micro-batches the batch is a multiple of their number.
 
     Memory grows with the batch, almost on a line: a line through two batches gives a guess, steps that
     double away from it and bisection make it exact.
@@ -36,12 +43,15 @@ def largest_batch(
     network = workload if isinstance(workload, Network) else specs.load_network(workload)
     if "batch" not in network.symbols:
         raise UsageError(f"{network.name} has no symbol 'batch', so there is no largest one")
-    if part.dram.capacity is None:
+    capacity = part.dram.total_capacity
+    if capacity is None:
         raise UsageError(f"{part.name}: the capacity of {part.dram.name} is unknown, and so is the largest")
-    wanted, capacity = precision(dtype), part.dram.capacity.value
+    stack, run = stack or Stack(), run or Run()
+    wanted, unit = with_tf32(precision(dtype), part, stack), run.recipe.accumulate if run.training else 1
 
-    def need(batch: int) -> float:
-        return memory_of(resolve_workload(network, batch=batch, bind=bind, precision=wanted)).total
+    def need(units: int) -> float:
+        size = units * unit
+        return peak_memory(network, part, batch=size, bind=bind, precision=wanted, stack=stack, run=run).total
 
     def fits(batch: int) -> bool:
         return need(batch) <= capacity
@@ -55,11 +65,11 @@ def largest_batch(
         while high < LARGEST and fits(high := min(low + step, LARGEST)):
             low, step = high, 2 * step
         if low == LARGEST:
-            return LARGEST
+            return LARGEST * unit
     else:
         while not fits(low := max(high - step, 1)):
             high, step = low, 2 * step
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
-    return low
+    return low * unit

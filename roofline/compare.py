@@ -21,6 +21,7 @@ from roofline.core.dtype import Precision
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.network import Network
 from roofline.core.prediction import LayerPrediction, Prediction
+from roofline.core.run import Run
 from roofline.core.stack import Stack
 from roofline.devices.ceiling import engine_and_rate
 from roofline.errors import Unsupported, UsageError
@@ -36,7 +37,7 @@ def compare(
     dtypes: Sequence[str] = ("fp32", "fp16"),
     stack: Stack | None = None,
     calibration: str | Path | Calibration | None = None,
-    mode: str = "inference",
+    run: Run | None = None,
 ) -> Comparison:
     """Predict a net on several chips and say why they differ.
 
@@ -69,7 +70,7 @@ def compare(
                     dtype=name,
                     stack=stack,
                     calibration=calibration,
-                    mode=mode,
+                    run=run,
                 )
             except Unsupported as error:
                 entries.append(_entry(part, name, refusal=str(error)))
@@ -120,11 +121,12 @@ def _with_base(entry: Entry, base: Prediction) -> Entry:
 
 def _reasons(chip: Chip, prediction: Prediction, base_chip: Chip, base: Prediction) -> tuple[Reason, ...]:
     """Parts of the base's time by (bound there, bound here), the largest first."""
-    here = {layer.name: layer for layer in prediction.layers}
+    here = {(layer.name, layer.phase): layer for layer in prediction.layers}
     parts: dict[tuple[str, str], list[tuple[LayerPrediction, LayerPrediction]]] = {}
     for layer in base.layers:
-        if layer.name in here:
-            parts.setdefault((layer.bound, here[layer.name].bound), []).append((layer, here[layer.name]))
+        same = here.get((layer.name, layer.phase))
+        if same:
+            parts.setdefault((layer.bound, same.bound), []).append((layer, same))
     total = base.seconds.middle
     wanted = parse_precision(prediction.dtype)
     reasons = []

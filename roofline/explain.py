@@ -14,25 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from roofline import operators
 from roofline.core.calibration import Calibration, FamilyFit
 from roofline.core.chip import Chip, Engine
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.network import Network
 from roofline.core.prediction import SCHEMA_VERSION, Interval
+from roofline.core.run import Run
 from roofline.core.schedule import KINDS, Kernel, Schedule
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.devices import ceiling, cpu
-from roofline.errors import UnknownName, UsageError
-from roofline.predict import (
-    MODES,
-    resolve_calibration,
-    resolve_chip,
-    resolve_workload,
-    shapes_of,
-)
-from roofline.timing import Timing, time_schedule
+from roofline.errors import UnknownName
+from roofline.predict import resolve_calibration, resolve_chip, time_program
+from roofline.program import make_program, shapes_of, with_tf32
+from roofline.timing import Timing
 from roofline.units import format_si
 
 
@@ -137,22 +132,21 @@ def explain(
     dtype: str = "fp32",
     stack: Stack | None = None,
     calibration: str | Path | Calibration | None = None,
-    mode: str = "inference",
+    run: Run | None = None,
 ) -> Explanation:
-    """Account for one layer; the other arguments as for :func:`roofline.predict.predict`.
+    """Account for one layer, in training with its backward kernels; other arguments as for ``predict``.
 
     Raises
     ------
     UnknownName : no layer of that name, with the nearest ones.
     """
-    if mode not in MODES:
-        raise UsageError(f"mode {mode!r} is not modelled; there is {', '.join(MODES)}")
-    stack, part, wanted = stack or Stack(), resolve_chip(chip), parse_precision(dtype)
-    work = resolve_workload(workload, batch=batch, bind=bind, precision=wanted)
+    stack, run, part = stack or Stack(), run or Run(), resolve_chip(chip)
+    wanted = with_tf32(parse_precision(dtype), part, stack)
+    program = make_program(workload, batch=batch, bind=bind, precision=wanted, stack=stack, run=run, kind=part.kind)
+    work, schedule = program.workload, program.schedule
     index = _index(work, layer)
     fitted = resolve_calibration(part, wanted, calibration, stack)
-    schedule = operators.lower(work, stack)
-    timing = time_schedule(schedule, part, stack=stack, calibration=fitted, network=True, pieces=work.samples)
+    timing = time_program(program, part, stack, fitted)
     seen = part.with_units(stack.threads)
     plans = cpu.plan_labels(schedule, stack) if fitted else []
     rows = [int(row) for row in np.flatnonzero(schedule.layer == index)]

@@ -13,20 +13,22 @@ from pathlib import Path
 
 import numpy as np
 
-from roofline import operators, specs
+from roofline import specs
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import Precision
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.network import Network
-from roofline.core.prediction import TIERS, Interval, LayerPrediction, Memory, Prediction
+from roofline.core.prediction import TIERS, Interval, LayerPrediction, Prediction
+from roofline.core.run import Run
+from roofline.core.schedule import PHASES
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
-from roofline.devices import ceiling
-from roofline.errors import SpecError, UsageError
+from roofline.errors import UsageError
+from roofline.pipeline import pipeline_layer
+from roofline.program import Program, make_program, shapes_of, with_tf32
+from roofline.remarks import remarks
 from roofline.timing import Timing, time_schedule
-
-MODES = ("inference",)
 
 
 def predict(
@@ -38,17 +40,19 @@ def predict(
     dtype: str = "fp32",
     stack: Stack | None = None,
     calibration: str | Path | Calibration | None = None,
-    mode: str = "inference",
+    run: Run | None = None,
 ) -> Prediction:
-    """Predict one run of a network on a chip.
+    """Predict one run of a network on a chip: one inference, or one training step.
 
     Parameters
     ----------
     chip, workload : names, paths of YAML files, or values made in Python.
     batch, bind : values of the workload's symbols; ``batch=32`` is ``bind={"batch": 32}``.
     dtype : what products are computed in, such as ``fp32``, ``tf32``, ``fp16``, ``fp16/fp16``, ``int8``.
+        Training in 16 bits keeps fp32 weights (autocast) unless the recipe is pure.
     stack : the software; one thread of eager PyTorch unless said otherwise.
     calibration : a file, a value, ``"none"`` for the plain roofline, or None for the best that fits.
+    run : inference or training and by which recipe, narrower weights and caches, the input pipeline.
 
     Returns
     -------
@@ -58,52 +62,35 @@ def predict(
     ------
     UnknownName, UsageError, SpecError, Unsupported : see :mod:`roofline.errors`.
     """
-    if mode not in MODES:
-        raise UsageError(f"mode {mode!r} is not modelled; there is {', '.join(MODES)}")
-    stack = stack or Stack()
+    stack, run = stack or Stack(), run or Run()
     part = resolve_chip(chip)
-    wanted = parse_precision(dtype)
+    wanted = with_tf32(parse_precision(dtype), part, stack)
     warnings = []
     emulation = part.resolve(wanted)[1]
     if emulation:
         warnings.append(f"{part.name} has no {wanted} arithmetic: {emulation}")
-    work = resolve_workload(workload, batch=batch, bind=bind, precision=wanted)
+    program = make_program(workload, batch=batch, bind=bind, precision=wanted, stack=stack, run=run, kind=part.kind)
     fitted = resolve_calibration(part, wanted, calibration, stack)
-    timing = time_schedule(
-        operators.lower(work, stack), part, stack=stack, calibration=fitted, network=True, pieces=work.samples
+    timing = time_program(program, part, stack, fitted)
+    return _combine(part, program, timing, stack, fitted, warnings, wanted)
+
+
+def time_program(program: Program, chip: Chip, stack: Stack, calibration: Calibration | None) -> Timing:
+    """Every kernel of a program, timed as parts of one net."""
+    return time_schedule(
+        program.schedule,
+        chip,
+        stack=stack,
+        calibration=calibration,
+        network=True,
+        pieces=program.workload.samples,
+        footprint=program.memory.total,
     )
-    return _combine(part, work, timing, stack, fitted, warnings, wanted)
 
 
 def resolve_chip(chip: str | Path | Chip) -> Chip:
     """A chip by name, path or value."""
     return chip if isinstance(chip, Chip) else specs.load_chip(chip)
-
-
-def resolve_workload(
-    workload: str | Path | Network | Workload,
-    *,
-    batch: int | None = None,
-    bind: Mapping[str, int] | None = None,
-    precision: Precision,
-) -> Workload:
-    """A bound workload by name, path or value; sizes below 1 are refused by the binding."""
-    if isinstance(workload, Workload):
-        if batch is not None or bind:
-            raise UsageError("this workload is bound already; bind its network instead")
-        return workload
-    network = workload if isinstance(workload, Network) else specs.load_network(workload)
-    symbols = dict(bind or {})
-    if batch is not None and symbols.get("batch", batch) != batch:
-        raise UsageError(f"batch is asked to be {batch} and {symbols['batch']}; give --batch or --bind batch=N")
-    if batch is not None:
-        symbols["batch"] = batch
-    try:
-        return operators.build(network, symbols, precision)
-    except SpecError as error:
-        if symbols and not operators.check(network):  # the file is good, the sizes asked for are not
-            raise UsageError(str(error)) from None
-        raise
 
 
 def resolve_calibration(
@@ -148,28 +135,61 @@ def _mismatch(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) 
 
 def _combine(
     chip: Chip,
-    workload: Workload,
+    program: Program,
     timing: Timing,
     stack: Stack,
     calibration: Calibration | None,
     warnings: list[str],
     precision: Precision,
 ) -> Prediction:
+    layers = _layers(program, timing)
+    device = _sum(layers)
+    feeding = pipeline_layer(program, chip, device)
+    if feeding:
+        layers.append(feeding)
+    has_batch = "batch" in program.workload.symbols
+    prediction = Prediction(
+        chip=chip.name,
+        workload=program.workload.name,
+        batch=program.samples,
+        symbols={**program.workload.symbols, **({"batch": program.samples} if has_batch else {})},
+        dtype=str(precision),
+        stack=stack.to_dict(),
+        seconds=_sum(layers),
+        layers=tuple(layers),
+        tier=max((layer.tier for layer in layers), key=TIERS.index, default="datasheet"),
+        memory=program.memory,
+        capacity=chip.dram.total_capacity,
+        parameters=program.workload.parameters,
+        mode=program.run.mode,
+        run=program.run.to_dict(),
+        calibration=calibration.file if calibration else "",
+    )
+    outside = float(timing.total[timing.octaves > 0].sum() / max(timing.total.sum(), 1e-300))
+    if outside > 0.01:
+        warnings.append(f"{outside:.0%} of the time is in shapes outside those fitted; their intervals are widened")
+    return replace(prediction, warnings=(*warnings, *remarks(chip, prediction)))
+
+
+def _layers(program: Program, timing: Timing) -> list[LayerPrediction]:
+    """The rows of the schedule as layers, a layer of the backward pass by itself; views have none."""
     schedule = timing.schedule
-    layers = []
     covered = ~schedule.in_family("uncovered")
-    for index, node in enumerate(workload.nodes):
-        rows = np.flatnonzero(schedule.layer == index)
-        if len(rows) == 0:  # a view
-            continue
+    keys = schedule.phase * (len(program.workload.nodes) + 1) + schedule.layer
+    order, first = np.unique(keys, return_index=True)
+    layers = []
+    for key in order[np.argsort(first)]:
+        rows = np.flatnonzero(keys == key)
         longest = rows[timing.total[rows].argmax()]
+        layer = int(schedule.layer[rows[0]])
+        name, op, template = program.layer_name(layer)
         layers.append(
             LayerPrediction(
-                name=node.name,
-                op=node.op,
-                shapes=shapes_of(workload, index),
-                flops=float(schedule.flops[rows].sum()),
-                bytes=float(schedule.bytes[rows].sum()),
+                name=name,
+                op=op,
+                shapes=shapes_of(program.workload, layer),
+                flops=float(schedule.all_flops[rows].sum()),
+                bytes=float(schedule.all_bytes[rows].sum()),
                 seconds=Interval(*(float(part[rows].sum()) for part in (timing.low, timing.total, timing.high))),
                 bound=timing.bound[longest],
                 tier=max((timing.tiers[row] for row in rows), key=TIERS.index),
@@ -177,79 +197,14 @@ def _combine(
                     name: float(values[rows].sum()) for name, values in timing.resources.items() if values[rows].any()
                 },
                 covered=bool(covered[rows].all()),
-                template=node.template,
+                template=template,
+                phase=PHASES[int(schedule.phase[rows[0]])],
             )
         )
-    capacity = chip.dram.capacity.value if chip.dram.capacity else None
-    prediction = Prediction(
-        chip=chip.name,
-        workload=workload.name,
-        batch=workload.samples,
-        symbols=workload.symbols,
-        dtype=str(precision),
-        stack=stack.to_dict(),
-        seconds=Interval(
-            sum(layer.seconds.low for layer in layers),
-            sum(layer.seconds.middle for layer in layers),
-            sum(layer.seconds.high for layer in layers),
-        ),
-        layers=tuple(layers),
-        tier=max((layer.tier for layer in layers), key=TIERS.index, default="datasheet"),
-        memory=memory_of(workload),
-        capacity=capacity,
-        parameters=workload.parameters,
-        calibration=calibration.file if calibration else "",
-        warnings=tuple(warnings),
-    )
-    outside = float(timing.total[timing.octaves > 0].sum() / max(timing.total.sum(), 1e-300))
-    if outside > 0.01:
-        warnings.append(f"{outside:.0%} of the time is in shapes outside those fitted; their intervals are widened")
-    return replace(prediction, warnings=(*warnings, *_remarks(chip, prediction)))
+    return layers
 
 
-def _remarks(chip: Chip, prediction: Prediction) -> list[str]:
-    """What a reader must know before trusting the number."""
-    remarks = []
-    unfitted = prediction.tiers.get("datasheet", 0.0)
-    if unfitted > 0.99:
-        remarks.append(
-            "tier datasheet: ceilings of the spec sheet and a launch floor, an upper bound on speed; "
-            "nothing measured stands behind it"
-        )
-    elif unfitted > 0:
-        remarks.append(f"{unfitted:.1%} of the time is in layers no fit covers: plain roofline there")
-    if chip.kind == "array" and np.isinf(ceiling.on_chip_capacity(chip)):
-        remarks.append(f"{chip.name}: nobody says what fits on the chip, so bytes set no bound: moving data counts 0")
-    if chip.launch is None and chip.kind != "cpu":
-        remarks.append(f"{chip.name}: no launch time is known, so small nets come out far too fast")
-    if chip.software and chip.software.last_cuda:
-        remarks.append(
-            f"{chip.name}: CUDA {chip.software.last_cuda} is the last to support it; newer stacks do not run"
-        )
-    uncovered = [layer.name for layer in prediction.layers if not layer.covered]
-    if uncovered:
-        remarks.append(f"no formula covers {len(uncovered)} layers: {', '.join(uncovered[:5])}")
-    if prediction.fits is False and prediction.capacity is not None:
-        short = prediction.memory.total - prediction.capacity
-        remarks.append(
-            f"does not fit: needs {prediction.memory.total / 1e9:.2f} GB of {prediction.capacity / 1e9:.2f} GB, "
-            f"{short / 1e9:.2f} GB too much"
-        )
-    if not any(engine.kind == "vector" for engine in chip.engines):
-        remarks.append(f"{chip.name}: no vector engine is described, so elementwise layers count by bytes alone")
-    return remarks
-
-
-def memory_of(workload: Workload) -> Memory:
-    """What one run of a bound workload keeps in device memory."""
-    return Memory(weights=workload.weight_bytes, activations=workload.peak_activation_bytes())
-
-
-def shapes_of(workload: Workload, index: int) -> str:
-    """``128x768 -> 128x3072``: the shapes a node reads and writes."""
-    node = workload.nodes[index]
-
-    def dims(names: tuple[str, ...]) -> str:
-        return " ".join("x".join(map(str, workload.tensors[name].shape)) for name in names)
-
-    return f"{dims(node.inputs)} -> {dims(node.outputs)}"
+def _sum(layers: list[LayerPrediction]) -> Interval:
+    """Errors of layers are correlated, so the ends add like the middles."""
+    spans = [layer.seconds for layer in layers]
+    return Interval(*(sum(getattr(span, end) for span in spans) for end in ("low", "middle", "high")))

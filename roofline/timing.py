@@ -6,7 +6,7 @@ Calibrated where a fit covers the kernel, the plain roofline elsewhere; never fa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from roofline.core.chip import Chip
 from roofline.core.prediction import Tier
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
-from roofline.devices import ceiling, cpu
+from roofline.devices import ceiling, cpu, host
 from roofline.errors import Unsupported
 
 Floats = NDArray[np.float64]
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Timing:
-    """Every kernel of a schedule, timed: seconds (low, middle, high), resources, tier and its source.
+    """Every row of a schedule, timed: seconds (low, middle, high) of all its launches, resources, tier.
 
     ``light`` is what no kernel can beat; ``total`` is never below it. ``octaves`` says how far outside
     the fitted shapes a kernel lies.
@@ -51,14 +51,19 @@ def time_schedule(
     calibration: Calibration | None = None,
     network: bool = False,
     pieces: int = 1,
+    footprint: float = 0.0,
 ) -> Timing:
     """Time every kernel: calibrated where a fit covers it, the plain roofline elsewhere, never below light.
 
-    network : the kernels run one after the other. pieces : samples a batch may be worked through by.
+    network : the kernels run one after the other, and on a GPU the host hands them over (:mod:`.devices.host`).
+    pieces : samples a batch may be worked through by. footprint : bytes the net keeps in memory.
     """
     stack = stack or Stack()
     part = chip.with_units(stack.threads)
-    plain = ceiling.ceiling_times(schedule, part, pieces=pieces)
+    if stack.mode == "graphs" and part.launch:
+        floor = replace(part.launch, value=part.launch.value * host.GRAPH_FLOOR)
+        part = replace(part, launch=floor)
+    plain = ceiling.ceiling_times(schedule, part, pieces=pieces, footprint=footprint)
     light = ceiling.light(schedule, part, pieces=pieces)
     tiers: list[Tier] = ["datasheet"] * len(schedule)
     total, resources, bound = plain.total, dict(plain.resources), plain.bound()
@@ -96,7 +101,43 @@ def time_schedule(
                 )
     total = np.maximum(total, light)
     low, high = np.clip(low, light, total), np.maximum(high, total)
-    return Timing(schedule, total, low, high, resources, bound, tiers, light, plain.total, octaves)
+    timing = Timing(schedule, total, low, high, resources, bound, tiers, light, plain.total, octaves)
+    timing = _all_launches(timing)
+    return _fed_by_host(timing, stack) if network and chip.kind == "gpu" else timing
+
+
+def _all_launches(timing: Timing) -> Timing:
+    """Seconds of one launch times the launches of each row."""
+    times = timing.schedule.repeats
+    return replace(
+        timing,
+        total=timing.total * times,
+        low=timing.low * times,
+        high=timing.high * times,
+        light=timing.light * times,
+        ceiling=timing.ceiling * times,
+        resources={name: values * times for name, values in timing.resources.items()},
+    )
+
+
+def _fed_by_host(timing: Timing, stack: Stack) -> Timing:
+    """What the device waits for the host joins the rows as a resource, and bounds those it is most of."""
+    if len(timing.schedule) == 0:
+        return timing
+    start = host.REPLAY_S if stack.mode == "graphs" else 0.0
+    ends = (timing.low, timing.total, timing.high)
+    waits = [
+        host.waiting(timing.schedule, seconds, dispatch, start)
+        for seconds, dispatch in zip(ends, host.dispatch_seconds(stack), strict=True)
+    ]
+    low, total, high = (seconds + wait for seconds, wait in zip(ends, waits, strict=True))
+    bound = [
+        "host" if wait > own else name for wait, own, name in zip(waits[1], timing.total, timing.bound, strict=True)
+    ]
+    resources = {**timing.resources, "host": waits[1]}
+    return replace(
+        timing, total=total, low=np.minimum(low, total), high=np.maximum(high, total), resources=resources, bound=bound
+    )
 
 
 SPARSE_FACTOR = 2.0

@@ -9,6 +9,7 @@ cross-validation over shape groups; networks are never fitted and always scored 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.measurement import Measurement
+from roofline.core.run import Recipe, Run
 from roofline.core.schedule import FAMILIES, Schedule
 from roofline.core.stack import Stack
 from roofline.core.validation import Scored, Validation
@@ -94,11 +96,11 @@ def _networks(
                     row.network,
                     bind=row.symbols,
                     dtype=row.dtype,
-                    stack=row.stack,
+                    stack=stack,
                     calibration=which,
-                    mode=row.mode,
+                    run=Run(row.mode, Recipe("none")),
                 )
-                for which in (fitted or "none", "none")
+                for which, stack in ((fitted or "none", row.stack), ("none", replace(row.stack, host_dispatch=0.0)))
             )
         except RooflineError as error:
             skipped[str(error)] = skipped.get(str(error), 0) + 1

@@ -32,10 +32,12 @@ def test_commands_of_the_readme_run(command: str, tmp_path: Path, monkeypatch: p
 
 
 def test_the_chip_and_the_net_of_extending_are_good(tmp_path: Path) -> None:
-    chip, net = BLOCKS
+    chip, variant, net = BLOCKS
     (tmp_path / "my-chip.yaml").write_text(chip)
+    (tmp_path / "my-rented-chip.yaml").write_text(variant)
     (tmp_path / "tiny.yaml").write_text(net)
     assert specs.check(tmp_path / "my-chip.yaml") == []
+    assert specs.check(tmp_path / "my-rented-chip.yaml") == []
     assert operators.check(specs.load_network(tmp_path / "tiny.yaml")) == []
 
 

@@ -23,14 +23,16 @@ from roofline.core.dtype import precision
 from roofline.core.expression import parse_expression
 from roofline.core.network import Block, Layer, Network, Source
 from roofline.core.schedule import KINDS, Schedule
+from roofline.core.stack import Stack
 from roofline.core.workload import Node, Tensor, Workload
 from roofline.devices import cpu
 from roofline.devices.ceiling import ceiling_times, engine_and_rate, light
 from roofline.errors import Unsupported
 from roofline.measure.design import Question as Shape
-from roofline.operators import build, single
+from roofline.operators import build, memory_of, single
 from roofline.operators import lower as lower_workload
-from roofline.predict import predict, resolve_workload
+from roofline.predict import predict
+from roofline.program import resolve_workload
 from roofline.timing import time_schedule
 
 CHIPS = {name: specs.load_chip(name) for name in specs.list_chips()} | {"cpu-synthetic": chip()}
@@ -107,8 +109,14 @@ def boasting(honest: Calibration, factor: float) -> Calibration:
     return replace(honest, families=families)
 
 
-@pytest.mark.parametrize("net", NETS)
-@pytest.mark.parametrize("name", CHIPS)
+PAIRS = sorted(
+    {(name, net) for name in CHIPS for net in ("resnet18", "gpt-small")}
+    | {(list(CHIPS)[index * 7 % len(CHIPS)], net) for index, net in enumerate(NETS)}
+)
+"""Every chip with two nets, and every net with one chip."""
+
+
+@pytest.mark.parametrize(("name", "net"), PAIRS)
 def test_no_layer_of_a_net_is_faster_than_light(name: str, net: str) -> None:
     part = CHIPS[name]
     dtype = next((d for d in DTYPES[1:] if precision(d) in part.precisions()), None)
@@ -187,7 +195,10 @@ def test_times_add_and_do_not_depend_on_the_order(asked: list[Question], name: s
 @given(st.integers(1, 6), st.integers(1, 8), st.sampled_from(["gtx-980", "inferentia", "cpu-synthetic"]))
 def test_a_block_repeated_costs_so_many_times_more(repeats: int, batch: int, name: str) -> None:
     def seconds(copies: int) -> float:
-        return predict(CHIPS[name], network(copies), batch=batch, dtype=dtype, calibration=fitted).seconds.middle
+        stack = Stack(host_dispatch=0.0)  # with a host that is slower, the device works on while it catches up
+        return predict(
+            CHIPS[name], network(copies), batch=batch, dtype=dtype, stack=stack, calibration=fitted
+        ).seconds.middle
 
     dtype = "fp32" if precision("fp32") in CHIPS[name].precisions() else "bf16"
     fitted = calibration() if name == "cpu-synthetic" else "none"
@@ -204,8 +215,10 @@ def network(copies: int) -> Network:
 @pytest.mark.parametrize("net", NETS)
 def test_a_smaller_dtype_needs_less_memory_and_moves_less(net: str) -> None:
     wide, narrow = (resolve_workload(net, precision=precision(d)) for d in ("fp32", "fp16"))
+    if all(tensor.dtype.kind == "int" for tensor in wide.tensors.values()):
+        pytest.skip("works on whole numbers alone")
     assert narrow.weight_bytes == wide.weight_bytes / 2
-    assert narrow.peak_activation_bytes() < wide.peak_activation_bytes()
+    assert memory_of(narrow).activations < memory_of(wide).activations
     assert lower_workload(narrow).bytes.sum() < lower_workload(wide).bytes.sum()
     assert lower_workload(narrow).flops.sum() == lower_workload(wide).flops.sum()
 
@@ -293,4 +306,4 @@ def test_a_larger_kernel_of_one_plan_takes_longer(plan: str, m: int, n: int, k: 
 def test_every_kind_of_kernel_has_a_law_here() -> None:
     """The questions above reach every primitive shape that the operators make."""
     kinds = {KINDS[code] for net in NETS for code in lower_workload(build(specs.load_network(net))).kind}
-    assert kinds <= {"matmul", "stream", "gather"}
+    assert kinds <= {"matmul", "stream", "gather", "opaque"}

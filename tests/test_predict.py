@@ -17,7 +17,8 @@ from roofline.core.network import Network
 from roofline.core.stack import Stack
 from roofline.errors import UnknownName, Unsupported, UsageError
 from roofline.operators import lower
-from roofline.predict import predict, resolve_workload
+from roofline.predict import predict
+from roofline.program import resolve_workload
 from roofline.timing import WIDEN_PER_OCTAVE, octaves_outside, time_schedule
 
 NET = """
@@ -34,6 +35,7 @@ layers:
 
 PEAK = 16 * 128 * 2 * 1.216e9  # 16 SMs of 128 lanes, 2 operations each, at the boost clock
 BANDWIDTH = 224e9
+NO_HOST = Stack(host_dispatch=0.0)
 LAUNCH = 5e-6
 WEIGHTS = (1024 * 4096 + 4096) + (4096 * 10 + 10)
 
@@ -46,7 +48,7 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Network:
 
 
 def test_three_layers_by_hand(net: Network) -> None:
-    prediction = predict("gtx-980", net, calibration="none")
+    prediction = predict("gtx-980", net, stack=NO_HOST, calibration="none")
     fc1, act, fc2 = prediction.layers
     # 2 x 512 x 1024 x 4096 operations take longer than their 27 MB
     assert fc1.flops == 4_294_967_296
@@ -67,13 +69,13 @@ def test_three_layers_by_hand(net: Network) -> None:
     assert prediction.tier == "datasheet"
     assert prediction.tiers == {"datasheet": 1.0}
     assert prediction.parameters == WEIGHTS
-    # act holds its input and its output; x is gone by then
-    assert prediction.memory.total == 4 * (WEIGHTS + 2 * 512 * 4096)
+    # act holds its input and its output, the caller x
+    assert prediction.memory.total == 4 * (WEIGHTS + 2 * 512 * 4096 + 512 * 1024)
     assert prediction.fits is True
 
 
 def test_no_launch_is_shorter_than_a_launch(net: Network) -> None:
-    prediction = predict("gtx-980", net, batch=1, calibration="none")
+    prediction = predict("gtx-980", net, batch=1, stack=NO_HOST, calibration="none")
     assert [layer.bound for layer in prediction.layers] == ["DRAM", "launch", "launch"]
     assert prediction.layers[2].seconds.middle == pytest.approx(LAUNCH)
 
@@ -89,14 +91,14 @@ def test_bounds_and_covered_are_shares(net: Network) -> None:
 
 def test_a_batch_too_large_says_by_how_much(net: Network) -> None:
     prediction = predict("gtx-980", net, batch=200_000, calibration="none")
-    need = 4 * (WEIGHTS + 2 * 200_000 * 4096)
+    need = 4 * (WEIGHTS + 2 * 200_000 * 4096 + 200_000 * 1024)
     assert prediction.fits is False
     expected = f"does not fit: needs {need / 1e9:.2f} GB of 4.00 GB, {(need - 4e9) / 1e9:.2f} GB too much"
     assert expected in prediction.warnings
 
 
 def test_fp16_on_a_maxwell_saves_bytes_and_no_arithmetic(net: Network) -> None:
-    wide, narrow = (predict("gtx-980", net, dtype=name, calibration="none") for name in ("fp32", "fp16"))
+    wide, narrow = (predict("gtx-980", net, dtype=name, stack=NO_HOST, calibration="none") for name in ("fp32", "fp16"))
     assert narrow.layers[0].seconds.middle == pytest.approx(wide.layers[0].seconds.middle)
     assert narrow.layers[1].seconds.middle == pytest.approx(wide.layers[1].seconds.middle / 2)
     said = "gtx-980 has no fp16 arithmetic: fp16 is storage only; computed at the fp32 rate"
@@ -116,7 +118,6 @@ def test_the_tier_is_the_first_thing_to_know(net: Network) -> None:
         ({"bind": {"sequence": 5}}, UnknownName, "no symbol of tiny named 'sequence'"),
         ({"dtype": "bf16"}, Unsupported, "gtx-980 does not compute in bf16; it has fp32"),
         ({"dtype": "fp31"}, UnknownName, "no dtype named 'fp31'; did you mean"),
-        ({"mode": "training"}, UsageError, "mode 'training' is not modelled"),
     ],
 )
 def test_nonsense_is_refused(net: Network, options: dict[str, Any], error: type[Exception], text: str) -> None:
@@ -188,8 +189,9 @@ def test_the_answer_in_json(net: Network) -> None:
     text = json.dumps(data, allow_nan=False)
     assert json.loads(text) == data
     assert {
-        "schema_version", "chip", "workload", "batch", "symbols", "dtype", "mode", "stack", "seconds", "samples_per_s",
-        "bound", "bounds", "tier", "tiers", "calibration", "covered", "memory", "fits", "warnings", "layers",
+        "schema_version", "chip", "workload", "batch", "symbols", "dtype", "mode", "run", "stack", "seconds",
+        "samples_per_s",
+        "bound", "bounds", "phases", "tier", "tiers", "calibration", "covered", "memory", "fits", "warnings", "layers",
     } <= data.keys()  # fmt: skip
     assert {"name", "kind", "shapes", "flops", "bytes", "seconds", "bound", "tier", "repeats"} <= data["layers"][
         0

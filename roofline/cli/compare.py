@@ -40,7 +40,7 @@ def command(ctx: click.Context, chips: tuple[str, ...], net: str, question: Ques
         dtypes=question.dtypes,
         stack=question.stack,
         calibration=question.calibration,
-        mode=question.mode,
+        run=question.run,
     )
     unfit = [entry for entry in comparison.predicted if entry.prediction and entry.prediction.fits is False]
     for entry in unfit:

@@ -37,7 +37,7 @@ def command(chip: str, net: str, layer: str, question: Question, form: str) -> N
         dtype=question.dtype,
         stack=question.stack,
         calibration=question.calibration,
-        mode=question.mode,
+        run=question.run,
     )
 
     def show(screen: Console) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from roofline.cli.running import RUNNING, run_of, stack_of
 from roofline.core.chip import Chip
 from roofline.core.network import Network
+from roofline.core.run import Run
 from roofline.core.stack import Stack
 
 Function = Callable[..., Any]
@@ -58,7 +60,7 @@ class Question:
     batch: int | None
     bind: Mapping[str, int]
     dtypes: tuple[str, ...]
-    mode: str
+    run: Run
     stack: Stack
     calibration: str | None
 
@@ -75,7 +77,8 @@ class Question:
             return self.batch
         from roofline.capacity import largest_batch
 
-        return max(1, largest_batch(chip, net, bind=self.bind, dtype=dtype))
+        largest = largest_batch(chip, net, bind=self.bind, dtype=dtype, stack=self.stack, run=self.run)
+        return max(self.run.recipe.accumulate if self.run.training else 1, largest)
 
 
 def complete_names(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
@@ -126,22 +129,6 @@ def question_options(dtypes: str = "fp32", *, several: bool = False) -> Callable
             show_default=True,
             help=f"{precisions}: fp32, tf32, fp16 (sums in fp32), fp16/fp16, bf16, int8...",
         ),
-        click.option("--mode", default="inference", show_default=True, help="What is run: inference."),
-        click.option(
-            "--stack",
-            "execution",
-            type=click.Choice(["eager"]),
-            default="eager",
-            show_default=True,
-            help="How PyTorch runs it.",
-        ),
-        click.option(
-            "--threads",
-            type=click.IntRange(1),
-            default=1,
-            show_default=True,
-            help="Compute threads, on a CPU.",
-        ),
         click.option(
             "--calibration",
             metavar="FILE|none",
@@ -156,18 +143,15 @@ def question_options(dtypes: str = "fp32", *, several: bool = False) -> Callable
             batch: int | None,
             bind: tuple[tuple[str, int], ...],
             dtype: str,
-            mode: str,
-            execution: str,
-            threads: int,
             calibration: str | None,
             **others: Any,
         ) -> Any:
             names = tuple(name.strip() for name in dtype.split(",") if name.strip())
-            stack = Stack(mode=execution, threads=threads)
-            question = Question(batch, dict(bind), names, mode, stack, calibration)
+            said = {name: others.pop(name) for name in RUNNING}
+            question = Question(batch, dict(bind), names, run_of(said), stack_of(said), calibration)
             return function(*args, question=question, **others)
 
-        for option in reversed(options):
+        for option in reversed([*options, *RUNNING.values()]):
             verb = option(verb)
         return verb
 

@@ -95,7 +95,7 @@ def _predict(part: Chip, network: Network, question: Question) -> tuple[Predicti
                     dtype=dtype,
                     stack=question.stack,
                     calibration=question.calibration,
-                    mode=question.mode,
+                    run=question.run,
                 )
             )
         except Unsupported as error:

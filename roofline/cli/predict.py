@@ -68,7 +68,7 @@ def command(ctx: click.Context, chip: str, net: str, question: Question, layers:
         dtype=question.dtype,
         stack=question.stack,
         calibration=question.calibration,
-        mode=question.mode,
+        run=question.run,
     )
     if question.batch == MAX:
         click.echo(f"largest batch that fits: {prediction.batch:,}", err=True)

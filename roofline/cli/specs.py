@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import click
 
 from roofline import specs
 from roofline.cli.app import Verbs
-from roofline.cli.options import chip_argument, format_options
+from roofline.cli.options import chip_argument, complete_names, format_options
 from roofline.cli.output import emit, load_chip, warn, write_text
 from roofline.cli.progress import progress_bar
 from roofline.core.chip import Chip
@@ -20,14 +20,15 @@ from roofline.render.table import Column, Table, table
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from roofline.specs.chipcheck import Checked
     from roofline.specs.lookup import Kind
 
-SORTS = ("name", "year", "tflops", "bandwidth", "memory", "power", "price")
+SORTS = ("name", "year", "tflops", "tflops-per-watt", "bandwidth", "memory", "power", "price")
 
 
 @click.group(cls=Verbs)
 def command() -> None:
-    """Chips: list them, show every figure with its source, check files, detect this machine."""
+    """Chips: list them, show every figure with its source, compare two, check files, detect this machine."""
 
 
 @command.command("list")
@@ -37,7 +38,7 @@ def list_(sort: str, form: str) -> None:
     """List the chips that can be named.
 
     \b
-      roofline specs list --sort bandwidth
+      roofline specs list --sort tflops-per-watt
     """
     from roofline.render.chips import chips_table
     from roofline.render.terminal import print_table
@@ -48,6 +49,7 @@ def list_(sort: str, form: str) -> None:
             chips.append((name, specs.load_chip(path)))
         except SpecError as error:
             warn([f"left out {name}: {error.faults[0]}; 'roofline specs check {path}' shows all"])
+    warn(why for _, chip in chips if (why := specs.why_misnamed(chip)))
 
     def made() -> Table:
         return chips_table(chips, sort)
@@ -81,7 +83,40 @@ def show_(chip: str, form: str) -> None:
 
     def data() -> dict[str, object]:
         own = {key: getattr(part, key) for key in ("name", "title", "kind", "vendor", "architecture", "year")}
-        return {**_rows(made, "figures"), **own, "file": part.file, "notes": list(part.notes)}
+        return {
+            **_rows(made, "figures"),
+            **own,
+            "file": part.file,
+            "extends": list(part.extends),
+            "notes": list(part.notes),
+        }
+
+    emit(form, data, lambda: made, show)
+
+
+@command.command("diff")
+@click.argument("chip_a", metavar="CHIP_A", shell_complete=complete_names("chip"))
+@click.argument("chip_b", metavar="CHIP_B", shell_complete=complete_names("chip"))
+@format_options
+def diff_(chip_a: str, chip_b: str, form: str) -> None:
+    """Show the figures in which two chips differ, and how many times the second has what the first has.
+
+    \b
+      roofline specs diff gtx-980 rtx-2070
+    """
+    from roofline.render.chipdiff import diff_table, headline
+    from roofline.render.terminal import print_paragraph, print_table
+
+    a, b = load_chip(chip_a), load_chip(chip_b)
+    made = diff_table(a, b)
+
+    def show(screen: Console) -> None:
+        print_paragraph(headline(a, b), screen)
+        screen.print()
+        print_table(made, screen)
+
+    def data() -> dict[str, object]:
+        return {**_rows(made, "figures"), "a": a.name, "b": b.name, "headline": headline(a, b)}
 
     emit(form, data, lambda: made, show)
 
@@ -93,18 +128,44 @@ def show_(chip: str, form: str) -> None:
 def check_(ctx: click.Context, files: tuple[str, ...], form: str) -> None:
     """Check files of chips: all faults with file and line. Without FILE every chip there is.
 
-    Exit status 1 where there is a fault.
+    Every stated peak is derived again from units, clock and multiply-adds per clock. A file of
+    'architectures' is a part for chips to extend: what is there is checked. Exit status 1 where there is
+    a fault.
 
     \b
       roofline specs check my-card.yaml
     """
-    check_files(ctx, "chip", files, form, specs.check)
+    done: dict[str, Checked] = {}
+
+    def check(name: str, kind: Kind) -> list[Fault]:
+        done[name] = specs.check_chip(name)
+        return list(done[name].faults)
+
+    def told() -> Iterator[str]:
+        parts = [name for name, checked in done.items() if checked.part and not checked.faults]
+        if files:
+            yield from (f"{name} is a part for chips to extend; what is there is right" for name in parts)
+        else:
+            yield f"{len(parts)} of them are parts for chips to extend"
+        right, explained = (sum(getattr(one, key) for one in done.values()) for key in ("rederived", "explained"))
+        yield f"{right} stated peaks equal units x 2 x FMA per clock x clock; {explained} differ and say why"
+
+    asked = list(files) or [str(path) for path in (*specs.list_chips().values(), *specs.list_parts())]
+    check_files(ctx, "chip", asked, form, check, told)
 
 
 def check_files(
-    ctx: click.Context, kind: Kind, files: tuple[str, ...], form: str, check: Callable[[str, Kind], list[Fault]]
+    ctx: click.Context,
+    kind: Kind,
+    files: Sequence[str],
+    form: str,
+    check: Callable[[str, Kind], list[Fault]],
+    told: Callable[[], Iterable[str]] = tuple,
 ) -> None:
-    """Check files, or all of a kind; the faults are the answer, so they go to standard output."""
+    """Check files, or all of a kind; the faults are the answer, so they go to standard output.
+
+    told : what else is said where a person reads, on standard error.
+    """
     known = specs.list_chips() if kind == "chip" else specs.list_networks()
     asked = list(files) or [str(path) for path in known.values()]
     found = [(name, check(name, kind)) for name in asked]
@@ -119,6 +180,8 @@ def check_files(
             click.echo(str(fault))
         good = sum(not some for _, some in found)
         click.echo(f"{good} of {len(found)} files are good", err=True)
+        for line in told():
+            click.echo(line, err=True)
 
     def data() -> dict[str, object]:
         return {"schema_version": 1, "files": asked, "faults": [dict(vars(fault)) for fault in faults]}

@@ -107,6 +107,32 @@ def show_(net: str, question: Question, form: str) -> None:
     emit(form, counted.to_dict, lambda: anatomy_table(counted), show)
 
 
+@command.command("operators")
+@format_options
+def operators_(form: str) -> None:
+    """List the operators a layer can name, with their attributes and defaults.
+
+    \b
+      roofline workloads operators
+    """
+    from roofline.render.reference import operators_table
+    from roofline.render.terminal import print_table
+
+    def data() -> dict[str, Any]:
+        entries = [
+            {
+                "name": name,
+                "summary": operator.summary,
+                "inputs": list(operator.inputs),
+                "attributes": [dict(vars(parameter)) for parameter in operator.parameters],
+            }
+            for name, operator in operators.OPERATORS.items()
+        ]
+        return {"schema_version": SCHEMA_VERSION, "operators": entries}
+
+    emit(form, data, operators_table, lambda screen: print_table(operators_table(), screen))
+
+
 @command.command("check")
 @click.argument("files", nargs=-1, metavar="[FILE...]")
 @format_options

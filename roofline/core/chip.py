@@ -85,12 +85,21 @@ class Engine:
 
 
 @dataclass(frozen=True)
+class Overflow:
+    """A slower last part of a memory: the 0.5 GB of a GTX 970 behind its 3.5 fast ones."""
+
+    capacity: Fact
+    bandwidth: Fact
+
+
+@dataclass(frozen=True)
 class MemoryLevel:
     """One level of the hierarchy. ``capacity`` (B) and bandwidths (B/s) are of the whole chip.
 
     ``bandwidth`` is of reads and writes together where one figure is known; separate ports have
     ``read_bandwidth`` and ``write_bandwidth``. ``private`` levels belong to one unit each (an SM's
-    shared memory, a core's L1), so one unit sees only its share.
+    shared memory, a core's L1), so one unit sees only its share. Beside an ``overflow``, capacity and
+    bandwidth are those of the fast part.
     """
 
     name: str
@@ -100,10 +109,18 @@ class MemoryLevel:
     write_bandwidth: Fact | None = None
     private: bool = False
     shared_with: tuple[str, ...] = ()
+    overflow: Overflow | None = None
+
+    @property
+    def total_capacity(self) -> float | None:
+        """Bytes it holds, a slower last part included; None where nothing is known."""
+        if self.capacity is None:
+            return None
+        return self.capacity.value + (self.overflow.capacity.value if self.overflow else 0.0)
 
     @property
     def total_bandwidth(self) -> float | None:
-        """Bytes per second both ways, or None where nothing is known."""
+        """Bytes per second both ways (of the fast part), or None where nothing is known."""
         if self.bandwidth is not None:
             return self.bandwidth.value
         ports = [port.value for port in (self.read_bandwidth, self.write_bandwidth) if port]
@@ -119,8 +136,20 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Package:
+    """What the device is sold in, and how many of it that holds: a card with two, an instance with four."""
+
+    name: str
+    count: Fact
+
+
+@dataclass(frozen=True)
 class Price:
-    """What it costs: an amount, a currency, and the day it was true."""
+    """What it costs: an amount, a currency, and the day it was true.
+
+    per : ``unit`` (this device) or the name of a package, which holds ``devices`` of it.
+    every : the time an amount of rent is for; empty where the device is bought.
+    """
 
     amount: float
     currency: str
@@ -128,17 +157,34 @@ class Price:
     source: str
     status: Status = "datasheet"
     per: str = "unit"
+    every: Literal["", "hour"] = ""
+    devices: float = 1.0
+
+    @property
+    def each(self) -> float:
+        """The amount for one device."""
+        return self.amount / self.devices
+
+    def buys(self, per_s: float) -> float:
+        """What one unit of the currency gives of something made at ``per_s``.
+
+        Bought: so many per second, for good. Rented: so many in all.
+        """
+        return per_s * (3600.0 if self.every else 1.0) / self.each
 
 
 @dataclass(frozen=True)
 class Software:
-    """The last software that still runs the chip (``None``: still supported or unknown)."""
+    """The software that runs the chip: first and last versions (``None``: unknown, or no end yet)."""
 
     last_cuda: str | None = None
     last_torch: str | None = None
     note: str = ""
     source: str = ""
     status: Status = "unverified"
+    cuda_capability: str | None = None
+    first_cuda: str | None = None
+    first_torch: str | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +197,10 @@ class Emulation:
 
 @dataclass(frozen=True)
 class Chip:
-    """Everything the models may know of a chip. ``memory`` runs from registers to DRAM."""
+    """Everything the models may know of a chip. ``memory`` runs from registers to DRAM.
+
+    ``extends`` names the files that ``file`` builds on, the nearest first.
+    """
 
     name: str
     title: str
@@ -165,11 +214,13 @@ class Chip:
     launch: Fact | None = None
     links: tuple[Link, ...] = ()
     power: Fact | None = None
+    packages: tuple[Package, ...] = ()
     price: tuple[Price, ...] = ()
     software: Software | None = None
     emulation: Mapping[Precision, Emulation] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     file: str = ""
+    extends: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def dram(self) -> MemoryLevel:

@@ -62,8 +62,18 @@ class Entry:
 
     @property
     def per_price(self) -> float | None:
-        """Samples per second for one unit of the price's currency."""
-        return self._per(self.price.amount if self.price else None)
+        """Samples per second for one unit of the currency it is bought with; None where it is rented."""
+        return self._buys(rented=False)
+
+    @property
+    def per_rent(self) -> float | None:
+        """Samples for one unit of the currency it is rented with; None where it is bought."""
+        return self._buys(rented=True)
+
+    def _buys(self, *, rented: bool) -> float | None:
+        if self.samples_per_s is None or self.price is None or bool(self.price.every) != rented:
+            return None
+        return self.price.buys(self.samples_per_s)
 
     @property
     def per_watt(self) -> float | None:
@@ -93,6 +103,7 @@ class Entry:
             "price": dict(vars(self.price)) if self.price else None,
             "power_w": self.power_w,
             "samples_per_s_per_price": self.per_price,
+            "samples_per_rent": self.per_rent,
             "samples_per_joule": self.per_watt,
             "prediction": prediction.to_dict() if prediction else None,
         }

@@ -11,15 +11,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from roofline.core.dtype import precision
+from roofline.core.run import MODES, Mode
 from roofline.core.stack import Stack
 from roofline.errors import DataError, UnknownName
 
 SCHEMA = 1
 CACHES = ("cold", "warm", "unknown")
-MODES = ("inference", "training")
 _STACK = Stack().to_dict()
 
 
@@ -43,7 +43,7 @@ class Measurement:
     inputs: tuple[tuple[int, ...], ...] = ()
     network: str = ""
     symbols: Mapping[str, int] = field(default_factory=dict)
-    mode: str = "inference"
+    mode: Mode = "inference"
     cache: str = "unknown"
     samples: tuple[float, ...] = ()
     flags: tuple[str, ...] = ()
@@ -125,7 +125,7 @@ class Measurement:
                     str(name): _count(value, f"symbols.{name}")
                     for name, value in _table(row.get("symbols"), "symbols").items()
                 },
-                mode=_choice(row.get("mode", "inference"), MODES, "mode"),
+                mode=cast(Mode, _choice(row.get("mode", "inference"), MODES, "mode")),
                 cache=_choice(row.get("cache", "unknown"), CACHES, "cache"),
                 samples=tuple([_seconds(value, "samples") for value in _list(row.get("samples"), "samples")]),
                 flags=tuple([_text(flag, "flags") for flag in _list(row.get("flags"), "flags")]),

@@ -97,6 +97,8 @@ class Network:
     outputs: tuple[str, ...] = ()
     file: str = ""
     outputs_line: int | None = None
+    recipe: str = ""
+    """The file with inputs and layers, which lines are of, where ``file`` only extends it."""
 
     def bind(self, symbols: Mapping[str, int]) -> dict[str, int]:
         """Every symbol with its value: as given, or its default worked out from those before it.
@@ -128,8 +130,14 @@ class Network:
         return _Expansion(self).run(bound)
 
     def fault(self, line: int | None, path: str, error: RooflineError | str) -> SpecError:
-        """An error at a place of this network's file."""
-        return SpecError([Fault(self.file or self.name, line, path, str(error))])
+        """An error at a place of this network's file, or of the one it extends."""
+        extends = f" (as {self.name} extends it)" if self.recipe else ""
+        return SpecError([Fault(self.place, line, path, f"{error}{extends}")])
+
+    @property
+    def place(self) -> str:
+        """The file that lines are of."""
+        return self.recipe or self.file or self.name
 
     def all_layers(self) -> Iterator[Layer]:
         """Every layer as written, of the network and of its blocks."""

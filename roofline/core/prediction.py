@@ -29,7 +29,8 @@ class Interval:
 class LayerPrediction:
     """One node of the net: what it does, how long it takes, what bounds it.
 
-    ``resources`` are the seconds each resource alone would take, summed over the node's kernels.
+    ``resources`` are the seconds each resource alone would take, summed over the node's kernels. In
+    training a node stands twice, in the ``phase`` forward and in backward.
     """
 
     name: str
@@ -43,6 +44,7 @@ class LayerPrediction:
     resources: Mapping[str, float] = field(default_factory=dict)
     covered: bool = True
     template: str = ""
+    phase: str = "forward"
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -56,6 +58,7 @@ class LayerPrediction:
             "tier": self.tier,
             "resources": dict(self.resources),
             "covered": self.covered,
+            "phase": self.phase,
             "repeats": 1,
         }
 
@@ -109,6 +112,7 @@ class Prediction:
     capacity: float | None
     parameters: int
     mode: str = "inference"
+    run: Mapping[str, Any] = field(default_factory=dict)
     calibration: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -134,6 +138,14 @@ class Prediction:
     def tiers(self) -> dict[str, float]:
         """Share of the time that rests on each tier."""
         return self._shares(lambda layer: layer.tier)
+
+    @property
+    def phases(self) -> dict[str, float]:
+        """Seconds of each part of the run, in order: forward, backward, optimizer."""
+        sums: dict[str, float] = {}
+        for layer in self.layers:
+            sums[layer.phase] = sums.get(layer.phase, 0.0) + layer.seconds.middle
+        return sums
 
     @property
     def flops(self) -> float:
@@ -174,11 +186,13 @@ class Prediction:
             "symbols": dict(self.symbols),
             "dtype": self.dtype,
             "mode": self.mode,
+            "run": dict(self.run),
             "stack": dict(self.stack),
             "seconds": self.seconds.to_dict(),
             "samples_per_s": self.samples_per_s,
             "bound": self.bound,
             "bounds": self.bounds,
+            "phases": self.phases,
             "tier": self.tier,
             "tiers": self.tiers,
             "calibration": self.calibration,

@@ -36,6 +36,7 @@ FAMILIES = (
     "pool",
     "embedding",
     "copy",
+    "opaque",
     "uncovered",
 )
 """Operator families: what calibrations are fitted and scored by."""

@@ -6,12 +6,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+STACK_MODES = ("eager", "compiled", "graphs")
+
 
 @dataclass(frozen=True)
 class Stack:
     """The software a prediction or a measurement speaks of. Unknown is written ``""``.
 
-    ``threads`` counts compute threads on a CPU. ``layout`` is the memory order of images.
+    mode : ``eager`` hands over kernel by kernel, ``compiled`` merges chains of elementwise work
+        (TorchInductor), ``graphs`` replays a recorded CUDA graph.
+    threads : compute threads on a CPU. layout : memory order of images.
+    fused_attention : one kernel instead of product, softmax, product.
+    tf32 : fp32 products run in tf32 on chips that have it.
+    host_dispatch : seconds the host takes to hand over one kernel; ``None`` is what is usual for ``mode``.
     """
 
     framework: str = "pytorch"
@@ -20,6 +27,8 @@ class Stack:
     threads: int = 1
     layout: str = "nchw"
     fused_attention: bool = True
+    tf32: bool = False
+    host_dispatch: float | None = None
 
     def __str__(self) -> str:
         name = f"{self.framework} {self.version}".strip()

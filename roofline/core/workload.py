@@ -17,8 +17,11 @@ Role = Literal["input", "weight", "activation", "state", "cache"]
 """``state`` is kept and not trained (running statistics), ``cache`` is kept between calls (keys and values)."""
 Attribute = int | bool | str | tuple[int, ...]
 
-VIEWS = frozenset({"view", "transpose", "select", "slice"})
+VIEWS = frozenset({"view", "transpose", "select", "slice", "expand"})
 """Operator kinds that only look differently at the storage of their first input: no work, no bytes."""
+
+KEPT = frozenset({"kv_cache", "parameter"})
+"""Operator kinds whose result is storage of their own that outlives the run: a cache, a weight."""
 
 IDLE = frozenset({"dropout"})
 """Operator kinds that are views too, unless the net is in training."""
@@ -97,43 +100,17 @@ class Workload:
         """How many samples one run covers: the ``batch`` symbol, or 1."""
         return self.symbols.get("batch", 1)
 
-    def peak_activation_bytes(self) -> float:
-        """The most activation and input memory alive at once when nodes run in order.
-
-        A tensor lives from the node that writes it (inputs: from the start) to the last that reads
-        it; views share the storage of what they view and cost nothing.
-        """
-        owner = self.owners()
-        last: dict[str, int] = {}
-        for index, node in enumerate(self.nodes):
-            for name in (*node.inputs, *node.outputs):
-                last[owner.get(name, name)] = index
-        for name in self.outputs:
-            last[owner.get(name, name)] = len(self.nodes)
-        alive = sum(self.tensors[name].bytes for name in self.inputs)
-        peak = alive
-        born = set(self.inputs)
-        dying: dict[int, list[str]] = {}
-        for name, index in last.items():
-            dying.setdefault(index, []).append(name)
-        for index, node in enumerate(self.nodes):
-            for name in node.outputs:
-                root = owner.get(name, name)
-                if root not in born:
-                    born.add(root)
-                    alive += self.tensors[root].bytes
-            peak = max(peak, alive)
-            for name in dying.get(index, ()):
-                if self.tensors[name].role != "weight" and name in born:
-                    alive -= self.tensors[name].bytes
-        return peak
-
     def owners(self) -> dict[str, str]:
-        """Map every view and every in-place result to the tensor whose storage it shares."""
+        """Map every view and every in-place result to the tensor whose storage it shares.
+
+        Keys and values kept in a cache share the cache; in training nothing is kept, and they are views.
+        """
         owner: dict[str, str] = {}
         for node in self.nodes:
             idle = node.op in IDLE and not self.training
-            if node.op in VIEWS or idle or node.attributes.get("inplace"):
+            if node.op in KEPT and (node.op == "parameter" or not self.training):
+                owner.update(dict.fromkeys(node.outputs, node.weights[0]))
+            elif node.op in (*VIEWS, *KEPT) or idle or node.attributes.get("inplace"):
                 root = owner.get(node.inputs[0], node.inputs[0])
                 owner.update(dict.fromkeys(node.outputs, root))
         return owner

@@ -45,6 +45,13 @@ def engine_and_rate(
     Products go to the fastest engine that multiplies in that precision (or the one that emulates it).
     Other work goes to a vector engine at the storage type, at fp32 where that has no rate of its own.
     Without any vector engine the rate is infinite: only bytes count, and the caller says so.
+
+    32-bit whole numbers without a rate of their own run at the rate of fp32: GPUs have at most as many lanes for
+    them, and a three-operand add or logic instruction does two operations, as a multiply-add does.
+
+    Raises
+    ------
+    Unsupported : work on whole numbers, and no vector engine to do it.
     """
     if matrix:
         actual, _ = chip.resolve(wanted)
@@ -54,23 +61,27 @@ def engine_and_rate(
     for engine in chip.engines:
         if engine.kind != "vector":
             continue
-        able = [p for p in engine.rates if p.compute in (wanted.compute, "fp32")] or list(engine.rates)
+        own = [p for p in engine.rates if p.compute == wanted.compute == "int32"]
+        able = own or [p for p in engine.rates if p.compute in (wanted.compute, "fp32")] or list(engine.rates)
         rate = max(engine.peak(p, clock) for p in able)
         if best[0] is None or rate > best[1]:
             best = (engine, rate)
+    if best[0] is None and wanted.compute == "int32":
+        raise Unsupported(f"{chip.name} has no engine that works on 32-bit whole numbers, as far as its file says")
     return best
 
 
-def ceiling_times(schedule: Schedule, chip: Chip, *, pieces: int = 1) -> Times:
+def ceiling_times(schedule: Schedule, chip: Chip, *, pieces: int = 1, footprint: float = 0.0) -> Times:
     """The plain roofline of every kernel: seconds of each engine, of DRAM and of the launch.
 
     pieces : samples a batch can be worked through by, one after the other (see :func:`dram_bytes`).
+    footprint : bytes the net keeps in memory, for chips with a slower last part (see :func:`dram_bandwidth`).
 
     Raises
     ------
     Unsupported : the chip lacks a precision of the schedule, or has no DRAM bandwidth to divide by.
     """
-    bandwidth = chip.dram.total_bandwidth
+    bandwidth = dram_bandwidth(chip, footprint)
     if bandwidth is None:
         raise Unsupported(
             f"{chip.name}: the bandwidth of {chip.dram.name} is unknown; "
@@ -89,6 +100,21 @@ def ceiling_times(schedule: Schedule, chip: Chip, *, pieces: int = 1) -> Times:
         resources["launch"] = launch
     total = np.maximum(np.maximum(compute, memory), launch)
     return Times(resources, total, FORMULA)
+
+
+def dram_bandwidth(chip: Chip, footprint: float = 0.0) -> float | None:
+    """Bytes per second of DRAM for a net that keeps ``footprint`` bytes there; None where it is unknown.
+
+    Up to the capacity of the fast part that part's bandwidth. Beyond it every byte is as likely to lie
+    anywhere in the footprint, so with ``f`` of it in the fast part
+    ``1 / bandwidth = f / fast bandwidth + (1 - f) / slow bandwidth``.
+    """
+    level = chip.dram
+    fast, slow = level.total_bandwidth, level.overflow
+    if fast is None or slow is None or level.capacity is None or footprint <= level.capacity.value:
+        return fast
+    share = level.capacity.value / min(footprint, level.capacity.value + slow.capacity.value)
+    return 1.0 / (share / fast + (1.0 - share) / slow.bandwidth.value)
 
 
 def dram_bytes(schedule: Schedule, chip: Chip, pieces: int = 1) -> Floats:

@@ -13,6 +13,7 @@ from math import prod
 from typing import Any
 
 from roofline.errors import MissingExtra, Unsupported
+from roofline.measure import run_sequences
 
 Call = Callable[[], Any]
 
@@ -74,7 +75,7 @@ def build_calls(
     if op not in _WEIGHTED:
         raise Unsupported(f"operator {op!r} cannot be measured; there are {', '.join(OPERATORS)}")
     make = _WEIGHTED[op]
-    if op == "embedding":
+    if op in ("embedding", "embedding_bag"):
         tensors = [torch.randint(0, int(attributes["entries"]), tuple(inputs[0]), device=device)]
     else:
         tensors = [tensor(shape) for shape in inputs]
@@ -87,7 +88,7 @@ def _unary(name: str) -> Callable[..., Call]:
         functional = torch.nn.functional
         x = tensors[0]
         if attributes.get("inplace"):
-            if name in ("relu", "relu6", "silu"):
+            if name in ("relu", "relu6", "silu", "leaky_relu", "hardsigmoid", "hardswish"):
                 switchable = getattr(functional, name)
                 return lambda: switchable(x, inplace=True)
             method = getattr(torch, f"{name}_")
@@ -137,11 +138,25 @@ def _window(name: str) -> Callable[..., Call]:
         function = getattr(torch.nn.functional, name)
         kernel = attributes["kernel"]
         stride, padding = attributes.get("stride", kernel), attributes.get("padding", 0)
+        ceil_mode = bool(attributes.get("ceil_mode", False))
         # other numbers at every call: max pooling branches on them, and a processor learns a repeated pattern
         x = tensors[0].copy_(pool.take(tensors[0].shape))
-        return lambda: function(x, kernel, stride, padding)
+        return lambda: function(x, kernel, stride, padding, ceil_mode=ceil_mode)
 
     return make
+
+
+def _upsample(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
+    x, scale = tensors[0], attributes["scale"]
+    mode = "bilinear" if attributes.get("bilinear") else "nearest"
+    function = torch.nn.functional.interpolate
+    return lambda: function(x, scale_factor=scale, mode=mode)
+
+
+def _local_norm(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
+    x, size = tensors[0], int(attributes.get("size", 5))
+    function = torch.nn.functional.local_response_norm
+    return lambda: function(x, size)
 
 
 def _softmax(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
@@ -198,6 +213,18 @@ def _conv2d(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], p
     return lambda: function(x, weight, bias, *options)
 
 
+def _conv_transpose2d(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], pool: Pool) -> Call:
+    x, out = tensors[0], int(attributes["out"])
+    kernel = attributes["kernel"]
+    kh, kw = (kernel, kernel) if isinstance(kernel, int) else kernel
+    groups = int(attributes.get("groups", 1))
+    weight = pool.take((x.shape[1], out // groups, kh, kw))
+    bias = pool.take((out,)) if attributes.get("bias", True) else None
+    sizes = (attributes.get("stride", 1), attributes.get("padding", 0), attributes.get("output_padding", 0))
+    function = torch.nn.functional.conv_transpose2d
+    return lambda: function(x, weight, bias, *sizes, groups)
+
+
 def _batch_norm(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], pool: Pool) -> Call:
     x = tensors[0]
     mean, weight, bias = (pool.take((x.shape[1],)) for _ in range(3))
@@ -227,24 +254,30 @@ _WEIGHTLESS: dict[str, Callable[..., Call]] = {
         name: _unary(name)
         for name in ("relu", "relu6", "gelu", "gelu_tanh", "tanh", "sigmoid", "silu", "exp", "sqrt", "neg")
     },
+    **{name: _unary(name) for name in ("leaky_relu", "hardsigmoid", "hardswish")},
     **{name: _binary(name) for name in ("add", "sub", "mul", "div")},
     "matmul": _matmul,
     "attention": _attention,
     "softmax": _softmax,
     "global_avg_pool": _global_pool,
+    "upsample2d": _upsample,
+    "local_response_norm": _local_norm,
     "mean": _reduce("mean"),
     "sum": _reduce("sum"),
     "copy": _copy,
     "transpose_copy": _transpose_copy,
     "concat": _concat,
+    **run_sequences.WEIGHTLESS,
 }
 _WEIGHTED: dict[str, Callable[..., Call]] = {
     "linear": _linear,
     "conv2d": _conv2d,
+    "conv_transpose2d": _conv_transpose2d,
     "batch_norm": _batch_norm,
     "layer_norm": _layer_norm,
     "embedding": _embedding,
     "max_pool2d": _window("max_pool2d"),
     "avg_pool2d": _window("avg_pool2d"),
+    **run_sequences.WEIGHTED,
 }
 OPERATORS = tuple(sorted({*_WEIGHTLESS, *_WEIGHTED}))

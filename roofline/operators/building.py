@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from roofline.core.dtype import DType, Precision, dtype
 from roofline.core.dtype import precision as parse_precision
@@ -73,8 +74,9 @@ def check_names(network: Network) -> list[Fault]:
             known = [parameter.name for parameter in OPERATORS[layer.op].parameters]
             given = dict.fromkeys([*layer.terms, *layer.first])
             errors = [UnknownName(f"attribute of {layer.op}", name, known) for name in given if name not in known]
-        place = network.file or network.name
-        faults += [Fault(place, layer.line, layer.name, str(error)) for error in errors]
+            if layer.inputs and OPERATORS[layer.op].inputs == (0, 0):
+                errors.append(UsageError(f"{layer.op} takes no inputs; take out from"))
+        faults += [Fault(network.place, layer.line, layer.name, str(error)) for error in errors]
     return faults
 
 
@@ -169,7 +171,10 @@ class _Builder:
 
     def step(self, step: Step) -> None:
         try:
-            node = _node(operator_named(step.op), step, step.attributes, self.tensors, self.storage, self._shared(step))
+            operator = operator_named(step.op)
+            if operator.inputs == (0, 0):  # it follows nothing, whatever stands before it
+                step = replace(step, inputs=())
+            node = _node(operator, step, step.attributes, self.tensors, self.storage, self._shared(step))
         except UsageError as error:
             raise self._fault(step.line, step.name, error) from None
         if node.weights:

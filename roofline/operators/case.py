@@ -130,6 +130,10 @@ class Case:
             **({"weights": 0.0, "source": -1, "source2": -1, "target": -1} | fields),
         )
 
+    def stored(self, weight: Tensor) -> float:
+        """Bytes of a weight, with its scales where it is stored in fewer bits."""
+        return weight.bytes + sum(t.bytes for t in self.weights if t.name == f"{weight.name}.scale")
+
     @property
     def trained_bytes(self) -> float:
         """Bytes of the weights that have gradients."""
@@ -151,6 +155,10 @@ class Saved:
     inputs: tuple[int, ...] = ()
     outputs: tuple[int, ...] = ()
     extra: float = 0.0
+
+    def names(self, node: Node) -> list[str]:
+        """The tensors of the node that are kept."""
+        return [*(node.inputs[index] for index in self.inputs), *(node.outputs[index] for index in self.outputs)]
 
 
 def saves_inputs(case: Case) -> Saved:

@@ -16,10 +16,9 @@ from roofline.core.prediction import Memory
 from roofline.core.stack import Stack
 from roofline.core.workload import Node, Workload
 from roofline.operators.case import Saved
-from roofline.operators.lowering import UNCOVERED, case_of, node_kernels
+from roofline.operators.lowering import case_of, node_kernels
 from roofline.operators.optimizers import temporaries
-from roofline.operators.table import operator_named
-from roofline.operators.training import CUTS, Step, gradient_kernels
+from roofline.operators.training import CUTS, Step, gradient_kernels, saved_by
 
 Amounts = dict[str, float]
 
@@ -65,19 +64,11 @@ def saved_bytes(step: Step) -> float:
     names, extra = set[str](), 0.0
     for node in step.workload.nodes:
         if step.trained.intersection((*node.inputs, *node.weights)):
-            kept = _saved(node, step.workload, step.stack)
-            names |= {owner.get(name, name) for name in _named(node, kept)}
+            kept = saved_by(node, step.workload, step.stack)
+            names |= {owner.get(name, name) for name in kept.names(node)}
             names |= {name for name in node.weights if step.workload.tensors[name].role == "activation"}
             extra += kept.extra
     return extra + sum(t.bytes for name in names if (t := step.workload.tensors[name]).role != "weight")
-
-
-def _saved(node: Node, workload: Workload, stack: Stack) -> Saved:
-    return Saved() if node.op == UNCOVERED else operator_named(node.op).saves(case_of(node, workload, stack))
-
-
-def _named(node: Node, kept: Saved) -> list[str]:
-    return [*(node.inputs[index] for index in kept.inputs), *(node.outputs[index] for index in kept.outputs)]
 
 
 @dataclass
@@ -141,12 +132,12 @@ class _Ledger:
     def forward(self, index: int, node: Node, save: bool = False) -> None:
         """Run a node: its outputs are born, what it was the last to read is freed unless saved."""
         case = case_of(node, self.workload, self.stack)
-        kept = _saved(node, self.workload, self.stack) if save else Saved()
+        kept = saved_by(node, self.workload, self.stack) if save else Saved()
         for name in node.outputs:
             self._birth(self._root(name))
         local = len(node.inputs) + len(node.outputs)
         made = sum(kernel.writes for kernel in node_kernels(case) if kernel.target >= local)
-        self.transient("workspace", made)
+        self.transient("workspace", max(0.0, made - kept.extra))
         if save:
             self.grow("activations", kept.extra)
             self.uses.update(self._held(node, kept))
@@ -154,7 +145,7 @@ class _Ledger:
 
     def _held(self, node: Node, kept: Saved) -> set[str]:
         """Storage a node's backward will read; weights in fp32 are there anyway."""
-        names = [*_named(node, kept), *node.weights]
+        names = [*kept.names(node), *node.weights]
         return {root for root in map(self._root, names) if self.workload.tensors[root].role in ("activation", "input")}
 
     def hold_inputs(self, start: int, stop: int) -> None:
@@ -177,7 +168,7 @@ class _Ledger:
         if not step.trained.intersection((*node.inputs, *node.weights)):
             return
         case = case_of(node, self.workload, self.stack)
-        kept = _saved(node, self.workload, self.stack)
+        kept = saved_by(node, self.workload, self.stack)
         own = self.flowing.get(node.outputs[0])
         if own is not None or node.outputs[0] in self.workload.outputs:
             moves = gradient_kernels(case, step)

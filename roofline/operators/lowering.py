@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from roofline.core.schedule import Kernel, Schedule
@@ -10,6 +10,7 @@ from roofline.core.stack import Stack
 from roofline.core.workload import Node, Workload
 from roofline.operators.attributes import Attributes
 from roofline.operators.case import Case
+from roofline.operators.fusion import fuse
 from roofline.operators.table import operator_named
 
 UNCOVERED = "uncovered"
@@ -28,11 +29,23 @@ def lower(workload: Workload, stack: Stack = Stack()) -> Schedule:  # noqa: B008
     ------
     UnknownName : a node whose kind is neither in the table nor ``uncovered``.
     """
-    return Schedule.of(forward_kernels(workload, stack))
+    return Schedule.of(program_order(workload, stack))
+
+
+def program_order(workload: Workload, stack: Stack, saved: Iterable[str] = ()) -> list[Kernel]:
+    """The kernels of the forward pass as the stack launches them: merged where it compiles.
+
+    saved : names of tensors the backward reads, which a merged kernel must write too.
+    """
+    kernels = list(forward_kernels(workload, stack))
+    if stack.mode != "compiled":
+        return kernels
+    owner, number = workload.owners(), {name: index for index, name in enumerate(workload.tensors)}
+    return fuse(kernels, frozenset(number[owner.get(name, name)] for name in (*workload.outputs, *saved)))
 
 
 def forward_kernels(workload: Workload, stack: Stack) -> Iterator[Kernel]:
-    """As :func:`lower`, one by one."""
+    """What every node launches by itself, one by one."""
     owner = workload.owners()
     number = {name: index for index, name in enumerate(workload.tensors)}
     temporaries = len(number)

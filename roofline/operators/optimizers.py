@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from roofline.core.run import Implementation, Recipe
 from roofline.core.schedule import Kernel
-from roofline.core.training import Implementation, Recipe
 from roofline.core.workload import Tensor
 
 Pass = tuple[str, int, int, float]

@@ -5,14 +5,19 @@ from __future__ import annotations
 from roofline.errors import UnknownName
 from roofline.operators.attention import ATTENTION
 from roofline.operators.convolution import CONVOLUTION
+from roofline.operators.decoding import DECODING
 from roofline.operators.dropout import DROPOUT
 from roofline.operators.elementwise import ELEMENTWISE
+from roofline.operators.experts import EXPERTS
+from roofline.operators.learned import LEARNED
 from roofline.operators.localnorm import LOCAL_NORM
 from roofline.operators.losses import LOSSES
 from roofline.operators.moving import MOVING
+from roofline.operators.opaque import OPAQUE
 from roofline.operators.operator import Operator
 from roofline.operators.pooling import POOLING
 from roofline.operators.products import PRODUCTS
+from roofline.operators.recurrent import RECURRENT
 from roofline.operators.resampling import RESAMPLING
 from roofline.operators.rowwise import ROWWISE
 from roofline.operators.transposed import TRANSPOSED
@@ -31,6 +36,11 @@ OPERATORS: dict[str, Operator] = {
         *POOLING,
         *RESAMPLING,
         *MOVING,
+        *LEARNED,
+        *DECODING,
+        *EXPERTS,
+        *RECURRENT,
+        *OPAQUE,
         *LOSSES,
     )
 }

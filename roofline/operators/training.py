@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from roofline.core.run import Implementation, Recipe
 from roofline.core.schedule import Kernel, Schedule
 from roofline.core.stack import Stack
-from roofline.core.training import Implementation, Recipe
 from roofline.core.workload import Node, Tensor, Workload
 from roofline.errors import Unsupported, UsageError
 from roofline.operators.autocast import autocast
 from roofline.operators.building import node_of
-from roofline.operators.case import Case
-from roofline.operators.lowering import UNCOVERED, case_of, forward_kernels
+from roofline.operators.case import Case, Saved
+from roofline.operators.lowering import UNCOVERED, case_of, program_order
 from roofline.operators.optimizers import optimizer_kernels
 from roofline.operators.table import operator_named
 
@@ -123,7 +123,8 @@ def lower_training(step: Step) -> Schedule:
 
 
 def _kernels(step: Step) -> Iterator[Kernel]:
-    forward = list(forward_kernels(step.workload, step.stack))
+    kept = [saved_by(node, step.workload, step.stack).names(node) for node in step.workload.nodes]
+    forward = program_order(step.workload, step.stack, (name for names in kept for name in names))
     times = step.recipe.accumulate
     backward = list(_backward(step, forward))
     for kernel in (*forward, *backward):
@@ -132,6 +133,8 @@ def _kernels(step: Step) -> Iterator[Kernel]:
     if times > 1:
         for tensor in step.parameters:
             yield replace(_sum_of_gradients(tensor, layer), repeats=times - 1)
+    if step.recipe.optimizer == "none":
+        return
     unscale = step.mixed and step.workload.precision.compute == "fp16"
     yield from optimizer_kernels(step.parameters, step.recipe, step.implementation, layer=layer, unscale=unscale)
 
@@ -156,6 +159,11 @@ def _backward(step: Step, forward: list[Kernel]) -> Iterator[Kernel]:
             reached.update(meeting)
             for kernel in kernels:
                 yield replace(kernel, layer=index, phase="backward")
+
+
+def saved_by(node: Node, workload: Workload, stack: Stack) -> Saved:
+    """What the forward pass of a node keeps for its backward."""
+    return Saved() if node.op == UNCOVERED else operator_named(node.op).saves(case_of(node, workload, stack))
 
 
 def gradient_kernels(case: Case, step: Step) -> list[Kernel]:

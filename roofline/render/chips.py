@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from roofline.core.chip import Chip, Fact
+from roofline.core.chip import Chip, Engine, Fact, MemoryLevel, Price, Software
 from roofline.core.dtype import Precision, precision
 from roofline.errors import UsageError
 from roofline.render.table import Column, Table, table
@@ -14,7 +14,7 @@ from roofline.render.words import count, gigabytes, price
 from roofline.units import format_bytes, format_si
 
 LISTED = ("fp32", "fp16", "bf16", "int8")
-SORTS = ("name", "year", "tflops", "bandwidth", "memory", "power", "price")
+SORTS = ("name", "year", "tflops", "tflops-per-watt", "bandwidth", "memory", "power", "price")
 
 
 def best_peak(chip: Chip, wanted: Precision) -> float | None:
@@ -29,13 +29,23 @@ def _fastest(chip: Chip) -> float:
     return max(best_peak(chip, p) or 0.0 for p in floats or chip.precisions())
 
 
+def _bought(cost: Price) -> float:
+    """The price of one device, for sorting; rent is no price and comes after all of them."""
+    return 0.0 if cost.every else cost.each
+
+
+def _largest_first(value: float | None) -> tuple[bool, float]:
+    return value is None, -(value or 0.0)
+
+
 _KEYS: dict[str, Callable[[Chip], float | None]] = {
     "year": lambda chip: chip.year,
     "tflops": _fastest,
+    "tflops-per-watt": lambda chip: _fastest(chip) / chip.power.value if chip.power else None,
     "bandwidth": lambda chip: chip.dram.total_bandwidth,
-    "memory": lambda chip: chip.dram.capacity.value if chip.dram.capacity else None,
+    "memory": lambda chip: chip.dram.total_capacity,
     "power": lambda chip: chip.power.value if chip.power else None,
-    "price": lambda chip: chip.price[0].amount if chip.price else None,
+    "price": lambda chip: _bought(chip.price[0]) if chip.price else None,
 }
 
 
@@ -51,7 +61,7 @@ def chips_table(chips: Sequence[tuple[str, Chip]], sort: str = "name") -> Table:
     ordered = sorted(chips, key=lambda entry: entry[0])
     if sort != "name":
         read = _KEYS[sort]
-        ordered.sort(key=lambda entry: -(read(entry[1]) or float("-inf")))
+        ordered.sort(key=lambda entry: _largest_first(read(entry[1])))
     columns = (
         Column("name", "name"),
         Column("kind", "kind", spare=2),
@@ -72,7 +82,7 @@ def chips_table(chips: Sequence[tuple[str, Chip]], sort: str = "name") -> Table:
             chip.year,
             *(best_peak(chip, precision(dtype)) for dtype in LISTED),
             chip.dram.total_bandwidth,
-            chip.dram.capacity.value if chip.dram.capacity else None,
+            chip.dram.total_capacity,
             chip.power.value if chip.power else None,
             price(chip.price[0]) if chip.price else None,
             chip.title,
@@ -118,43 +128,73 @@ def chip_lines(chip: Chip) -> Iterator[Line]:
         if fact:
             yield _line(name, fact, unit)
     for engine in chip.engines:
-        yield _line(f"{engine.name}: units", engine.count, "")
-        for which in ("base", "boost", "top"):
-            clock: Fact | None = getattr(engine.clock, which)
-            if clock:
-                yield _line(f"{engine.name}: {which} clock", clock, "Hz")
-        if engine.array:
-            array = engine.array
-            shape = f"{array.rows} x {array.cols}" + (f" x {array.depth}" if array.depth > 1 else "")
-            yield Line(f"{engine.name}: array", shape, f"{shape}, {array.dataflow}", array.status, array.source)
-        for wanted, rate in engine.rates.items():
-            yield _line(f"{engine.name}: FMA per clock, {wanted}", rate, "")
-            peak, unit = engine.peak(wanted), _unit(wanted)
-            how = "units x 2 x FMA per clock x boost clock"
-            yield Line(f"{engine.name}: peak, {wanted}", peak, format_si(peak, unit), "derived", how)
-        for wanted, stated in engine.stated_peaks.items():
-            line = _line(f"{engine.name}: stated peak, {wanted}", stated.fact, _unit(wanted))
-            because = f"differs: {stated.disagrees_because}" if stated.disagrees_because else ""
-            yield Line(line.field, line.value, line.text, line.status, line.source, because or line.note)
+        yield from _engine_lines(engine)
     for level in chip.memory:
-        if level.capacity:
-            yield _line(f"{level.name}: capacity", level.capacity, "B")
-        for name in ("bandwidth", "read_bandwidth", "write_bandwidth"):
-            bandwidth: Fact | None = getattr(level, name)
-            if bandwidth:
-                yield _line(f"{level.name}: {name.replace('_', ' ')}", bandwidth, "B/s")
+        yield from _level_lines(level)
     for link in chip.links:
         yield _line(link.name, link.bandwidth, "B/s")
+    for package in chip.packages:
+        yield _line(f"{package.name}: devices", package.count, "")
     for cost in chip.price:
-        yield Line("price", cost.amount, price(cost), cost.status, cost.source)
+        per = f" per {cost.per}" if cost.per != "unit" else ""
+        time = f" an {cost.every}" if cost.every else ""
+        yield Line(f"price{time}{per}", cost.amount, price(cost), cost.status, cost.source)
     if chip.software:
-        known = chip.software
-        last = [f"CUDA up to {known.last_cuda}" if known.last_cuda else ""]
-        last += [f"torch up to {known.last_torch}" if known.last_torch else ""]
-        text = ", ".join(filter(None, last)) or "supported"
-        yield Line("software", text, text, known.status, known.source, known.note)
+        yield from _software_lines(chip.software)
     for wanted, emulated in chip.emulation.items():
-        yield Line(f"{wanted}", str(emulated.as_precision), f"as {emulated.as_precision}", "", "", emulated.path)
+        yield Line(
+            f"emulated {wanted}", str(emulated.as_precision), f"as {emulated.as_precision}", "", "", emulated.path
+        )
+
+
+def _engine_lines(engine: Engine) -> Iterator[Line]:
+    yield _noted(_line(f"{engine.name}: units", engine.count, ""), f"a {engine.kind} engine")
+    for which in ("base", "boost", "top"):
+        clock: Fact | None = getattr(engine.clock, which)
+        if clock:
+            yield _line(f"{engine.name}: {which} clock", clock, "Hz")
+    if engine.array:
+        array = engine.array
+        shape = f"{array.rows} x {array.cols}" + (f" x {array.depth}" if array.depth > 1 else "")
+        yield Line(f"{engine.name}: array", shape, f"{shape}, {array.dataflow}", array.status, array.source)
+    for wanted, rate in engine.rates.items():
+        yield _line(f"{engine.name}: FMA per clock, {wanted}", rate, "")
+        peak, unit = engine.peak(wanted), _unit(wanted)
+        how = "units x 2 x FMA per clock x boost clock"
+        yield Line(f"{engine.name}: peak, {wanted}", peak, format_si(peak, unit), "derived", how)
+    for wanted, stated in engine.stated_peaks.items():
+        line = _line(f"{engine.name}: stated peak, {wanted}", stated.fact, _unit(wanted))
+        because = f"differs: {stated.disagrees_because}" if stated.disagrees_because else ""
+        yield _noted(line, because)
+
+
+def _level_lines(level: MemoryLevel) -> Iterator[Line]:
+    whose = "private to a unit" if level.private else ""
+    if level.shared_with:
+        whose = f"shared with {', '.join(level.shared_with)}"
+    facts = [("capacity", level.capacity, "B")]
+    facts += [(name, getattr(level, name), "B/s") for name in ("bandwidth", "read_bandwidth", "write_bandwidth")]
+    if level.overflow:
+        facts += [("slow part, capacity", level.overflow.capacity, "B")]
+        facts += [("slow part, bandwidth", level.overflow.bandwidth, "B/s")]
+    lines = [_line(f"{level.name}: {name.replace('_', ' ')}", fact, unit) for name, fact, unit in facts if fact]
+    first, *rest = lines or [Line(f"{level.name}: capacity", None, "not known", "", "")]
+    yield _noted(first, whose)
+    yield from rest
+
+
+def _software_lines(known: Software) -> Iterator[Line]:
+    """CUDA capability, then what runs it; said plainly where no end is known."""
+    if known.cuda_capability:
+        yield Line("CUDA capability", known.cuda_capability, known.cuda_capability, known.status, known.source)
+    spans = [("CUDA", known.first_cuda, known.last_cuda), ("torch", known.first_torch, known.last_torch)]
+    texts = [
+        name + (f" from {first}" if first else "") + (f" up to {last}" if last else "")
+        for name, first, last in spans
+        if first or last
+    ]
+    text = ", ".join(texts) or "supported"
+    yield Line("software", text, text, known.status, known.source, known.note)
 
 
 def _unit(wanted: Precision) -> str:
@@ -164,11 +204,16 @@ def _unit(wanted: Precision) -> str:
 def _line(name: str, fact: Fact, unit: str) -> Line:
     if unit == "B":
         # sold by the decimal gigabyte, built by the binary kilobyte: show what is round
-        whole = fact.value >= 1e9 and fact.value % 1e6 == 0
+        whole = fact.value >= 1e8 and fact.value % 1e6 == 0
         text = gigabytes(fact.value) if whole else format_bytes(fact.value)
     else:
         text = format_si(fact.value, unit, 4) if unit else count(fact.value)
     return Line(name, fact.value, text, fact.status, fact.source, fact.note)
+
+
+def _noted(line: Line, more: str) -> Line:
+    """The line with something more to note, in front of its own note."""
+    return replace(line, note="; ".join(filter(None, (more, line.note))))
 
 
 def headline(chip: Chip, hidden: Sequence[Path] = ()) -> list[tuple[str, str]]:
@@ -178,4 +223,6 @@ def headline(chip: Chip, hidden: Sequence[Path] = ()) -> list[tuple[str, str]]:
         ("kind", f"{chip.kind}, {chip.architecture}, {chip.vendor}" + (f", {chip.year}" if chip.year else "")),
         ("file", chip.file or "none"),
     ]
+    if chip.extends:
+        lines.append(("extends", " -> ".join(chip.extends)))
     return lines + [("hides", str(path)) for path in hidden]

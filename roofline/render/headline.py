@@ -35,8 +35,7 @@ def facts(prediction: Prediction, chip: Chip) -> list[tuple[str, str]]:
         lines.append(("covered", f"{percent(known['flops'])} of FLOP, {percent(known['bytes'])} of bytes"))
     lines += [("work", work(prediction)), ("memory", memory(prediction))]
     if chip.price:
-        each = chip.price[0].amount
-        value = f"{count(prediction.samples_per_s / each)} {noun}/s per {chip.price[0].currency}"
+        value = words.for_money(chip.price[0], prediction.samples_per_s, noun)
         lines.append(("price", f"{words.price(chip.price[0])}, {value}"))
     if chip.power:
         lines.append(

@@ -66,8 +66,17 @@ def tokens_per_s(prediction: Prediction) -> float | None:
 
 
 def price(value: Price) -> str:
-    """``499 USD (2018-10-17)``."""
-    return f"{value.amount:,.0f} {value.currency} ({value.date})"
+    """``499 USD (2018-10-17)``, ``1.18 USD an hour per inf1.6xlarge of 4 (2019-12)``."""
+    amount = f"{value.amount:,.0f}" if value.amount >= 100 else f"{value.amount:.4g}"
+    time = f" an {value.every}" if value.every else ""
+    of = f" of {value.devices:g}" if value.devices != 1 else ""
+    package = f" per {value.per}{of}" if value.per != "unit" else ""
+    return f"{amount} {value.currency}{time}{package} ({value.date})"
+
+
+def for_money(value: Price, per_s: float, noun: str) -> str:
+    """``1.23 images/s per USD`` where it is bought, ``4.2 M images per USD`` where it is rented."""
+    return f"{count(value.buys(per_s))} {noun}{'' if value.every else '/s'} per {value.currency}"
 
 
 def plural(number: int, noun: str) -> str:

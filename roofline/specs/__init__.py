@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from roofline.core.calibration import Calibration
     from roofline.core.chip import Chip
     from roofline.core.network import Network
+    from roofline.specs.chipcheck import Checked
     from roofline.specs.lookup import Found, Kind
 
 
@@ -32,6 +33,13 @@ def list_chips() -> dict[str, Path]:
     from roofline.specs import lookup
 
     return lookup.names("chip")
+
+
+def list_parts() -> list[Path]:
+    """The files for chips to extend, ``architectures/*.yaml``."""
+    from roofline.specs import lookup
+
+    return lookup.parts()
 
 
 def list_networks() -> dict[str, Path]:
@@ -64,11 +72,27 @@ def load_network(name: str | Path) -> Network:
 def check(name: str | Path, kind: Kind = "chip") -> list[Fault]:
     """The faults of one file, in its order; none where it is good."""
     path = find(kind, name).path
+    if kind == "chip":
+        return list(check_chip(path).faults)
     try:
-        load_chip(path) if kind == "chip" else load_network(path)
+        load_network(path)
     except SpecError as error:
         return list(error.faults)
     return []
+
+
+def check_chip(name: str | Path) -> Checked:
+    """As :func:`check`, with what was checked beside the faults."""
+    from roofline.specs import chipcheck
+
+    return chipcheck.check_chip(find("chip", name).path)
+
+
+def why_misnamed(chip: Chip) -> str:
+    """Why a chip's name is not that of its file; see :func:`roofline.specs.chipcheck.why_misnamed`."""
+    from roofline.specs import chipcheck
+
+    return chipcheck.why_misnamed(chip)
 
 
 def load_datasheet_spread() -> Calibration:

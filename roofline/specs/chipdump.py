@@ -58,16 +58,18 @@ class _Dump:
         for link in chip.links:
             yield f"  - name: {_scalar(link.name)}"
             yield f"    bandwidth: {self.fact(link.bandwidth, 'B/s')}"
+        if chip.packages:
+            yield "packages:"
+        for package in chip.packages:
+            yield f"  - name: {_scalar(package.name)}"
+            yield f"    count: {self.fact(package.count, '')}"
         if chip.price:
             yield "price:"
             yield from (f"  - {self.price(price)}" for price in chip.price)
         if chip.software is not None:
             software = chip.software
-            entry = {
-                "last_cuda": software.last_cuda,
-                "last_torch": software.last_torch,
-                "note": software.note,
-            }
+            keys = ("cuda_capability", "first_cuda", "last_cuda", "first_torch", "last_torch", "note")
+            entry = {key: getattr(software, key) for key in keys}
             cited = self.cited(software.source, software.status)
             yield f"software: {_flow({k: v for k, v in entry.items() if v} | cited)}"
         if chip.emulation:
@@ -107,6 +109,10 @@ class _Dump:
         for key in ("bandwidth", "read_bandwidth", "write_bandwidth"):
             if getattr(level, key) is not None:
                 yield f"    {key}: {self.fact(getattr(level, key), 'B/s')}"
+        if level.overflow:
+            yield "    overflow:"
+            yield f"      capacity: {self.fact(level.overflow.capacity, 'B')}"
+            yield f"      bandwidth: {self.fact(level.overflow.bandwidth, 'B/s')}"
         if level.private:
             yield "    private: true"
         if level.shared_with:
@@ -114,6 +120,8 @@ class _Dump:
 
     def price(self, price: Price) -> str:
         entry = {"amount": price.amount, "currency": price.currency, "date": price.date, "per": price.per}
+        if price.every:
+            entry["every"] = price.every
         return _flow(entry | self.cited(price.source, price.status))
 
     def fact(self, fact: Fact, unit: str, more: Mapping[str, Any] | None = None) -> str:

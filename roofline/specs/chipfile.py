@@ -1,8 +1,9 @@
 """How does a chip's YAML become a :class:`~roofline.core.chip.Chip`?
 
-Figures and their sources are read by :mod:`roofline.specs.facts`. A stated peak is compared with
-count x 2 x FMA per clock x boost clock, and refused where it is off by more than 2 % without a
-``disagrees_because``.
+Figures and their sources are read by :mod:`roofline.specs.facts`, memory by
+:mod:`roofline.specs.memoryfields`, packages, prices and software by :mod:`roofline.specs.marketfields`.
+A stated peak is compared with count x 2 x FMA per clock x boost clock, and refused where it is off by
+more than 2 % without a ``disagrees_because``.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ from roofline.core.chip import (
     Engine,
     Fact,
     Link,
-    MemoryLevel,
-    Price,
-    Software,
     StatedPeak,
 )
 from roofline.core.dtype import Precision, precision
+from roofline.errors import SpecError
+from roofline.specs.extends import KEY, extended, is_part
 from roofline.specs.facts import PLACEHOLDER, FactReader
 from roofline.specs.fields import Fields, Reading
+from roofline.specs.marketfields import read_packages, read_price, read_software
+from roofline.specs.memoryfields import read_level
 from roofline.specs.yamlio import Document, load_document, spell
 
 TOLERANCE = 0.02
@@ -39,19 +41,24 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 def load_chip(path: str | Path) -> Chip:
-    """Read one chip.
+    """Read one chip, with the files it extends.
 
     Raises
     ------
-    SpecError : with every fault of the file, each with its line.
+    SpecError : with every fault of the files, each with its line.
     """
-    return read_chip(load_document(path))
+    document = load_document(path)
+    if is_part(document):
+        name = f"{Path(path).absolute().parent.name}/{Path(path).stem}"
+        raise SpecError([document.fault((), f"is a part for chips to extend ('{KEY}: {name}'), not a chip")])
+    return read_chip(document)
 
 
-def read_chip(document: Document) -> Chip:
-    """As :func:`load_chip`, from a document."""
-    reading = Reading(document)
+def read_chip(document: Document, *, partial: bool = False) -> Chip:
+    """As :func:`load_chip`, from a document. Of a ``partial`` one only what is there must be right."""
+    reading = Reading(extended(document))
     root = reading.root("a chip")
+    root.partial = partial
     reader = _ChipReader(root)
     chip = reader.chip()
     root.finish()
@@ -64,6 +71,7 @@ class _ChipReader(FactReader):
 
     def chip(self) -> Chip:
         root = self.root
+        root.text(KEY)
         name = root.text("name", required="a short name, such as gtx-980")
         if name and not _NAME.fullmatch(name):
             root.note(f"{name!r}: write lower-case letters, digits, '-', '.' and '_'", "name")
@@ -71,8 +79,11 @@ class _ChipReader(FactReader):
         process = self.fact(root, "process", "m")
         engines = tuple(map(self.engine, root.items("engines", required="at least one engine")))
         levels = root.items("memory", required="at least one level, DRAM last")
-        self.unique(root, "engines")
-        self.unique(root, "memory")
+        count = engines[0].count if engines else PLACEHOLDER
+        memory = [read_level(self, level, count, last=level is levels[-1]) for level in levels]
+        packages = read_packages(self, root.items("packages"))
+        for key in ("engines", "memory", "packages"):
+            self.unique(root, key)
         return Chip(
             name=name,
             title=root.text("title", name),
@@ -80,17 +91,19 @@ class _ChipReader(FactReader):
             vendor=root.text("vendor", required="who makes it"),
             architecture=root.text("architecture", required="the family it belongs to, such as turing"),
             engines=engines,
-            memory=tuple(map(self.level, levels)),
+            memory=tuple(memory),
             year=self.year(),
             process_nm=None if process is None else _scaled(process, 1e9),
             launch=self.fact(root, "launch", "s"),
             links=tuple(map(self.link, root.items("links"))),
             power=self.fact(root, "power", "W"),
-            price=tuple(map(self.price, root.items("price"))),
-            software=self.software(),
+            packages=packages,
+            price=tuple(read_price(self, price, packages) for price in root.items("price")),
+            software=read_software(self, root.mapping("software")),
             emulation=self.emulation({p for engine in engines for p in engine.rates}),
             notes=root.texts("notes"),
             file=root.reading.document.file,
+            extends=root.reading.document.files[1:],
         )
 
     def unique(self, fields: Fields, key: str) -> None:
@@ -110,6 +123,7 @@ class _ChipReader(FactReader):
 
     def engine(self, fields: Fields) -> Engine:
         name = fields.text("name", required="a name, such as tensor cores")
+        fields.partial = self.root.partial
         kind = fields.choice("kind", ("vector", "matrix"), required="vector or matrix")
         count = self.fact(fields, "count", "", required="how many units", whole=True)
         clock = self.clock(fields)
@@ -130,6 +144,7 @@ class _ChipReader(FactReader):
         entry = fields.mapping("clock", required="boost, and where known base and top")
         if entry is None:
             return Clock(PLACEHOLDER)
+        entry.partial = self.root.partial
         clock = Clock(
             boost=self.fact(entry, "boost", "Hz", required="the boost clock") or PLACEHOLDER,
             base=self.fact(entry, "base", "Hz"),
@@ -171,7 +186,8 @@ class _ChipReader(FactReader):
             stated = StatedPeak(self.facts(one, "op/s"), one.text("disagrees_because"))
             one.finish()
             if not stated.disagrees_because and PLACEHOLDER not in (engine.count, engine.clock.boost):
-                message = _contradiction(engine, wanted, stated.fact.value)
+                known = wanted in engine.rates or not self.root.partial
+                message = _contradiction(engine, wanted, stated.fact.value) if known else ""
                 if message and not self.has_faults(fields):
                     one.note(message)
             peaks[wanted] = stated
@@ -203,52 +219,11 @@ class _ChipReader(FactReader):
         entry.finish()
         return array
 
-    def level(self, fields: Fields) -> MemoryLevel:
-        level = MemoryLevel(
-            name=fields.text("name", required="a name, such as L2"),
-            capacity=self.fact(fields, "capacity", "B"),
-            bandwidth=self.fact(fields, "bandwidth", "B/s"),
-            read_bandwidth=self.fact(fields, "read_bandwidth", "B/s"),
-            write_bandwidth=self.fact(fields, "write_bandwidth", "B/s"),
-            private=fields.flag("private"),
-            shared_with=fields.texts("shared_with"),
-        )
-        if level.bandwidth and (level.read_bandwidth or level.write_bandwidth):
-            fields.note("give one bandwidth for both ways, or read_ and write_bandwidth", "bandwidth")
-        fields.finish()
-        return level
-
     def link(self, fields: Fields) -> Link:
         name = fields.text("name", required="a name, such as PCIe 3.0 x16")
         bandwidth = self.fact(fields, "bandwidth", "B/s", required="bytes per second one way")
         fields.finish()
         return Link(name, bandwidth or PLACEHOLDER)
-
-    def price(self, fields: Fields) -> Price:
-        amount = self.quantity(fields, "amount", "")
-        currency = fields.text("currency", required="a currency, such as USD")
-        date = fields.text("date", required="the day it was true, such as 2018-10-17")
-        if date and not re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", date):
-            fields.note(f"{date!r}: write YYYY-MM-DD, or as much of it as is known", "date")
-        source, status = self.source(fields)
-        per = fields.text("per", "unit")
-        fields.finish()
-        return Price(amount, currency, date, source, status, per)
-
-    def software(self) -> Software | None:
-        fields = self.root.mapping("software")
-        if fields is None:
-            return None
-        source, status = self.source(fields)
-        software = Software(
-            last_cuda=fields.text("last_cuda") or None,
-            last_torch=fields.text("last_torch") or None,
-            note=fields.text("note"),
-            source=source,
-            status=status,
-        )
-        fields.finish()
-        return software
 
     def emulation(self, native: set[Precision]) -> dict[Precision, Emulation]:
         table = self.root.mapping("emulation")
@@ -267,7 +242,7 @@ class _ChipReader(FactReader):
                 continue
             if wanted in native:
                 table.note(f"{wanted} is in fma_per_clock, so it is not emulated", key)
-            if native and target not in native:
+            if native and target not in native and not self.root.partial:
                 entry.note(f"no engine has {target} in its fma_per_clock", "as")
             emulation[wanted] = Emulation(target, path)
         return emulation

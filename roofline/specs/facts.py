@@ -44,37 +44,43 @@ class FactReader:
 
     def fact(self, fields: Fields, key: str, dimension: str, *, required: str = "", whole: bool = False) -> Fact | None:
         """The fact at a key, None where absent; a placeholder where it is wrong."""
-        if key in fields and not isinstance(fields.data[key], dict | None):
-            raw = fields.raw(key)
-            shown = "..." if isinstance(raw, list) else str(raw)[:40]
-            fields.note(f"a figure needs its source; write {{value: {shown}, source: ...}}", key)
-            return PLACEHOLDER
-        entry = fields.mapping(key, required=required)
+        entry = self.entry(fields, key, required=required)
         if entry is None:
-            return PLACEHOLDER if required else None
+            return PLACEHOLDER if required or key in fields else None
         found = self.facts(entry, dimension, whole=whole)
         entry.finish()
         return found
 
+    def entry(self, fields: Fields, key: str, *, required: str = "") -> Fields | None:
+        """The keys of a figure, None where it is absent or lacks its source."""
+        if key in fields and not isinstance(fields.data[key], dict | None):
+            raw = fields.raw(key)
+            shown = "..." if isinstance(raw, list) else str(raw)[:40]
+            fields.note(f"a figure needs its source; write {{value: {shown}, source: ...}}", key)
+            return None
+        return fields.mapping(key, required=required)
+
     def facts(self, entry: Fields, dimension: str, *, whole: bool = False) -> Fact:
-        """The value, source, status and note of one entry; it may have further keys."""
+        """The value, source, status and note of one entry, which may have further keys; else a placeholder."""
         value = self.quantity(entry, "value", dimension, whole=whole)
         source, status = self.source(entry)
-        return Fact(value, source, status, entry.text("note"))
+        note = entry.text("note")
+        return PLACEHOLDER if value is None else Fact(value, source, status, note)
 
-    def quantity(self, entry: Fields, key: str, dimension: str, *, whole: bool = False) -> float:
+    def quantity(self, entry: Fields, key: str, dimension: str, *, whole: bool = False) -> float | None:
+        """The number at a key in SI units, above zero; None where it is wrong."""
         raw = entry.raw(key, required="a number with its unit" if dimension else "a number")
         if raw is None:
-            return 1.0
+            return None
         if isinstance(raw, bool | dict | list):
             entry.note("expected a number with a unit", key)
-            return 1.0
+            return None
         value = entry.attempt(lambda: units.parse(raw, dimension), key)
         if value is None:
-            return 1.0
+            return None
         if value <= 0:
             entry.note(f"{raw} must be above zero; leave the figure out where it is unknown", key)
-            return 1.0
+            return None
         if whole and value != int(value):
             entry.note(f"{raw} must be a whole number", key)
         return value

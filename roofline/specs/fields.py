@@ -36,9 +36,10 @@ class Reading:
         return Fields(self, (), self.document.data)
 
     def check(self) -> None:
-        """Raise whatever was noted, in the order of the file."""
+        """Raise whatever was noted, file by file and in the order of each."""
+        files = self.document.files
         if self.faults:
-            raise SpecError(sorted(self.faults, key=lambda fault: fault.line or 0))
+            raise SpecError(sorted(self.faults, key=lambda fault: (files.index(fault.file), fault.line or 0)))
 
 
 class Fields:
@@ -48,6 +49,8 @@ class Fields:
         self.reading = reading
         self.path = path
         self.data = data
+        self.partial = False
+        """Whether keys that are required elsewhere may be missing: other files will add them."""
         self._asked: list[str] = []
 
     def note(self, message: str, *keys: str | int) -> None:
@@ -62,7 +65,7 @@ class Fields:
         self._asked.append(key)
         value = self.data.get(key)
         if value is None:
-            if required:
+            if required and (key in self.data or not self.partial):
                 self.note(f"is missing; write {required}", key)
             elif key in self.data:
                 self.note("has no value; fill it in or leave the key out", key)

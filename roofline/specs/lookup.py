@@ -17,6 +17,9 @@ from roofline.errors import UnknownName
 Kind = Literal["chip", "workload"]
 
 _FOLDERS: dict[Kind, str] = {"chip": "hw_specs", "workload": "workloads"}
+PARTS = "architectures"
+"""The folder of parts: files for chips to extend."""
+
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -56,6 +59,11 @@ def _distinct(folder: str) -> Iterator[Path]:
 def names(kind: Kind) -> dict[str, Path]:
     """Every known name with its file; only files directly in a folder count."""
     return {name: paths[0] for name, paths in sorted(_all(kind).items())}
+
+
+def parts() -> list[Path]:
+    """The files of ``architectures``, which chips extend and which are none by themselves."""
+    return [path for folder in folders("chip") for path in sorted((folder / PARTS).glob("*.yaml")) if path.is_file()]
 
 
 def _all(kind: Kind) -> dict[str, list[Path]]:

@@ -19,6 +19,9 @@
       - layer1: {block: basic, repeat: 2, width: 64, first: {project: true}}
     outputs: [layer1]                      # the last layer if not given
 
+A net that differs from another in sizes alone builds on it: ``extends: gpt2``, ``symbols: {layers: 24}`` and a
+title of its own. It has all symbols of the other, these with new defaults, and its inputs and layers.
+
 A layer reads the output of the one before it unless ``from`` names something else. Operators, their
 attributes and shapes are not known here: :func:`roofline.operators.check` looks at those.
 """
@@ -35,13 +38,16 @@ from roofline.core.dtype import dtype
 from roofline.core.expression import Expression, parse_expression
 from roofline.core.network import INDEX, Block, Layer, Network, Source, Term
 from roofline.errors import Fault, SpecError, UnknownName, UsageError
+from roofline.specs.extends import KEY, extended
 from roofline.specs.fields import Fields, Reading
-from roofline.specs.yamlio import KeyPath, load_document
+from roofline.specs.yamlio import Document, KeyPath, load_document
 
 _LAYER_NAME = re.compile(r"\w[\w.-]*")
 _TAKEN = re.compile(r"input\d*")
 _SYMBOL_NAME = re.compile(r"[A-Za-z_]\w*")
 _FUNCTIONS = ("min", "max", "ceildiv")
+_RECIPE = ("inputs", "blocks", "layers", "outputs")
+"""Keys that a net which extends another takes from it."""
 _OWN_KEYS = ("op", "block", "from", "repeat", "first", "when", "tied")
 
 
@@ -53,7 +59,7 @@ def load_network(path: str | Path) -> Network:
     SpecError : everything wrong with the file as such, each with its line.
     """
     file = Path(path)
-    reading = Reading(load_document(file))
+    reading = Reading(_whole(load_document(file)))
     network = _File(reading).network(file)
     reading.check()
     return network
@@ -71,6 +77,17 @@ def check_network(path: str | Path) -> list[Fault]:
     return []
 
 
+def _whole(document: Document) -> Document:
+    """A file with all that it extends; raises :class:`SpecError` where it changes more than it may."""
+    whole = extended(document, "workload")
+    base = whole.files[-1]
+    more = [key for key in _RECIPE if key in whole.data and whole.place((key,)).file != base]
+    if more:
+        text = f"{{}} of {Path(base).stem} stay as they are in a net that extends it; write title, source and symbols"
+        raise SpecError([whole.fault((key,), text.format(key)) for key in more])
+    return whole
+
+
 class _File:
     """Walks one document. ``uses`` collects which names expressions mention, and where."""
 
@@ -80,6 +97,8 @@ class _File:
 
     def network(self, file: Path) -> Network:
         root = self.reading.root("a workload")
+        files = self.reading.document.files
+        root.text(KEY)
         symbols = self._symbols(root.mapping("symbols"))
         inputs = tuple(self._inputs(root.mapping("inputs", required="the inputs with their shapes")))
         self._check_uses(symbols)
@@ -98,6 +117,7 @@ class _File:
             outputs=root.texts("outputs"),
             file=str(file),
             outputs_line=self.reading.document.line(("outputs",)),
+            recipe=files[-1] if len(files) > 1 else "",
         )
         root.finish()
         self._unused(root, network)

@@ -43,38 +43,49 @@ _CONSTANTS |= {text: float("nan") for text in (".nan", ".NaN", ".NAN")}
 
 
 @dataclass
-class _Place:
+class Place:
     """Where a node stands, and where its children do; ``size`` counts the nodes below it."""
 
+    file: str
     line: int
     size: int = 1
-    children: dict[str | int, _Place] = field(default_factory=dict)
+    children: dict[str | int, Place] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Document:
-    """A loaded file: plain ``data`` and the line of every key path."""
+    """A loaded file: plain ``data`` and the place of every key path.
+
+    Data merged from several files (see :mod:`roofline.specs.extends`) has places in all of them;
+    ``files`` names them, this one first.
+    """
 
     data: Any
     file: str
-    _root: _Place = field(repr=False)
+    root: Place = field(repr=False)
+    files: tuple[str, ...] = ()
 
-    def line(self, path: KeyPath = ()) -> int | None:
-        """The line (from 1) of the key or list item at ``path``.
+    def place(self, path: KeyPath = ()) -> Place:
+        """Where the key or list item at ``path`` stands.
 
-        A path that leads further than the file does gives the line of its last part that exists,
+        A path that leads further than the file does gives the place of its last part that exists,
         which is where something missing belongs.
         """
-        place = self._root
+        place = self.root
         for key in path:
             if key not in place.children:
                 break
             place = place.children[key]
-        return place.line
+        return place
+
+    def line(self, path: KeyPath = ()) -> int:
+        """The line (from 1) of :meth:`place`."""
+        return self.place(path).line
 
     def fault(self, path: KeyPath, message: str) -> Fault:
-        """A fault at a key path of this file."""
-        return Fault(self.file, self.line(path), spell(path), message)
+        """A fault at a key path, in the file that wrote it."""
+        place = self.place(path)
+        return Fault(place.file, place.line, spell(path), message)
 
 
 def spell(path: KeyPath) -> str:
@@ -107,7 +118,7 @@ def parse_document(text: str, file: str = "<text>") -> Document:
         raise SpecError([*builder.faults, _syntax(error, text, file)]) from None
     if builder.faults:
         raise SpecError(sorted(builder.faults, key=lambda fault: fault.line or 0))
-    return Document(data, file, root)
+    return Document(data, file, root, (file,))
 
 
 def _read(path: Path) -> str:
@@ -153,12 +164,12 @@ class _Builder:
     def __init__(self, file: str) -> None:
         self.file = file
         self.faults: list[Fault] = []
-        self.anchors: dict[str, tuple[Any, _Place]] = {}
+        self.anchors: dict[str, tuple[Any, Place]] = {}
         self.aliases = 0
         self.nodes = 0
 
-    def document(self, events: Iterator[Any]) -> tuple[Any, _Place]:
-        result: tuple[Any, _Place] | None = None
+    def document(self, events: Iterator[Any]) -> tuple[Any, Place]:
+        result: tuple[Any, Place] | None = None
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if result is not None:
@@ -175,13 +186,13 @@ class _Builder:
         self.note(event, path, message)
         raise SpecError(self.faults)
 
-    def node(self, event: Any, events: Iterator[Any], path: KeyPath, depth: int) -> tuple[Any, _Place]:
+    def node(self, event: Any, events: Iterator[Any], path: KeyPath, depth: int) -> tuple[Any, Place]:
         if depth > MAX_DEPTH:
             self.stop(event, path[:4], f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(event, yaml.AliasEvent):
             return self.alias(event, path)
         self.count(event, path, 1)
-        place = _Place(_line(event))
+        place = Place(self.file, _line(event))
         value: Any
         if isinstance(event, yaml.MappingStartEvent):
             self.check_tag(event, path)
@@ -200,7 +211,7 @@ class _Builder:
             self.anchors[event.anchor] = (value, place)
         return value, place
 
-    def mapping(self, events: Iterator[Any], path: KeyPath, depth: int, place: _Place) -> dict[str, Any]:
+    def mapping(self, events: Iterator[Any], path: KeyPath, depth: int, place: Place) -> dict[str, Any]:
         value: dict[str, Any] = {}
         while not isinstance(event := next(events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
@@ -215,10 +226,10 @@ class _Builder:
             child, found = self.node(next(events), events, here, depth + 1)
             value.setdefault(key, child)
             place.size += found.size
-            place.children.setdefault(key, _Place(line, found.size, found.children))
+            place.children.setdefault(key, Place(self.file, line, found.size, found.children))
         return value
 
-    def alias(self, event: Any, path: KeyPath) -> tuple[Any, _Place]:
+    def alias(self, event: Any, path: KeyPath) -> tuple[Any, Place]:
         self.aliases += 1
         if self.aliases > MAX_ALIASES:
             self.stop(event, path, f"more than {MAX_ALIASES} aliases")
@@ -226,7 +237,7 @@ class _Builder:
             self.stop(event, path, f"alias *{event.anchor} refers to nothing written before it")
         value, place = self.anchors[event.anchor]
         self.count(event, path, place.size)
-        return value, _Place(_line(event), place.size, place.children)
+        return value, Place(self.file, _line(event), place.size, place.children)
 
     def count(self, event: Any, path: KeyPath, nodes: int) -> None:
         self.nodes += nodes

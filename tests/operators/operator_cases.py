@@ -35,12 +35,28 @@ def questions(draw: st.DrawFn) -> Question:
             "padding": draw(st.integers(0, 2)),
         }
         return op, {"out": groups * n, "groups": groups, **window}, [(b, 4 * k, side, side)]
+    if op == "conv_transpose2d":
+        groups, stride = draw(st.sampled_from([1, 2, 4])), draw(st.integers(1, 3))
+        window = {
+            "kernel": draw(st.integers(1, 4)),
+            "stride": stride,
+            "padding": draw(st.integers(0, 1)),
+            "output_padding": draw(st.integers(0, stride - 1)),
+        }
+        return op, {"out": groups * n, "groups": groups, **window}, [(b, 4 * k, side, side)]
     if op in ("max_pool2d", "avg_pool2d"):
-        return (
-            op,
-            {"kernel": draw(st.integers(1, 3)), "stride": draw(st.integers(1, 3))},
-            [(b, k, side, side)],
-        )
+        window = {
+            "kernel": draw(st.integers(1, 3)),
+            "stride": draw(st.integers(1, 3)),
+            "ceil_mode": draw(st.booleans()),
+        }
+        return op, window, [(b, k, side, side)]
+    if op == "upsample2d":
+        return op, {"scale": draw(st.integers(1, 3)), "bilinear": draw(st.booleans())}, [(b, k, side, side)]
+    if op == "local_response_norm":
+        return op, {"size": draw(st.integers(1, 7))}, [(b, k, side, side)]
+    if op == "dropout":
+        return op, {"percent": draw(st.integers(1, 99))}, [(b, m, k)]
     if op in ("global_avg_pool", "batch_norm"):
         return op, {}, [(b, k, side, side)]
     if op == "embedding":
@@ -50,9 +66,34 @@ def questions(draw: st.DrawFn) -> Question:
     if op in BINARY_FLOPS:
         inplace = draw(st.booleans())
         return op, {"inplace": inplace}, [(b, m, k), draw(st.sampled_from([(b, m, k), (m, k), (k,), (1, 1)]))]
+    if op == "expand":
+        return op, {"shape": (n, b, m, k)}, [(b, m, k)]
     if op in VIEW_ATTRIBUTES:
         return op, VIEW_ATTRIBUTES[op], [(b, m, k)]
+    if op in SEQUENCES:
+        return sequence(draw, op)
     return op, {}, [(b, m, k)]
+
+
+def sequence(draw: st.DrawFn, op: str) -> Question:
+    """What sequence nets, recommenders and hashes are made of."""
+    b, m, n, k = draw(batch), draw(size), draw(size), draw(size)
+    if op == "rotary":
+        return op, {}, [(b, m, n, 2 * k)]
+    if op == "kv_cache":  # with earlier tokens it writes less than it gives: see test_counts_sequences
+        return op, {"length": 0}, [(b, m, n, k)]
+    if op == "parameter":
+        return op, {"shape": (m, k)}, []
+    if op == "embedding_bag":
+        return op, {"entries": n, "features": k, "sparse": draw(st.booleans())}, [(b, m)]
+    if op == "topk":
+        return op, {"count": draw(st.integers(1, k))}, [(b, m, k)]
+    if op == "experts":
+        return op, {"experts": n, "width": m}, [(b, m, k), (b, m, draw(st.integers(1, n)))]
+    if op in ("lstm", "gru"):
+        stacked = {"layers": draw(st.integers(1, 3)), "bidirectional": draw(st.booleans())}
+        return op, {"hidden": n, **stacked}, [(b, m, k)]
+    return op, {"operations": m * n * k, "integer": draw(st.booleans())}, [(b, m, k)]
 
 
 VIEW_ATTRIBUTES: dict[str, dict[str, Any]] = {
@@ -60,18 +101,36 @@ VIEW_ATTRIBUTES: dict[str, dict[str, Any]] = {
     "transpose": {"dims": (1, 0, 2)},
     "select": {"dim": 0, "index": -1},
     "slice": {"dim": 0, "start": 0, "length": 1},
+    "expand": {"shape": (4, 6, 8)},
 }
-ROW_OPS = ("layer_norm", "softmax", "mean", "sum", "copy", "transpose_copy")
+SEQUENCES = (
+    "rotary",
+    "kv_cache",
+    "parameter",
+    "embedding_bag",
+    "topk",
+    "experts",
+    "lstm",
+    "gru",
+    "opaque",
+)
+HIDDEN_STEPS = ("experts", "lstm", "gru")
+"""Operators of several kernels that hand results on to each other."""
+ROW_OPS = ("layer_norm", "rms_norm", "softmax", "mean", "sum", "copy", "transpose_copy")
 OTHERS = [
     "linear",
     "matmul",
     "attention",
     "conv2d",
+    "conv_transpose2d",
     "max_pool2d",
     "avg_pool2d",
+    "upsample2d",
     "global_avg_pool",
     "batch_norm",
+    "local_response_norm",
+    "dropout",
     "embedding",
     "concat",
 ]
-OPS = [*OTHERS, *ROW_OPS, *UNARY_FLOPS, *BINARY_FLOPS, *VIEW_ATTRIBUTES]
+OPS = [*OTHERS, *ROW_OPS, *UNARY_FLOPS, *BINARY_FLOPS, *VIEW_ATTRIBUTES, *SEQUENCES]

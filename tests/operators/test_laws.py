@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from operator_cases import VIEW_ATTRIBUTES, Question, questions
+from operator_cases import HIDDEN_STEPS, VIEW_ATTRIBUTES, Question, questions
 
 from roofline.core.dtype import precision
 from roofline.core.expression import parse_expression
 from roofline.core.network import Block, Layer, Network, Source
-from roofline.core.workload import VIEWS, Node, Tensor, Workload
+from roofline.core.workload import IDLE, VIEWS, Node, Tensor, Workload
 from roofline.errors import UnknownName
-from roofline.operators import build, lower, single
+from roofline.operators import build, lower, memory_of, single
 
 
 def totals(workload: Workload) -> tuple[float, float]:
@@ -72,7 +72,10 @@ def test_every_kernel_moves_its_results_and_tf32_moves_as_much_as_fp32(question:
     assert totals(single(*question, precision("tf32"))) == totals(workload)
     schedule = lower(workload)
     written = sum(workload.tensors[name].bytes for name in workload.outputs)
-    assert schedule.writes.sum() == (0 if question[0] in VIEWS else written)
+    if question[0] in (*HIDDEN_STEPS, "topk"):  # also write what is no output: results between, places
+        assert (schedule.writes * schedule.repeats).sum() >= written
+    else:
+        assert schedule.writes.sum() == (0 if question[0] in (*VIEWS, *IDLE, "parameter") else written)
     assert (schedule.flops >= 0).all()
     assert (schedule.batch * schedule.m * schedule.n * schedule.k >= 1).all()
 
@@ -82,7 +85,8 @@ def test_reads_are_never_more_than_what_there_is(question: Question):
     workload = single(*question)
     stored = sum(t.bytes for t in workload.tensors.values() if t.name not in workload.outputs)
     schedule = lower(workload)
-    assert schedule.reads.sum() + schedule.weights.sum() <= stored
+    if question[0] not in HIDDEN_STEPS:
+        assert schedule.reads.sum() + schedule.weights.sum() <= stored
 
 
 def test_views_cost_nothing():
@@ -90,7 +94,7 @@ def test_views_cost_nothing():
     for op, attributes in VIEW_ATTRIBUTES.items():
         workload = single(op, attributes, [(4, 6, 8)])
         assert len(lower(workload)) == 0
-        assert workload.peak_activation_bytes() == 4 * 6 * 8 * 4
+        assert memory_of(workload).activations == 4 * 6 * 8 * 4
 
 
 def test_a_tensor_added_to_itself_is_read_once():

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch_sequences
 
 from roofline.core.dtype import precision
 from roofline.core.schedule import KINDS
 from roofline.core.workload import Node, Workload
-from roofline.operators import build, check, lower
+from roofline.operators import build, check, lower, memory_of
 from roofline.specs.netfile import check_network, load_network
 
 WORKLOADS = Path(__file__).parents[2] / "workloads"
@@ -46,7 +47,7 @@ MULTIPLY_ADDS = {  # per sample, products only; torchvision publishes 1.81, 4.09
 
 def matrix_flops(workload: Workload) -> float:
     schedule = lower(workload)
-    return float(schedule.flops[schedule.kind == KINDS.index("matmul")].sum())
+    return float(schedule.all_flops[schedule.kind == KINDS.index("matmul")].sum())
 
 
 def load(name: str, **symbols: int) -> Workload:
@@ -94,8 +95,8 @@ def test_residuals_are_real_edges_and_add_in_place():
     add = next(node for node in workload.nodes if node.name == "layer1.1.add")
     assert add.inputs == ("layer1.1.bn2", "layer1.0.relu2")
     assert workload.owners()["layer1.1.relu2"] == "layer1.1.bn2"
-    # most alive at once, in fp32: the output of conv1 while bn1 writes its own, 2 x 64 x 112 x 112
-    assert workload.peak_activation_bytes() == 2 * 64 * 112 * 112 * 4
+    # most alive at once, in fp32: the image, and the output of conv1 while bn1 writes its own
+    assert memory_of(workload).activations == (3 * 224 * 224 + 2 * 64 * 112 * 112) * 4
 
 
 def test_symbols_follow_each_other():
@@ -132,6 +133,9 @@ def run(torch: Any, workload: Workload) -> None:
 
 def apply(torch: Any, node: Node, inputs: list[Any], weights: list[Any]) -> Any:
     functional, given = torch.nn.functional, node.attributes
+    result = torch_sequences.call(torch, node, inputs, weights)
+    if result is not None:
+        return result
     x = inputs[0]
     match node.op:
         case "linear":
@@ -145,12 +149,21 @@ def apply(torch: Any, node: Node, inputs: list[Any], weights: list[Any]) -> Any:
             return functional.batch_norm(x, mean, variance, scale, shift)
         case "layer_norm":
             return functional.layer_norm(x, x.shape[-1:], *weights)
-        case "attention":
-            return functional.scaled_dot_product_attention(*inputs, is_causal=given["causal"])
         case "embedding":
             return functional.embedding(x, weights[0])
-        case "max_pool2d":
-            return functional.max_pool2d(x, given["kernel"], given.get("stride"), given["padding"])
+        case "conv_transpose2d":
+            bias = weights[1] if given["bias"] else None
+            options = (given[key] for key in ("stride", "padding", "output_padding", "groups"))
+            return functional.conv_transpose2d(x, weights[0], bias, *options)
+        case "max_pool2d" | "avg_pool2d":
+            window = (given["kernel"], given.get("stride"), given["padding"])
+            return getattr(functional, node.op)(x, *window, ceil_mode=given["ceil_mode"])
+        case "local_response_norm":
+            return functional.local_response_norm(x, given["size"])
+        case "dropout":
+            return x
+        case "concat":
+            return torch.cat(inputs, given["dim"])
         case "global_avg_pool":
             return functional.adaptive_avg_pool2d(x, 1)
         case "gelu" | "gelu_tanh":
@@ -161,6 +174,6 @@ def apply(torch: Any, node: Node, inputs: list[Any], weights: list[Any]) -> Any:
             return x.permute(given["dims"])
         case "slice":
             return x.narrow(given["dim"], given["start"], given["length"])
-        case "add":
-            return torch.add(*inputs)
+        case "add" | "mul":
+            return getattr(torch, node.op)(*inputs)
     return getattr(functional, node.op, None)(x)

@@ -1,0 +1,133 @@
+"""Which options say how a net is run: training, storage, software, input pipeline?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from roofline import units
+from roofline.core.run import (
+    IMPLEMENTATIONS,
+    MODES,
+    OPTIMIZERS,
+    STORED_CACHES,
+    STORED_WEIGHTS,
+    Recipe,
+    Run,
+)
+from roofline.core.stack import STACK_MODES, Stack
+from roofline.errors import UsageError
+
+Option = Callable[[Any], Any]
+
+
+class Rate(click.ParamType):  # type: ignore[type-arg]
+    """``500``, or ``inf``."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            rate = float(value)
+        except ValueError:
+            rate = 0.0
+        if not rate > 0:
+            self.fail(f"{value!r} is no rate; write samples per second, or 'inf'", param, ctx)
+        return rate
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]
+    """``8 us``."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return units.parse(value, "s")
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _choice(flag: str, name: str, options: tuple[str, ...], help_: str, default: str | None = None) -> Option:
+    shown = default is not None
+    return click.option(flag, name, type=click.Choice(options), default=default, show_default=shown, help=help_)
+
+
+RUNNING: Mapping[str, Option] = {
+    "mode": _choice("--mode", "mode", MODES, "One inference, or one training step.", "inference"),
+    "optimizer": _choice("--optimizer", "optimizer", OPTIMIZERS, "Training: the optimizer. [default: sgd]"),
+    "implementation": _choice(
+        "--optimizer-kernels",
+        "implementation",
+        IMPLEMENTATIONS,
+        "Training: how the optimizer runs. By default foreach on GPUs, loop elsewhere.",
+    ),
+    "pure": click.option("--pure", is_flag=True, help="Training in 16 bits without fp32 weights (no autocast)."),
+    "accumulate": click.option(
+        "--accumulate", type=click.IntRange(1), metavar="N", help="Training: cut the batch into N micro-batches."
+    ),
+    "checkpoint": click.option(
+        "--checkpoint", is_flag=True, help="Training: keep inputs of repeated blocks, compute the rest again."
+    ),
+    "weights": _choice(
+        "--weights", "weights", STORED_WEIGHTS, "Inference: store the weights of products in fewer bits."
+    ),
+    "cache": _choice("--kv-cache", "cache", STORED_CACHES, "Inference: storage of cached keys and values."),
+    "loader_rate": click.option(
+        "--loader-rate",
+        type=Rate(),
+        metavar="N|inf",
+        help="Samples per second that the input pipeline delivers; 'inf' counts only the copy to the device.",
+    ),
+    "execution": _choice("--stack", "execution", STACK_MODES, "How PyTorch runs it.", "eager"),
+    "attention": _choice(
+        "--attention", "attention", ("fused", "unfused"), "One kernel, or product, softmax, product.", "fused"
+    ),
+    "tf32": click.option("--tf32", is_flag=True, help="fp32 products in tf32, on chips that have it."),
+    "host_dispatch": click.option(
+        "--host-dispatch",
+        type=Duration(),
+        metavar="TIME",
+        help="What the host takes to hand over one kernel to a GPU: '8 us'. By default what is usual.",
+    ),
+    "threads": click.option(
+        "--threads", type=click.IntRange(1), default=1, show_default=True, help="Compute threads, on a CPU."
+    ),
+}
+"""Options by the name the verb would get them under."""
+
+_TRAINING = {
+    "optimizer": "--optimizer",
+    "implementation": "--optimizer-kernels",
+    "pure": "--pure",
+    "accumulate": "--accumulate",
+    "checkpoint": "--checkpoint",
+}
+
+
+def run_of(said: Mapping[str, Any]) -> Run:
+    """What the options say about the run; those of training are refused in inference."""
+    mode = said["mode"]
+    given = {name: said[name] for name in _TRAINING if said[name]}
+    if given and mode != "training":
+        raise click.UsageError(f"{_TRAINING[next(iter(given))]} is for training; add --mode training")
+    return Run(
+        mode=mode,
+        recipe=Recipe(**given),
+        weights=said["weights"] or "",
+        cache=said["cache"] or "",
+        loader_rate=said["loader_rate"],
+    )
+
+
+def stack_of(said: Mapping[str, Any]) -> Stack:
+    """What the options say about the software."""
+    return Stack(
+        mode=said["execution"],
+        threads=said["threads"],
+        fused_attention=said["attention"] == "fused",
+        tf32=said["tf32"],
+        host_dispatch=said["host_dispatch"],
+    )

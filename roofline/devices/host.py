@@ -1,0 +1,58 @@
+"""Does the device wait for the program that feeds it?
+
+Eager PyTorch hands kernels over one by one: each costs the host some microseconds, while the device works
+through its queue. Kernel i starts when the one before it is done and the host has handed it over:
+
+    finish[i] = max(finish[i-1], host[i]) + device[i],    host[i] = sum of the host's time up to i
+
+which is a sum and a running maximum (max-plus algebra). What the device spends idle before a kernel is
+that kernel's waiting time. The first kernel waits for nothing: in a loop it was handed over while the
+device was still busy with the run before.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roofline.core.schedule import Schedule
+from roofline.core.stack import Stack
+
+Floats = NDArray[np.float64]
+
+DISPATCH: dict[str, tuple[float, float, float]] = {
+    "eager": (5e-6, 15e-6, 45e-6),
+    "compiled": (2e-6, 5e-6, 15e-6),
+}
+"""Seconds of the host for one launch: low, usual, high. Unverified: 5 to 45 us have been seen in eager mode."""
+
+REPLAY_S = 10e-6
+"""Seconds to start a recorded graph, once a run. Unverified."""
+
+GRAPH_FLOOR = 0.52
+"""A kernel's floor inside a graph over that of an eager launch: 1.34 / 2.6 us on an A100, 1.26 / 2.4 on an H200."""
+
+
+def dispatch_seconds(stack: Stack) -> tuple[float, float, float]:
+    """Seconds of the host for one launch (low, usual, high); zero inside a graph."""
+    if stack.host_dispatch is not None:
+        return (stack.host_dispatch,) * 3
+    return DISPATCH.get(stack.mode, (0.0, 0.0, 0.0))
+
+
+def waiting(schedule: Schedule, device: Floats, dispatch: float, start: float = 0.0) -> Floats:
+    """Seconds the device idles before and between the launches of every row.
+
+    Parameters
+    ----------
+    device : seconds of all launches of a row, without waiting.
+    dispatch : seconds of the host for one launch. start : seconds before its first.
+    """
+    launches = schedule.repeats
+    handed = start + dispatch * (np.cumsum(launches) - 1)  # when the host is done with the row
+    first = handed - dispatch * (launches - 1)
+    # with the first launch in time the row takes as long as it is; with the last one late, what that takes
+    earliest = np.maximum(first + device, handed + device / launches)
+    work = np.cumsum(device)
+    finish = work + np.maximum(np.maximum.accumulate(earliest - work), 0.0)
+    return np.asarray(np.diff(finish, prepend=0.0) - device)

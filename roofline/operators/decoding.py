@@ -1,0 +1,149 @@
+"""What decoders of text add: norms without a mean, rotated queries and keys, keys and values kept between calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from roofline.core.schedule import Kernel
+from roofline.core.workload import Tensor
+from roofline.errors import Unsupported, UsageError
+from roofline.operators.attributes import Attributes, Parameter
+from roofline.operators.case import Case, Needs, Saved
+from roofline.operators.operator import Inferred, Operator, Weight, dims, ranked
+
+RMS_NORM_FLOPS = 4.0
+"""Per element: square 1, sum 1, normalise 1, scale 1."""
+RMS_NORM_BACKWARD_FLOPS = 9.0
+"""Per element: normalise 1, scale dY 1, sum of their products 2, weight 2, combine 3."""
+ROTARY_FLOPS = 3.0
+"""Per element: times the cosine, its partner times the sine, add."""
+
+
+def _norm_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    shape = inputs[0].shape
+    if not shape:
+        raise UsageError("rms_norm takes (..., length), not a scalar")
+    return Inferred((shape,), (Weight("weight", shape[-1:]),))
+
+
+def _norm_rows(case: Case) -> tuple[int, int]:
+    *leading, k = case.inputs[0].shape
+    return prod(leading), k
+
+
+def _norm_kernels(case: Case) -> list[Kernel]:
+    """y = x / sqrt(mean(x^2) + eps) weight over the last dimension: one kernel of two passes.
+
+    That is ``torch.nn.functional.rms_norm``; nets that spell it out (cast, square, mean, add, rsqrt, multiply,
+    cast, multiply) launch eight kernels and move several times the bytes.
+    """
+    m, k = _norm_rows(case)
+    return [case.kernel("norm", m=m, k=k, flops=RMS_NORM_FLOPS * m * k, passes=2.0)]
+
+
+def _norm_saves(case: Case) -> Saved:
+    """The input, and the factor of every row in fp32."""
+    return Saved(inputs=(0,), extra=4.0 * _norm_rows(case)[0])
+
+
+def _norm_backward(case: Case, needs: Needs) -> list[Kernel]:
+    """dX and dweight: a sum over x and dY in each row first, then once more over both."""
+    m, k = _norm_rows(case)
+    x = case.inputs[0]
+    return [
+        case.gradient(
+            "norm",
+            m=m,
+            k=k,
+            flops=RMS_NORM_BACKWARD_FLOPS * m * k,
+            reads=x.bytes + case.result.bytes,
+            weights=case.weight_bytes,
+            writes=x.bytes + case.trained_bytes,
+            passes=2.0,
+        )
+    ]
+
+
+def _rotary_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    shape = inputs[0].shape
+    if len(shape) < 2 or shape[-1] % 2:
+        raise UsageError(f"rotary takes (..., length, head size) with an even head size, not {dims(shape)}")
+    return Inferred((shape,))
+
+
+def _rotary_kernels(case: Case) -> list[Kernel]:
+    """Pairs of elements turned by an angle that grows with the position: each tensor read and written once.
+
+    One kernel that finds cosine and sine of the few angles by itself. Nets that spell it out (two products,
+    negate and join the halves, add) launch five and move about three times the bytes.
+    """
+    return [case.kernel("elementwise", flops=ROTARY_FLOPS * case.result.elements)]
+
+
+def _rotary_backward(case: Case, needs: Needs) -> list[Kernel]:
+    """The gradient turned back by the same angles."""
+    x, y = case.inputs[0], case.result
+    return [case.gradient("elementwise", flops=ROTARY_FLOPS * x.elements, reads=y.bytes, writes=x.bytes)]
+
+
+def _cache_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    layout = "keys or values (batch, heads, new tokens, head size)"
+    batch, heads, length, head_size = ranked("kv_cache", inputs[0], 4, layout=layout)
+    whole = (batch, heads, attributes.whole("length") + length, head_size)
+    return Inferred((whole,), (Weight("cache", whole, "cache"),))
+
+
+def _cache_kernels(case: Case) -> list[Kernel]:
+    """The new rows are copied to their place; the rest stays where it is. Nothing is kept in training.
+
+    That is a cache set aside beforehand. One that grows by joining old and new copies all of it every time.
+    """
+    x = case.inputs[0]
+    if case.training:
+        return []
+    writes = x.elements * case.result.dtype.bytes
+    return [case.kernel("copy", elements=x.elements, reads=x.bytes, weights=0.0, writes=writes)]
+
+
+def _cache_backward(case: Case, needs: Needs) -> list[Kernel]:
+    """Without earlier tokens keys and values pass through, and so do their gradients.
+
+    Raises
+    ------
+    Unsupported : there are earlier tokens.
+    """
+    if case.attributes.whole("length"):
+        raise Unsupported(f"{case.node.name}: training behind tokens kept in a cache is not modelled; keep none")
+    return []
+
+
+DECODING = (
+    Operator(
+        "rms_norm",
+        "(..., N) -> same: each row over its root mean square",
+        (1, 1),
+        _norm_shapes,
+        _norm_kernels,
+        backward=_norm_backward,
+        saves=_norm_saves,
+        autocast="fp32",
+    ),
+    Operator(
+        "rotary",
+        "(..., S, D) -> same: pairs of elements turned by an angle that tells the position",
+        (1, 1),
+        _rotary_shapes,
+        _rotary_kernels,
+        backward=_rotary_backward,
+    ),
+    Operator(
+        "kv_cache",
+        "(B, Hkv, S, D) -> (B, Hkv, length + S, D): keys or values of earlier tokens and these",
+        (1, 1),
+        _cache_shapes,
+        _cache_kernels,
+        (Parameter("length", "whole", "tokens in the cache already", low=0),),
+        backward=_cache_backward,
+    ),
+)

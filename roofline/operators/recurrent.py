@@ -1,0 +1,242 @@
+"""Recurrences: a product for all steps at once, then a small product and the gates, one step after the other.
+
+Every layer and direction is three kernels: the inputs of all steps times their weights, and for each step
+the last state times the recurrent weights and one kernel for the gates. The steps wait for each other, so
+the last two are launched ``repeats`` times; each launch reads the recurrent weights once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from roofline.core.schedule import Kernel
+from roofline.core.workload import Tensor
+from roofline.errors import UsageError
+from roofline.operators.attributes import Attributes, Parameter, flag
+from roofline.operators.case import Case, Needs, Saved
+from roofline.operators.operator import Inferred, Operator, Weight, ranked
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One kind of recurrent cell.
+
+    gates : vectors of the hidden size that both products make.
+    states : vectors carried from step to step. kept : vectors per step for the backward, the result aside.
+    flops, backward_flops : of the gates, per hidden element; a sigmoid is 4 (see ``UNARY_FLOPS``).
+    """
+
+    gates: int
+    states: int
+    kept: int
+    flops: float
+    backward_flops: float
+
+
+CELLS = {
+    # add the two products 4, three sigmoids 12, two tanh 2, c = f c + i g 3, h = o tanh(c) 1
+    # back: dh 1, dc through tanh(c) 6, products with tanh(c), i, f, g and the old c 5, four derivatives 12
+    "lstm": Cell(gates=4, states=2, kept=5, flops=22.0, backward_flops=24.0),
+    # add 3, two sigmoids 8, r times the recurrent part 1, tanh 1, h = n + z (h - n) 3
+    # back: dh 1, to z 2, to n 2, past the gates 1, through r 2, three derivatives 9
+    "gru": Cell(gates=3, states=1, kept=4, flops=16.0, backward_flops=17.0),
+}
+GRADIENTS = 5
+"""Vectors that the backward of the gates writes: LSTM four gates and dc; GRU three gates, the recurrent part of
+the third, and what goes past them to the state."""
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One layer in one direction. ``first``: it reads the input of the operator."""
+
+    features: int
+    first: bool
+    last: bool
+    weights: tuple[Tensor, ...]
+    """Those of the inputs, those of the state, and a bias for each."""
+
+
+def _directions(attributes: Attributes) -> int:
+    return 2 if attributes.flag("bidirectional") else 1
+
+
+def _shapes(inputs: Sequence[Tensor], attributes: Attributes, cell: Cell, name: str) -> Inferred:
+    batch, steps, features = ranked(name, inputs[0], 3, layout="sequences (batch, steps, features)")
+    hidden, directions = attributes.whole("hidden"), _directions(attributes)
+    layers = attributes.whole("layers")
+    if layers > 1000:
+        raise UsageError(f"{name}: {layers} layers are more than 1000")
+    rows, weights = cell.gates * hidden, []
+    for layer in range(layers):
+        width = features if layer == 0 else directions * hidden
+        for direction in range(directions):
+            suffix = f"l{layer}" + ("_reverse" if direction else "")
+            weights += [
+                Weight(f"weight_ih_{suffix}", (rows, width)),
+                Weight(f"weight_hh_{suffix}", (rows, hidden)),
+                Weight(f"bias_ih_{suffix}", (rows,)),
+                Weight(f"bias_hh_{suffix}", (rows,)),
+            ]
+    return Inferred(((batch, steps, directions * hidden),), tuple(weights))
+
+
+def _passes(case: Case) -> Iterator[_Pass]:
+    directions, layers = _directions(case.attributes), case.attributes.whole("layers")
+    for index in range(layers * directions):
+        weights, layer = case.weights[4 * index : 4 * index + 4], index // directions
+        yield _Pass(weights[0].shape[1], layer == 0, layer == layers - 1, weights)
+
+
+def _kernels(case: Case, cell: Cell) -> list[Kernel]:
+    """Products as (m, k) . (k, n): all inputs m = batch x steps, then m = batch in each of ``repeats`` steps."""
+    batch, steps, _ = case.inputs[0].shape
+    hidden, size = case.attributes.whole("hidden"), case.result.dtype.bytes
+    gates, state = cell.gates * hidden, batch * hidden
+    # temporaries, after one input and one output: products of the inputs, products of the state, results of a layer
+    inputs, recurrent, between = 2, 3, 4
+    kernels = []
+    for part in _passes(case):
+        kernels += [
+            case.kernel(
+                "linear",
+                op="linear",
+                kind="matmul",
+                m=batch * steps,
+                n=gates,
+                k=part.features,
+                elements=batch * steps * gates,
+                flops=2.0 * batch * steps * gates * part.features,
+                reads=batch * steps * part.features * size,
+                weights=case.stored(part.weights[0]) + part.weights[2].bytes,
+                writes=batch * steps * gates * size,
+                source=0 if part.first else between,
+                source2=-1,
+                target=inputs,
+            ),
+            case.kernel(
+                "linear",
+                op="linear",
+                kind="matmul",
+                m=batch,
+                n=gates,
+                k=hidden,
+                elements=batch * gates,
+                flops=2.0 * batch * gates * hidden,
+                reads=state * size,
+                weights=case.stored(part.weights[1]) + part.weights[3].bytes,
+                writes=batch * gates * size,
+                source=1 if part.last else between,
+                source2=-1,
+                target=recurrent,
+                repeats=steps,
+            ),
+            case.kernel(
+                "elementwise",
+                op=f"{case.node.op}_gates",
+                elements=state,
+                flops=cell.flops * state,
+                reads=(2 * batch * gates + state) * size,
+                weights=0.0,
+                writes=(cell.states * state + (cell.kept - cell.states + 1) * state * case.training) * size,
+                source=inputs,
+                source2=recurrent,
+                target=1 if part.last else between,
+                repeats=steps,
+            ),
+        ]
+    return kernels
+
+
+def _saves(case: Case, cell: Cell) -> Saved:
+    """Input and result; of every layer and direction its gates and states, of inner layers their results too."""
+    batch, steps, _ = case.inputs[0].shape
+    passes = list(_passes(case))
+    vector = batch * steps * case.attributes.whole("hidden") * case.result.dtype.bytes
+    inner = sum(not part.last for part in passes)
+    return Saved(inputs=(0,), outputs=(0,), extra=float((cell.kept * len(passes) + inner) * vector))
+
+
+def _backward(case: Case, cell: Cell, needs: Needs) -> list[Kernel]:
+    """Back through time: gates and dh = dgates W for each step, then the products of all steps at once.
+
+    Those are dX = dgates W, dW = dgates^T X for the weights of the inputs and likewise of the states, and the sums of
+    dgates for the two biases.
+    """
+    batch, steps, _ = case.inputs[0].shape
+    hidden, size = case.attributes.whole("hidden"), case.result.dtype.bytes
+    gates, state = cell.gates * hidden, batch * hidden
+    all_gates, all_states = batch * steps * gates * size, batch * steps * hidden * size
+
+    def product(what: str, m: int, n: int, k: int, reads: float, weights: float, writes: float, repeats: int) -> Kernel:
+        return case.gradient(
+            "linear",
+            op=f"linear_backward_{what}",
+            kind="matmul",
+            m=m,
+            n=n,
+            k=k,
+            elements=m * n,
+            flops=2.0 * m * n * k,
+            reads=reads,
+            weights=weights,
+            writes=writes,
+            repeats=repeats,
+        )
+
+    kernels = []
+    for part in reversed(list(_passes(case))):
+        own, recurrent = part.weights[0].bytes, part.weights[1].bytes
+        read = batch * steps * part.features * size
+        kernels += [
+            case.gradient(
+                "elementwise",
+                op=f"{case.node.op}_gates_backward",
+                elements=state,
+                flops=cell.backward_flops * state,
+                reads=(cell.kept + cell.states + 2) * state * size,  # also dY and the state before
+                writes=GRADIENTS * state * size,
+                repeats=steps,
+            ),
+            product("data", batch, hidden, gates, batch * gates * size, recurrent, state * size, steps),
+        ]
+        if needs[0] or not part.first:
+            kernels.append(product("data", batch * steps, part.features, gates, all_gates, own, read, 1))
+        kernels += [
+            product("weight", gates, part.features, batch * steps, all_gates + read, 0.0, own, 1),
+            product("weight", gates, hidden, batch * steps, all_gates + all_states, 0.0, recurrent, 1),
+            case.gradient(
+                "reduction",
+                op="bias_backward",
+                m=gates,
+                k=batch * steps,
+                elements=batch * steps * gates,
+                flops=float(batch * steps * gates),
+                reads=all_gates,
+                writes=part.weights[2].bytes,
+                repeats=2,
+            ),
+        ]
+    return kernels
+
+
+def _operator(name: str, cell: Cell) -> Operator:
+    return Operator(
+        name,
+        f"(B, T, F) -> (B, T, hidden): {name.upper()} over T steps, twice as wide in both directions",
+        (1, 1),
+        lambda inputs, attributes: _shapes(inputs, attributes, cell, name),
+        lambda case: _kernels(case, cell),
+        (
+            Parameter("hidden", "whole", "size of the state"),
+            Parameter("layers", "whole", "one on top of the other", 1),
+            flag("bidirectional", False, "every layer forwards and backwards, results side by side"),
+        ),
+        backward=lambda case, needs: _backward(case, cell, needs),
+        saves=lambda case: _saves(case, cell),
+        autocast="low",
+    )
+
+
+RECURRENT = tuple(_operator(name, cell) for name, cell in CELLS.items())

@@ -1,0 +1,49 @@
+"""Weights and caches in fewer bits than the arithmetic: the tensors shrink, the products stay as they are.
+
+Weight-only quantization as serving stacks do it: matrices of products are stored as int8 with one 16-bit
+scale per output channel, or as int4 with one per 128 inputs, and widened inside the product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from roofline.core.dtype import dtype
+from roofline.core.workload import Tensor, Workload
+from roofline.operators.operator import Operator
+from roofline.operators.table import OPERATORS
+
+GROUP = 128
+"""Inputs that share a scale in int4."""
+
+
+def store(workload: Workload, weights: str = "", cache: str = "") -> Workload:
+    """The net with its product weights and its caches stored in other formats (``""``: as they are)."""
+    tensors, nodes = dict(workload.tensors), []
+    for node in workload.nodes:
+        scales = []
+        for name in node.weights:
+            tensor = tensors[name]
+            if tensor.role == "cache" and cache:
+                tensors[name] = replace(tensor, dtype=dtype(cache))
+            elif weights and _is_matrix(tensor, OPERATORS.get(node.op)):
+                tensors[name] = replace(tensor, dtype=dtype(weights))
+                scales.append(_scale(tensor, weights))
+                tensors[scales[-1].name] = scales[-1]
+        nodes.append(replace(node, weights=(*node.weights, *(scale.name for scale in scales))))
+    owner = replace(workload, tensors=tensors).owners()
+    for name, root in owner.items():  # what looks at a cache has its format
+        if tensors[root].role == "cache":
+            tensors[name] = replace(tensors[name], dtype=tensors[root].dtype)
+    return replace(workload, nodes=tuple(nodes), tensors=tensors)
+
+
+def _is_matrix(tensor: Tensor, operator: Operator | None) -> bool:
+    product = operator is not None and operator.autocast == "low"
+    return product and tensor.role == "weight" and len(tensor.shape) > 1 and tensor.dtype.kind == "float"
+
+
+def _scale(tensor: Tensor, weights: str) -> Tensor:
+    out, inputs = tensor.shape[0], tensor.elements // tensor.shape[0]
+    groups = -(-inputs // GROUP) if weights == "int4" else 1
+    return Tensor(f"{tensor.name}.scale", (out, groups), dtype("fp16"), "state")

@@ -1,0 +1,54 @@
+"""Can the rest of the computer keep up? The loader that prepares samples, the link that copies them.
+
+Loader, copy and device work side by side on different batches, so a step takes as long as the slowest of
+the three. What the device waits for is a layer of its own, bound by whoever it waits for.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from roofline.core.chip import Chip, Link
+from roofline.core.prediction import Interval, LayerPrediction
+from roofline.program import Program
+
+LOADER = "loader"
+
+
+def pipeline_layer(program: Program, chip: Chip, device: Interval) -> LayerPrediction | None:
+    """What a run waits for its inputs beyond ``device`` seconds; None where nobody asked or nothing waits."""
+    rate = program.run.loader_rate
+    if rate is None:
+        return None
+    resources = {LOADER: program.samples / rate} if rate < inf else {}
+    link = host_link(chip)
+    size = input_bytes(program)
+    if link is not None:
+        resources[link.name] = size / link.bandwidth.value
+    if not resources:
+        return None
+    bound = max(resources, key=lambda name: resources[name])
+    slowest = resources[bound]
+    waits = [max(0.0, slowest - seconds) for seconds in (device.low, device.middle, device.high)]
+    return LayerPrediction(
+        name="input pipeline",
+        op="wait",
+        shapes="",
+        flops=0.0,
+        bytes=0.0,
+        seconds=Interval(*waits),
+        bound=bound,
+        tier="datasheet",
+        resources=resources,
+    )
+
+
+def input_bytes(program: Program) -> float:
+    """Bytes of the inputs of one run, all micro-batches together."""
+    work = program.workload
+    return sum(work.tensors[name].bytes for name in work.inputs) * (program.samples / work.samples)
+
+
+def host_link(chip: Chip) -> Link | None:
+    """The link to the host: PCIe."""
+    return next((link for link in chip.links if link.name.lower().startswith("pcie")), None)

@@ -1,0 +1,45 @@
+"""What must a reader know before trusting a prediction?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from roofline.core.chip import Chip
+from roofline.core.dtype import precision as parse_precision
+from roofline.core.prediction import Prediction
+from roofline.core.unverified import unverified_figures
+from roofline.devices import ceiling
+
+
+def remarks(chip: Chip, prediction: Prediction) -> list[str]:
+    """What a reader must know before trusting the number."""
+    said = []
+    unfitted = prediction.tiers.get("datasheet", 0.0)
+    if unfitted > 0.99:
+        said.append(
+            "tier datasheet: ceilings of the spec sheet and a launch floor, an upper bound on speed; "
+            "nothing measured stands behind it"
+        )
+    elif unfitted > 0:
+        said.append(f"{unfitted:.1%} of the time is in layers no fit covers: plain roofline there")
+    doubtful = unverified_figures(chip, parse_precision(prediction.dtype)) if unfitted else []
+    if doubtful:
+        said.append(f"{chip.name}: nobody verified {', '.join(doubtful)}; the time may be off by as much as they are")
+    if chip.kind == "array" and np.isinf(ceiling.on_chip_capacity(chip)):
+        said.append(f"{chip.name}: nobody says what fits on the chip, so bytes set no bound: moving data counts 0")
+    if chip.launch is None and chip.kind != "cpu":
+        said.append(f"{chip.name}: no launch time is known, so small nets come out far too fast")
+    if chip.software and chip.software.last_cuda:
+        said.append(f"{chip.name}: CUDA {chip.software.last_cuda} is the last to support it; newer stacks do not run")
+    uncovered = [layer.name for layer in prediction.layers if not layer.covered]
+    if uncovered:
+        said.append(f"no formula covers {len(uncovered)} layers: {', '.join(uncovered[:5])}")
+    if prediction.fits is False and prediction.capacity is not None:
+        short = prediction.memory.total - prediction.capacity
+        said.append(
+            f"does not fit: needs {prediction.memory.total / 1e9:.2f} GB of {prediction.capacity / 1e9:.2f} GB, "
+            f"{short / 1e9:.2f} GB too much"
+        )
+    if not any(engine.kind == "vector" for engine in chip.engines):
+        said.append(f"{chip.name}: no vector engine is described, so elementwise layers count by bytes alone")
+    return said

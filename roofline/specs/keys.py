@@ -1,0 +1,281 @@
+"""Which keys does the file of a chip or of a net take, what stands behind each, and what does it mean?
+
+The readers (:mod:`roofline.specs.chipfile`, :mod:`roofline.specs.netfile`) are written by hand; this table
+is what a person reads, and a test asserts that both name the same keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key. ``of`` names the section that describes what stands below it."""
+
+    name: str
+    kind: str
+    meaning: str
+    required: bool = False
+    default: str = ""
+    of: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """The keys of one mapping. ``free`` says what its keys are where every name is allowed."""
+
+    title: str
+    about: str
+    keys: tuple[Key, ...] = ()
+    free: str = ""
+    of: str = ""
+
+
+def _figure(name: str, unit: str, meaning: str, *, required: bool = False, of: str = "figure") -> Key:
+    return Key(name, f"figure, {unit}" if unit else "figure", meaning, required, of=of)
+
+
+def _text(name: str, meaning: str, *, required: bool = False, default: str = "") -> Key:
+    return Key(name, "text", meaning, required, default)
+
+
+_SOURCE = _text(
+    "source", "tags of the `sources`, `derived: <arithmetic>`, `measured: <how>` or `unverified`", required=True
+)
+_STATUS = Key("status", "word", "`datasheet`, `derived`, `measured` or `unverified`", default="what the source implies")
+_FIGURE = (
+    Key("value", "quantity", "a number with its unit, such as `448 GB/s`; a plain number is in SI units", True),
+    _SOURCE,
+    _STATUS,
+    _text("note", "anything a reader should know"),
+)
+
+CHIP: Mapping[str, Section] = {
+    "chip": Section(
+        "The file of a chip",
+        "`hw_specs/<name>.yaml`. The file of an architecture has the same keys, and none of them is required.",
+        (
+            _text("extends", "the file to build on: a path without `.yaml`, or a name in the folders of chips"),
+            _text("name", "lower case, as the file is named; never inherited", required=True),
+            _text("title", "the name in full; never inherited", default="the name"),
+            Key("kind", "word", "`gpu`, `array` (NPU, TPU) or `cpu`: which model describes it", True),
+            _text("vendor", "who makes it", required=True),
+            _text("architecture", "the family it belongs to; a calibration may be of a family", required=True),
+            Key("year", "whole number", "when it came out"),
+            Key("sources", "keys and values", "a tag for every document that figures cite", of="sources"),
+            _figure("process", "m", "the process it is made in, such as `12 nm`"),
+            _figure("power", "W", "the power limit"),
+            _figure("launch", "s", "what one launch of a kernel costs at least"),
+            Key("engines", "list", "compute units; private capacities count by the first", True, of="engine"),
+            Key("memory", "list", "levels from the inside out; the last one is DRAM", True, of="level"),
+            Key("links", "list", "ways off the chip", of="link"),
+            Key("packages", "list", "what the device is sold in", of="package"),
+            Key("price", "list", "what it costs, the one to show first", of="price"),
+            Key("software", "keys and values", "what runs it", of="software"),
+            Key("emulation", "keys and values", "precisions computed in another way", of="emulation"),
+            Key("notes", "list of texts", "what no figure says; added to inherited ones"),
+        ),
+    ),
+    "figure": Section("A figure", "Wherever a number stands for the hardware.", _FIGURE),
+    "sources": Section(
+        "`sources`", "Every figure cites these.", free="a tag; its value is a document's name or an address"
+    ),
+    "engine": Section(
+        "An entry of `engines`",
+        "A kind of compute unit. Peak = count x 2 x FMA per clock x boost clock.",
+        (
+            _text("name", "such as `CUDA cores`", required=True),
+            Key("kind", "word", "`vector` engines do any work, `matrix` engines only products", True),
+            _figure("count", "", "how many units, a whole number", required=True),
+            Key("clock", "keys and values", "its clocks", True, of="clock"),
+            Key("fma_per_clock", "keys and values", "multiply-adds per unit and clock", True, of="rates"),
+            Key("array", "keys and values", "the shape of a matrix array", of="array"),
+            Key("stated_peaks", "keys and values", "peaks as the vendor states them", of="peaks"),
+        ),
+    ),
+    "clock": Section(
+        "`clock`",
+        "",
+        (
+            _figure("boost", "Hz", "the clock that peaks are stated at", required=True),
+            _figure("base", "Hz", "the clock that is guaranteed"),
+            _figure("top", "Hz", "the most the part ever reaches: no prediction is faster"),
+        ),
+    ),
+    "rates": Section(
+        "`fma_per_clock`",
+        "",
+        free="a precision, `fp32` or `fp16/fp16` (inputs/sums); its value is a figure, FMA",
+        of="figure",
+    ),
+    "peaks": Section(
+        "`stated_peaks`",
+        "Dense ones; each is compared with its arithmetic.",
+        free="a precision; its value is the figure below",
+        of="peak",
+    ),
+    "peak": Section(
+        "A stated peak",
+        "A figure in FLOP/s or OP/s, and one key more.",
+        (*_FIGURE, _text("disagrees_because", "why it is more than 2 % off its arithmetic; then it is only shown")),
+    ),
+    "array": Section(
+        "`array`",
+        "rows x cols x depth must be one of the rates of `fma_per_clock`.",
+        (
+            Key("rows", "whole number", "rows of multipliers", True),
+            Key("cols", "whole number", "columns of multipliers", True),
+            Key("depth", "whole number", "length of the dot products of a grid", default="1"),
+            Key(
+                "dataflow",
+                "word",
+                "`weight-stationary`, `output-stationary`, `dot-product`",
+                default="weight-stationary",
+            ),
+            _SOURCE,
+            _STATUS,
+        ),
+    ),
+    "level": Section(
+        "An entry of `memory`",
+        "Capacity and bandwidth are of the whole chip. Give one bandwidth for both ways, or one for each.",
+        (
+            _text("name", "such as `L2`; the last is `DRAM`", required=True),
+            _figure("capacity", "B", "how much it holds", of="capacity"),
+            _figure("bandwidth", "B/s", "reads and writes together"),
+            _figure("read_bandwidth", "B/s", "of a port that only reads"),
+            _figure("write_bandwidth", "B/s", "of a port that only writes"),
+            Key("private", "true or false", "every unit has its own and sees only its share", default="false"),
+            Key("shared_with", "list of texts", "who else uses it"),
+            Key("overflow", "keys and values", "a slower last part, of DRAM alone", of="overflow"),
+        ),
+    ),
+    "capacity": Section(
+        "`capacity` of a level",
+        "A figure in B, and one key more.",
+        (*_FIGURE, Key("each", "true or false", "it is of one unit of a private level, not of all", default="false")),
+    ),
+    "overflow": Section(
+        "`overflow`",
+        "`capacity` and `bandwidth` beside it are then of the fast part.",
+        (
+            _figure("capacity", "B", "how much is slower", required=True),
+            _figure("bandwidth", "B/s", "how fast that part is", required=True),
+        ),
+    ),
+    "link": Section(
+        "An entry of `links`",
+        "",
+        (
+            _text("name", "such as `PCIe 3.0 x16`", required=True),
+            _figure("bandwidth", "B/s", "one way", required=True),
+        ),
+    ),
+    "package": Section(
+        "An entry of `packages`",
+        "",
+        (
+            _text("name", "such as `card` or `inf1.6xlarge`", required=True),
+            _figure("count", "", "how many of this device it holds, a whole number", required=True),
+        ),
+    ),
+    "price": Section(
+        "An entry of `price`",
+        "",
+        (
+            Key("amount", "number", "how much", True),
+            _text("currency", "such as `USD`", required=True),
+            _text("date", "when that was true: `YYYY-MM-DD`, or as much of it as is known", required=True),
+            _text("per", "`unit` (this device) or the name of a package", default="unit"),
+            Key("every", "word", "`hour`: it is rent", default="bought"),
+            _SOURCE,
+            _STATUS,
+        ),
+    ),
+    "software": Section(
+        "`software`",
+        "Versions are text; leave out what is unknown or has no end yet.",
+        (
+            _text("cuda_capability", "what CUDA calls the architecture, such as `7.5`"),
+            _text("first_cuda", "the first CUDA that knows it"),
+            _text("last_cuda", "the last CUDA that supports it"),
+            _text("first_torch", "the first PyTorch that runs on it"),
+            _text("last_torch", "the last PyTorch whose builds run on it"),
+            _text("note", "anything a reader should know"),
+            _SOURCE,
+            _STATUS,
+        ),
+    ),
+    "emulation": Section(
+        "`emulation`",
+        "A precision neither here nor in a rate is refused.",
+        free="a precision; its value are the keys below",
+        of="emulated",
+    ),
+    "emulated": Section(
+        "An emulated precision",
+        "",
+        (
+            _text("as", "the precision really computed in; some engine must have it", required=True),
+            _text("path", "how, in words", required=True),
+        ),
+    ),
+}
+
+_LAYERS = Key("layers", "list", "the layers in order, each `- name: operator` or `- name: {...}`", True, of="entry")
+NET: Mapping[str, Section] = {
+    "net": Section(
+        "The file of a net",
+        "`workloads/<name>.yaml`. Sizes are whole numbers or arithmetic on symbols, such as `4 * hidden`.",
+        (
+            _text("extends", "the net to build on; beside it stand `title`, `source` and `symbols` alone"),
+            _text("title", "the name in full", required=True),
+            _text("source", "who described this net, and where", required=True),
+            Key("symbols", "keys and values", "sizes that a question may change, with their defaults", of="symbols"),
+            Key("inputs", "keys and values", "the tensors it reads", True, of="inputs"),
+            Key("blocks", "keys and values", "groups of layers used more than once", of="blocks"),
+            _LAYERS,
+            Key("outputs", "list of texts", "the layers whose results are kept", default="the last layer"),
+        ),
+    ),
+    "symbols": Section("`symbols`", "", free="a name; its value is a size, which may use the symbols before it"),
+    "inputs": Section(
+        "`inputs`", "", free="a name; its value is a shape, such as `[batch, seq]`, or the keys below", of="input"
+    ),
+    "input": Section(
+        "An input",
+        "",
+        (
+            Key("shape", "list of sizes", "its dimensions, the batch first", True),
+            _text("dtype", "how it is stored", default="as the net is computed"),
+        ),
+    ),
+    "blocks": Section("`blocks`", "", free="a name; its value are the keys below", of="block"),
+    "block": Section(
+        "A block",
+        "Its result is that of its last layer; `input` is what it is given.",
+        (
+            Key("parameters", "keys and values", "names with a default each, or `required`", of="parameters"),
+            _LAYERS,
+        ),
+    ),
+    "parameters": Section("`parameters` of a block", "", free="a name; its value is a default, or `required`"),
+    "entry": Section(
+        "An entry of `layers`", "", free="a name; its value is an operator, or the keys below", of="layer"
+    ),
+    "layer": Section(
+        "A layer",
+        "Any other key is an attribute of its operator or a parameter of its block.",
+        (
+            _text("op", "the operator; either this or `block`"),
+            _text("block", "the block; either this or `op`"),
+            Key("from", "text or list", "the layers or inputs it reads", default="the layer before"),
+            Key("repeat", "size", "how many times, one after the other", default="1"),
+            Key("first", "keys and values", "attributes of the first of several"),
+            Key("when", "size", "0 leaves the layer out"),
+            _text("tied", "the layer whose weights it shares"),
+        ),
+    ),
+}
