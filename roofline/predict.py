@@ -181,8 +181,8 @@ def _layers(program: Program, timing: Timing) -> list[LayerPrediction]:
     for key in order[np.argsort(first)]:
         rows = np.flatnonzero(keys == key)
         longest = rows[timing.total[rows].argmax()]
-        layer = int(schedule.layer[rows[0]])
-        name, op, template = program.layer_name(layer)
+        layer, phase = int(schedule.layer[rows[0]]), PHASES[int(schedule.phase[rows[0]])]
+        name, op, template = program.layer_name(layer, phase)
         layers.append(
             LayerPrediction(
                 name=name,
@@ -198,7 +198,7 @@ def _layers(program: Program, timing: Timing) -> list[LayerPrediction]:
                 },
                 covered=bool(covered[rows].all()),
                 template=template,
-                phase=PHASES[int(schedule.phase[rows[0]])],
+                phase=phase,
             )
         )
     return layers

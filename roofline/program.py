@@ -33,12 +33,14 @@ class Program:
     samples: int
     run: Run
 
-    def layer_name(self, layer: int) -> tuple[str, str, str]:
-        """Name, operator and template of a layer number of the schedule."""
+    def layer_name(self, layer: int, phase: str = "forward") -> tuple[str, str, str]:
+        """Name, operator and template of a layer number of the schedule in a phase."""
         nodes = self.workload.nodes
         if layer < len(nodes):
             node = nodes[layer]
             return node.name, node.op, node.template
+        if phase == "backward":
+            return "gradients", "add_gradients", "gradients"
         return "optimizer", self.run.recipe.optimizer, "optimizer"
 
 

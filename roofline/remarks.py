@@ -10,6 +10,9 @@ from roofline.core.prediction import Prediction
 from roofline.core.unverified import unverified_figures
 from roofline.devices import ceiling
 
+CUDA_CONTEXT_B = 0.5e9
+"""What a process that uses a GPU holds beside its tensors. Unverified: 0.3 to 0.6 GB are usual."""
+
 
 def remarks(chip: Chip, prediction: Prediction) -> list[str]:
     """What a reader must know before trusting the number."""
@@ -29,6 +32,9 @@ def remarks(chip: Chip, prediction: Prediction) -> list[str]:
         said.append(f"{chip.name}: nobody says what fits on the chip, so bytes set no bound: moving data counts 0")
     if chip.launch is None and chip.kind != "cpu":
         said.append(f"{chip.name}: no launch time is known, so small nets come out far too fast")
+    tf32 = any(p.compute == "tf32" for p in chip.precisions())
+    if tf32 and prediction.dtype == "fp32" and not prediction.stack.get("tf32"):
+        said.append(f"PyTorch convolves fp32 images in tf32 on {chip.name} unless told otherwise; --tf32 predicts that")
     if chip.software and chip.software.last_cuda:
         said.append(f"{chip.name}: CUDA {chip.software.last_cuda} is the last to support it; newer stacks do not run")
     uncovered = [layer.name for layer in prediction.layers if not layer.covered]
@@ -40,6 +46,9 @@ def remarks(chip: Chip, prediction: Prediction) -> list[str]:
             f"does not fit: needs {prediction.memory.total / 1e9:.2f} GB of {prediction.capacity / 1e9:.2f} GB, "
             f"{short / 1e9:.2f} GB too much"
         )
+    if chip.kind == "gpu" and prediction.fits and prediction.capacity is not None:
+        if prediction.capacity - prediction.memory.total < CUDA_CONTEXT_B:
+            said.append("fits with little to spare: CUDA and its libraries take about half a gigabyte themselves")
     if not any(engine.kind == "vector" for engine in chip.engines):
         said.append(f"{chip.name}: no vector engine is described, so elementwise layers count by bytes alone")
     return said

@@ -8,10 +8,14 @@ import click
 
 from roofline.cli.options import MAX, Question, chip_argument, format_options, net_option, question_options
 from roofline.cli.output import emit, load_chip, load_net, warn
+from roofline.core.chip import Chip
+from roofline.core.network import Network
 from roofline.predict import predict
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from roofline.render.table import Table
 
 TOP = 12
 """Rows of the layer table unless ``--layers`` says otherwise."""
@@ -47,9 +51,18 @@ class Layers(click.ParamType):  # type: ignore[type-arg]
     show_default=True,
     help="Rows of the layer table: those that take longest. JSON and CSV always have all.",
 )
+@click.option(
+    "--generate",
+    "tokens",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Of a language model: time to the first token and per token of an answer of N tokens; seq is the prompt.",
+)
 @format_options
 @click.pass_context
-def command(ctx: click.Context, chip: str, net: str, question: Question, layers: int | None, form: str) -> None:
+def command(
+    ctx: click.Context, chip: str, net: str, question: Question, layers: int | None, tokens: int | None, form: str
+) -> None:
     """Predict one run of a net on a chip: speed, interval, bounds, memory and layers.
 
     Exit status 1 where the net does not fit in the memory of the chip.
@@ -58,8 +71,13 @@ def command(ctx: click.Context, chip: str, net: str, question: Question, layers:
       roofline predict rtx-2070 -w resnet50 --batch 32
       roofline predict a100-pcie-40gb -w bert-base --bind seq=512 --dtype fp16 --json
       roofline predict gtx-980 -w resnet50 --batch max --layers all
+      roofline predict rtx-2070 -w resnet50 --mode training --optimizer adamw --dtype fp16
+      roofline predict a100-sxm-80gb -w llama-3-8b --bind seq=512 --generate 128 --dtype bf16
     """
     part, network = load_chip(chip), load_net(net)
+    if tokens:
+        _generate(ctx, part, network, question, tokens, form)
+        return
     prediction = predict(
         part,
         network,
@@ -88,4 +106,41 @@ def command(ctx: click.Context, chip: str, net: str, question: Question, layers:
 
     emit(form, prediction.to_dict, lambda: layer_table(prediction), show)
     if prediction.fits is False:
+        ctx.exit(1)
+
+
+def _generate(ctx: click.Context, chip: Chip, net: Network, question: Question, tokens: int, form: str) -> None:
+    """The answer of a language model instead of a single run."""
+    from roofline.generate import generate
+
+    if question.batch == MAX:
+        raise click.UsageError("--batch max and --generate exclude each other; give a number")
+    answer = generate(
+        chip,
+        net,
+        tokens,
+        batch=question.batch,
+        bind=question.bind,
+        dtype=question.dtype,
+        stack=question.stack,
+        calibration=question.calibration,
+        run=question.run,
+    )
+    said = dict.fromkeys((*answer.fullest.warnings, *answer.last.warnings))
+    warn(message for message in said if form != "text" or not message.startswith(SAID))
+
+    def show(screen: Console) -> None:
+        from roofline.render import generation
+        from roofline.render.terminal import print_facts, print_table
+
+        print_facts(generation.title(answer), generation.facts(answer, chip), screen)
+        print_table(generation.generation_table(answer), screen)
+
+    def made() -> Table:
+        from roofline.render.generation import generation_table
+
+        return generation_table(answer)
+
+    emit(form, answer.to_dict, made, show)
+    if answer.fullest.fits is False:
         ctx.exit(1)

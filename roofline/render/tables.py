@@ -41,7 +41,8 @@ def fold(layers: Sequence[LayerPrediction]) -> list[Fold]:
     """Layers of one template and equal shapes, in the order of the first of each."""
     groups: dict[tuple[str, ...], list[LayerPrediction]] = {}
     for layer in layers:
-        groups.setdefault((layer.template or layer.name, layer.op, layer.shapes, layer.bound), []).append(layer)
+        key = (layer.template or layer.name, layer.op, layer.shapes, layer.bound, layer.phase)
+        groups.setdefault(key, []).append(layer)
     return [Fold(key[0] if len(group) > 1 else group[0].name, tuple(group)) for key, group in groups.items()]
 
 
@@ -52,6 +53,7 @@ def _flops(value: float) -> str:
 LAYER_COLUMNS = (
     Column("layer", "layer"),
     Column("repeats", "", lambda n: f"x{n}" if n > 1 else "", right=True),
+    Column("phase", "phase"),
     Column("kind", "kind", spare=3),
     Column("shapes", "shapes", spare=2),
     Column("flops", "FLOP", _flops, right=True, spare=1),
@@ -81,8 +83,13 @@ def layer_table(prediction: Prediction, top: int | None = None) -> Table:
         share = sum(group.seconds for group in rest) / whole
         notes.append(f"{number} more layers take {percent(share)} of the time; --layers all shows them")
     result = table("Layers in program order", LAYER_COLUMNS, rows, *notes)
-    tiers = {layer.tier for layer in prediction.layers}
-    return without(result, "tier", text_only=True) if len(tiers) == 1 else result
+    for key, values in (
+        ("tier", {layer.tier for layer in prediction.layers}),
+        ("phase", {layer.phase for layer in prediction.layers}),
+    ):
+        if len(values) == 1:
+            result = without(result, key, text_only=True)
+    return result
 
 
 def _layer_row(group: Fold, whole: float) -> list[Any]:
@@ -90,6 +97,7 @@ def _layer_row(group: Fold, whole: float) -> list[Any]:
     return [
         group.name,
         len(layers),
+        first.phase,
         first.op,
         first.shapes,
         group.flops,

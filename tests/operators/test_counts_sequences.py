@@ -223,7 +223,7 @@ def test_whole_numbers_run_on_the_lanes_of_fp32_or_at_their_own_rate():
         ("parameter", {"shape": (2,)}, [(2, 3)], "parameter takes 0 inputs, not 1"),
         ("expand", {"shape": (4, 3)}, [(2, 3)], "(2, 3) does not spread over (4, 3)"),
         ("expand", {"shape": (3,)}, [(2, 3)], "does not spread"),
-        ("embedding_bag", {"entries": 3, "features": 4}, [(5,)], "row numbers (..., rows), not int64 (5)"),
+        ("embedding_bag", {"entries": 3, "features": 4}, [(5,)], "row numbers (..., rows of a bag), not int64 (5)"),
         ("topk", {"count": 9}, [(2, 8)], "does not have 9 elements in a row"),
         ("experts", {"experts": 4, "width": 8}, [(2, 6), (3, 2)], "scores (..., k) of the chosen of 4"),
         ("experts", {"experts": 4, "width": 8}, [(2, 6), (2, 5)], "the chosen of 4"),
