@@ -85,6 +85,7 @@ def time_program(program: Program, chip: Chip, stack: Stack, calibration: Calibr
         network=True,
         pieces=program.workload.samples,
         footprint=program.memory.total,
+        host_dispatch=program.run.host_dispatch,
     )
 
 

@@ -32,6 +32,12 @@ def remarks(chip: Chip, prediction: Prediction) -> list[str]:
         said.append(f"{chip.name}: nobody says what fits on the chip, so bytes set no bound: moving data counts 0")
     if chip.launch is None and chip.kind != "cpu":
         said.append(f"{chip.name}: no launch time is known, so small nets come out far too fast")
+    waits = prediction.bounds.get("host", 0.0)
+    if waits > 0.05 and prediction.run.get("host_dispatch") is None:
+        said.append(
+            f"{waits:.0%} of the time the device waits for the host to hand over kernels, at a usual figure that "
+            "nobody verified; --host-dispatch takes yours, --stack graphs does without"
+        )
     tf32 = any(p.compute == "tf32" for p in chip.precisions())
     if tf32 and prediction.dtype == "fp32" and not prediction.stack.get("tf32"):
         said.append(f"PyTorch convolves fp32 images in tf32 on {chip.name} unless told otherwise; --tf32 predicts that")
@@ -46,9 +52,9 @@ def remarks(chip: Chip, prediction: Prediction) -> list[str]:
             f"does not fit: needs {prediction.memory.total / 1e9:.2f} GB of {prediction.capacity / 1e9:.2f} GB, "
             f"{short / 1e9:.2f} GB too much"
         )
-    if chip.kind == "gpu" and prediction.fits and prediction.capacity is not None:
-        if prediction.capacity - prediction.memory.total < CUDA_CONTEXT_B:
-            said.append("fits with little to spare: CUDA and its libraries take about half a gigabyte themselves")
+    spare = (prediction.capacity or 0.0) - prediction.memory.total
+    if chip.kind == "gpu" and prediction.fits and spare < CUDA_CONTEXT_B:
+        said.append("fits with little to spare: CUDA and its libraries take about half a gigabyte themselves")
     if not any(engine.kind == "vector" for engine in chip.engines):
         said.append(f"{chip.name}: no vector engine is described, so elementwise layers count by bytes alone")
     return said

@@ -52,11 +52,13 @@ def time_schedule(
     network: bool = False,
     pieces: int = 1,
     footprint: float = 0.0,
+    host_dispatch: float | None = None,
 ) -> Timing:
     """Time every kernel: calibrated where a fit covers it, the plain roofline elsewhere, never below light.
 
     network : the kernels run one after the other, and on a GPU the host hands them over (:mod:`.devices.host`).
     pieces : samples a batch may be worked through by. footprint : bytes the net keeps in memory.
+    host_dispatch : seconds of the host for each launch, where they are known.
     """
     stack = stack or Stack()
     part = chip.with_units(stack.threads)
@@ -103,7 +105,7 @@ def time_schedule(
     low, high = np.clip(low, light, total), np.maximum(high, total)
     timing = Timing(schedule, total, low, high, resources, bound, tiers, light, plain.total, octaves)
     timing = _all_launches(timing)
-    return _fed_by_host(timing, stack) if network and chip.kind == "gpu" else timing
+    return _fed_by_host(timing, stack, host_dispatch) if network and chip.kind == "gpu" else timing
 
 
 def _all_launches(timing: Timing) -> Timing:
@@ -120,7 +122,7 @@ def _all_launches(timing: Timing) -> Timing:
     )
 
 
-def _fed_by_host(timing: Timing, stack: Stack) -> Timing:
+def _fed_by_host(timing: Timing, stack: Stack, known: float | None) -> Timing:
     """What the device waits for the host joins the rows as a resource, and bounds those it is most of."""
     if len(timing.schedule) == 0:
         return timing
@@ -128,7 +130,7 @@ def _fed_by_host(timing: Timing, stack: Stack) -> Timing:
     ends = (timing.low, timing.total, timing.high)
     waits = [
         host.waiting(timing.schedule, seconds, dispatch, start)
-        for seconds, dispatch in zip(ends, host.dispatch_seconds(stack), strict=True)
+        for seconds, dispatch in zip(ends, host.dispatch_seconds(stack, known), strict=True)
     ]
     low, total, high = (seconds + wait for seconds, wait in zip(ends, waits, strict=True))
     bound = [

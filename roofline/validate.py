@@ -9,7 +9,6 @@ cross-validation over shape groups; networks are never fitted and always scored 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -96,11 +95,11 @@ def _networks(
                     row.network,
                     bind=row.symbols,
                     dtype=row.dtype,
-                    stack=stack,
+                    stack=row.stack,
                     calibration=which,
-                    run=Run(row.mode, Recipe("none")),
+                    run=Run(row.mode, Recipe("none"), host_dispatch=host),
                 )
-                for which, stack in ((fitted or "none", row.stack), ("none", replace(row.stack, host_dispatch=0.0)))
+                for which, host in ((fitted or "none", None), ("none", 0.0))
             )
         except RooflineError as error:
             skipped[str(error)] = skipped.get(str(error), 0) + 1

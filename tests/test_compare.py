@@ -15,9 +15,12 @@ from roofline.capacity import LARGEST, largest_batch
 from roofline.compare import compare
 from roofline.core.chip import Chip, Fact
 from roofline.core.comparison import Reason, words
+from roofline.core.run import Run
 from roofline.errors import UnknownName, Unsupported, UsageError
 from roofline.explain import explain
 from roofline.predict import predict
+
+NO_HOST = Run(host_dispatch=0.0)
 
 
 def faster(chip: Chip, *, clock: float = 1.0, bandwidth: float = 1.0) -> Chip:
@@ -56,14 +59,14 @@ def test_the_parts_of_a_reason_make_the_whole() -> None:
 def test_the_speedup_lies_between_the_two_ratios(clock: float, bandwidth: float) -> None:
     base = faster(specs.load_chip("gtx-980"))
     other = faster(base, clock=clock, bandwidth=bandwidth)
-    entry = compare([base, other], "resnet18", batch=4, dtypes=["fp32"]).entries[1]
+    entry = compare([base, other], "resnet18", batch=4, dtypes=["fp32"], run=NO_HOST).entries[1]
     assert entry.speedup is not None
     assert min(clock, bandwidth) * (1 - 1e-9) <= entry.speedup <= max(clock, bandwidth) * (1 + 1e-9)
     assert entry.rule == pytest.approx(math.sqrt(clock * bandwidth))
 
 
 def test_twice_everything_is_twice_as_fast_for_that_reason(gtx: Chip) -> None:
-    entry = compare([gtx, faster(gtx, clock=2, bandwidth=2)], "resnet18", dtypes=["fp32"]).entries[1]
+    entry = compare([gtx, faster(gtx, clock=2, bandwidth=2)], "resnet18", dtypes=["fp32"], run=NO_HOST).entries[1]
     assert entry.speedup == pytest.approx(2.0)
     for reason in entry.reasons:
         assert reason.before == reason.after
@@ -150,7 +153,7 @@ def test_an_unknown_layer() -> None:
     with pytest.raises(UnknownName, match=r"layer\.0\.up"):
         explain("rtx-2070", "bert-base", "layer.0.upp")
     with pytest.raises(UsageError, match="mode"):
-        explain("rtx-2070", "bert-base", "layer.0.up", mode="sleeping")
+        explain("rtx-2070", "bert-base", "layer.0.up", run=Run("sleeping"))
 
 
 def test_an_anatomy_needs_no_chip_and_agrees_with_a_prediction() -> None:

@@ -22,8 +22,8 @@ from roofline.core.chip import Chip, Engine, Fact
 from roofline.core.dtype import precision
 from roofline.core.expression import parse_expression
 from roofline.core.network import Block, Layer, Network, Source
+from roofline.core.run import Run
 from roofline.core.schedule import KINDS, Schedule
-from roofline.core.stack import Stack
 from roofline.core.workload import Node, Tensor, Workload
 from roofline.devices import cpu
 from roofline.devices.ceiling import ceiling_times, engine_and_rate, light
@@ -195,9 +195,9 @@ def test_times_add_and_do_not_depend_on_the_order(asked: list[Question], name: s
 @given(st.integers(1, 6), st.integers(1, 8), st.sampled_from(["gtx-980", "inferentia", "cpu-synthetic"]))
 def test_a_block_repeated_costs_so_many_times_more(repeats: int, batch: int, name: str) -> None:
     def seconds(copies: int) -> float:
-        stack = Stack(host_dispatch=0.0)  # with a host that is slower, the device works on while it catches up
+        run = Run(host_dispatch=0.0)  # with a host that is slower, the device works on while it catches up
         return predict(
-            CHIPS[name], network(copies), batch=batch, dtype=dtype, stack=stack, calibration=fitted
+            CHIPS[name], network(copies), batch=batch, dtype=dtype, run=run, calibration=fitted
         ).seconds.middle
 
     dtype = "fp32" if precision("fp32") in CHIPS[name].precisions() else "bf16"

@@ -14,6 +14,7 @@ from synthetic import Synthetic
 from roofline import operators, specs
 from roofline.core.dtype import precision
 from roofline.core.network import Network
+from roofline.core.run import Run
 from roofline.core.stack import Stack
 from roofline.errors import UnknownName, Unsupported, UsageError
 from roofline.operators import lower
@@ -35,7 +36,7 @@ layers:
 
 PEAK = 16 * 128 * 2 * 1.216e9  # 16 SMs of 128 lanes, 2 operations each, at the boost clock
 BANDWIDTH = 224e9
-NO_HOST = Stack(host_dispatch=0.0)
+NO_HOST = Run(host_dispatch=0.0)
 LAUNCH = 5e-6
 WEIGHTS = (1024 * 4096 + 4096) + (4096 * 10 + 10)
 
@@ -48,7 +49,7 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Network:
 
 
 def test_three_layers_by_hand(net: Network) -> None:
-    prediction = predict("gtx-980", net, stack=NO_HOST, calibration="none")
+    prediction = predict("gtx-980", net, run=NO_HOST, calibration="none")
     fc1, act, fc2 = prediction.layers
     # 2 x 512 x 1024 x 4096 operations take longer than their 27 MB
     assert fc1.flops == 4_294_967_296
@@ -75,7 +76,7 @@ def test_three_layers_by_hand(net: Network) -> None:
 
 
 def test_no_launch_is_shorter_than_a_launch(net: Network) -> None:
-    prediction = predict("gtx-980", net, batch=1, stack=NO_HOST, calibration="none")
+    prediction = predict("gtx-980", net, batch=1, run=NO_HOST, calibration="none")
     assert [layer.bound for layer in prediction.layers] == ["DRAM", "launch", "launch"]
     assert prediction.layers[2].seconds.middle == pytest.approx(LAUNCH)
 
@@ -98,7 +99,7 @@ def test_a_batch_too_large_says_by_how_much(net: Network) -> None:
 
 
 def test_fp16_on_a_maxwell_saves_bytes_and_no_arithmetic(net: Network) -> None:
-    wide, narrow = (predict("gtx-980", net, dtype=name, stack=NO_HOST, calibration="none") for name in ("fp32", "fp16"))
+    wide, narrow = (predict("gtx-980", net, dtype=name, run=NO_HOST, calibration="none") for name in ("fp32", "fp16"))
     assert narrow.layers[0].seconds.middle == pytest.approx(wide.layers[0].seconds.middle)
     assert narrow.layers[1].seconds.middle == pytest.approx(wide.layers[1].seconds.middle / 2)
     said = "gtx-980 has no fp16 arithmetic: fp16 is storage only; computed at the fp32 rate"

@@ -4,29 +4,56 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from roofline import specs
 
-SCRIPT = Path(__file__).parent.parent / "benchmarks" / "datasheet_spread.py"
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
-@pytest.mark.slow
-def test_datasheet_ranges_are_reproduced() -> None:
-    data = os.environ.get("ROOFLINE_DATA")
-    if not data or not (Path(data) / "neusight").is_dir():
+@pytest.fixture
+def data() -> Path:
+    folder = os.environ.get("ROOFLINE_DATA")
+    if not folder or not (Path(folder) / "neusight").is_dir():
         pytest.skip("ROOFLINE_DATA does not name a folder with the public data sets")
-    spec = importlib.util.spec_from_file_location("datasheet_spread", SCRIPT)
+    return Path(folder)
+
+
+def benchmark(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
+    sys.modules[name] = script
     spec.loader.exec_module(script)
-    ratios, counts = script.spread(Path(data))
+    return script
+
+
+@pytest.mark.slow
+def test_datasheet_ranges_are_reproduced(data: Path) -> None:
+    script = benchmark("datasheet_spread")
+    ratios, counts = script.spread(data)
     shipped = specs.load_datasheet_spread()
     assert dict(shipped.data["rows"]) == counts
     assert set(shipped.families) == set(ratios)
     for family, fit in shipped.families.items():
         found = script.pooled(ratios[family])
         assert {level: pytest.approx(value, abs=1e-4) for level, value in found.items()} == dict(fit.quantiles)
+
+
+@pytest.mark.slow
+def test_whole_transformers_forward_and_backward(data: Path) -> None:
+    """The plain roofline is too fast by a like factor both ways, so work is counted alike; all of them ran."""
+    found = list(benchmark("transformers").results(data))
+    assert len(found) == 34
+    for result in found:
+        assert result.inside, (result.chip, result.run)
+        assert result.prediction.fits, (result.chip, result.run)
+        for phase, seconds in result.measured.items():
+            assert 0.3 < result.prediction.phases[phase] / seconds < 0.9, (result.chip, result.run, phase)
+    errors = [abs(r.prediction.seconds.middle / r.seconds - 1) for r in found]
+    assert sum(errors) / len(errors) < 0.35

@@ -119,6 +119,7 @@ def run_of(said: Mapping[str, Any]) -> Run:
         weights=said["weights"] or "",
         cache=said["cache"] or "",
         loader_rate=said["loader_rate"],
+        host_dispatch=said["host_dispatch"],
     )
 
 
@@ -129,5 +130,4 @@ def stack_of(said: Mapping[str, Any]) -> Stack:
         threads=said["threads"],
         fused_attention=said["attention"] == "fused",
         tf32=said["tf32"],
-        host_dispatch=said["host_dispatch"],
     )

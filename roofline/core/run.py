@@ -61,6 +61,8 @@ class Run:
     cache : storage of keys and values of earlier tokens; ``""`` is that of the precision.
     loader_rate : samples per second that the input pipeline delivers; ``inf`` counts only the copy to the
         device, ``None`` neither.
+    host_dispatch : seconds the host takes to hand over one kernel to a GPU; ``None`` is what is usual for the
+        mode of the stack.
     """
 
     mode: Mode = "inference"
@@ -68,6 +70,7 @@ class Run:
     weights: str = ""
     cache: str = ""
     loader_rate: float | None = None
+    host_dispatch: float | None = None
 
     def __post_init__(self) -> None:
         _known("mode", self.mode, MODES)

@@ -18,7 +18,6 @@ class Stack:
     threads : compute threads on a CPU. layout : memory order of images.
     fused_attention : one kernel instead of product, softmax, product.
     tf32 : fp32 products run in tf32 on chips that have it.
-    host_dispatch : seconds the host takes to hand over one kernel; ``None`` is what is usual for ``mode``.
     """
 
     framework: str = "pytorch"
@@ -28,7 +27,6 @@ class Stack:
     layout: str = "nchw"
     fused_attention: bool = True
     tf32: bool = False
-    host_dispatch: float | None = None
 
     def __str__(self) -> str:
         name = f"{self.framework} {self.version}".strip()

@@ -219,5 +219,5 @@ class _Ledger:
             workspace=self.peak.get("workspace", 0.0),
             gradients=self.peak.get("gradients", 0.0),
             optimizer=optimizer,
-            cache=roles.get("cache", 0.0),
+            cache=0.0 if self.workload.training else roles.get("cache", 0.0),
         )

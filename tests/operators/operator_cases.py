@@ -116,7 +116,18 @@ SEQUENCES = (
 )
 HIDDEN_STEPS = ("experts", "lstm", "gru")
 """Operators of several kernels that hand results on to each other."""
-ROW_OPS = ("layer_norm", "rms_norm", "softmax", "mean", "sum", "copy", "transpose_copy")
+ROW_OPS = (
+    "cast",
+    "cross_entropy",
+    "mean_squares",
+    "layer_norm",
+    "rms_norm",
+    "softmax",
+    "mean",
+    "sum",
+    "copy",
+    "transpose_copy",
+)
 OTHERS = [
     "linear",
     "matmul",

@@ -82,6 +82,7 @@ def test_training_keeps_no_cache():
     assert len(lower(net)) == 0
     assert net.owners() == {"kv_cache": "input"}
     assert backward(net) == []
+    assert memory_of(net).cache == 0
     with pytest.raises(Unsupported, match="kept in a cache"):
         backward(single("kv_cache", {"length": 10}, [(1, 2, 3, 4)]))
 

@@ -139,6 +139,11 @@ def test_dropout_works_in_training_alone(name: str, count: int) -> None:
         assert node.outputs[0] not in training.owners()
 
 
+def test_alexnet_without_groups_is_the_net_of_old_benchmarks() -> None:
+    # moskewcz/boda, pysrc/roofline_plot.py: 2.27 GFLOP an image, 17.5 ms for 20 of them on a GTX 980
+    assert matrix_flops(lower(load("alexnet-grouped", batch=1, halves=1))) == pytest.approx(2.27e9, rel=0.01)
+
+
 def test_pooling_of_googlenet_rounds_up() -> None:
     sizes = [load("googlenet").tensors[f"pool{index}"].shape[-1] for index in (1, 2, 3, 4)]
     assert sizes == [56, 28, 14, 7]
