@@ -248,14 +248,18 @@ def _work(kernel: Kernel) -> str:
 
 
 def _division(name: str, seconds: float, chip: Chip, kernel: Kernel, engine: Engine | None, rate: float) -> str:
+    times = f" x {kernel.repeats:,} launches" if kernel.repeats > 1 else ""
+    seconds /= kernel.repeats
     bandwidth = chip.dram.total_bandwidth
     if name == chip.dram.name and bandwidth:
         moved, traffic = seconds * bandwidth, kernel.reads + kernel.weights + kernel.writes
         rest = "" if moved > 0.999 * traffic else ", the rest stays on the chip"
-        return f"{format_si(moved, 'B')} / {format_si(bandwidth, 'B/s')}{rest}"
+        return f"{format_si(moved, 'B')} / {format_si(bandwidth, 'B/s')}{rest}{times}"
     if engine is not None and name == engine.name:
-        return f"{format_si(kernel.flops, 'FLOP')} / {format_si(rate, 'FLOP/s')}"
-    return "one launch" if name == "launch" else ""
+        return f"{format_si(kernel.flops, 'FLOP')} / {format_si(rate, 'FLOP/s')}{times}"
+    if name == "host":
+        return "the device waits for the host to hand it over"
+    return f"one launch{times}" if name == "launch" else ""
 
 
 def _fitted(name: str, seconds: float, plan: str, schedule: Schedule, row: int, fit: FamilyFit) -> str:

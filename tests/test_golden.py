@@ -24,6 +24,8 @@ import pytest
 from roofline import specs
 from roofline.core.calibration import Calibration
 from roofline.core.prediction import Prediction
+from roofline.core.run import Recipe, Run
+from roofline.core.stack import Stack
 from roofline.errors import RooflineError
 from roofline.predict import predict
 
@@ -31,6 +33,8 @@ FILE = Path(__file__).resolve().parent / "golden" / "predictions.json"
 PARAMETERS = FILE.with_name("cpu-synthetic.yaml")
 TOLERANCE = 1e-9
 
+CHECKPOINTED = Recipe("sgd", checkpoint=True, accumulate=2)
+MIXED = Run("training", Recipe("adamw"))
 PLAIN: dict[str, tuple[str, str, dict[str, Any]]] = {
     "gtx-980 resnet50 fp32": ("gtx-980", "resnet50", {"batch": 32}),
     "gtx-980 resnet50 fp16": ("gtx-980", "resnet50", {"batch": 32, "dtype": "fp16"}),
@@ -46,6 +50,16 @@ PLAIN: dict[str, tuple[str, str, dict[str, Any]]] = {
     "inferentia alphago-zero-20 bf16": ("inferentia", "alphago-zero-20", {"batch": 16, "dtype": "bf16"}),
     "nnp-i-1000 mobilenetv2 int8": ("nnp-i-1000", "mobilenetv2", {"batch": 4, "dtype": "int8"}),
     "nnp-t-1300 mlp bf16": ("nnp-t-1300", "mlp", {"batch": 256, "dtype": "bf16"}),
+    "rtx-2070 resnet50 fp16 trained": ("rtx-2070", "resnet50", {"batch": 32, "dtype": "fp16", "run": MIXED}),
+    "gtx-980 bert-base fp32 trained": ("gtx-980", "bert-base", {"batch": 8, "run": Run("training", CHECKPOINTED)}),
+    "gtx-970 unet fp32 beyond its fast memory": ("gtx-970", "unet", {"batch": 4}),
+    "a100-sxm-80gb llama-3-8b bf16 int4": (
+        "a100-sxm-80gb",
+        "llama-3-8b",
+        {"bind": {"seq": 1, "context": 512}, "dtype": "bf16", "run": Run(weights="int4", cache="int8")},
+    ),
+    "h200-sxm mobilenetv2 graphs": ("h200-sxm", "mobilenetv2", {"batch": 1, "stack": Stack(mode="graphs")}),
+    "h200-sxm mobilenetv2 compiled": ("h200-sxm", "mobilenetv2", {"batch": 1, "stack": Stack(mode="compiled")}),
 }
 CPU = {"resnet18": {"batch": 2}, "mobilenetv2": {"batch": 1}, "bert-base": {"bind": {"seq": 64}}}
 

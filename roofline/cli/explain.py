@@ -49,7 +49,7 @@ def command(chip: str, net: str, layer: str, question: Question, form: str) -> N
             screen.print("  A view: it launches nothing and moves nothing.")
         for index, kernel in enumerate(account.kernels):
             number = f" {index + 1} of {len(account.kernels)}" if len(account.kernels) > 1 else ""
-            print_facts(f"Kernel{number}: {kernel.family}", explanation.kernel_facts(kernel), screen)
+            print_facts(f"Kernel{number}: {kernel.family} ({kernel.op})", explanation.kernel_facts(kernel), screen)
             if kernel.terms:
                 print_table(explanation.term_table(kernel), screen)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from math import inf
 from typing import Any, Literal, get_args
 
 from roofline.errors import UnknownName, UsageError
@@ -82,6 +83,8 @@ class Run:
             raise UsageError("weights and caches in fewer bits are for inference; training keeps its own formats")
         if self.loader_rate is not None and not self.loader_rate > 0:
             raise UsageError(f"the loader delivers {self.loader_rate} samples/s; it must be above zero")
+        if self.host_dispatch is not None and not 0 <= self.host_dispatch < inf:
+            raise UsageError(f"the host takes {self.host_dispatch} s for a launch; it must not be below zero")
 
     @property
     def training(self) -> bool:

@@ -38,7 +38,7 @@ def dispatch_seconds(stack: Stack, known: float | None = None) -> tuple[float, f
 
     Zero inside a graph.
     """
-    if known is not None:
+    if known is not None and stack.mode in DISPATCH:
         return (known,) * 3
     return DISPATCH.get(stack.mode, (0.0, 0.0, 0.0))
 

@@ -56,8 +56,9 @@ class _Autocast:
         self.nodes.append(replace(node, inputs=inputs, weights=weights))
 
     def _widest(self, node: Node) -> DType:
-        """The widest float format among the inputs; fp32 where there is none (rows of a table)."""
-        formats = [self.tensors[name].dtype for name in node.inputs]
+        """The widest float format of the inputs (in place: of the first); fp32 where none is (rows of a table)."""
+        decisive = node.inputs[:1] if node.attributes.get("inplace") else node.inputs
+        formats = [self.tensors[name].dtype for name in decisive]
         return max((f for f in formats if f.kind == "float"), key=lambda f: f.bits, default=FP32)
 
     def _cast(self, name: str, wanted: DType, node: Node, index: int) -> str:

@@ -159,6 +159,7 @@ ELEMENTWISE = (
             _INPLACE,
             backward=_unary_backward,
             saves=_unary_saves,
+            autocast="fp32" if name == "exp" else "widest",
         )
         for name in UNARY_FLOPS
     ),

@@ -180,7 +180,7 @@ class _Ledger:
         self.grow("activations", -kept.extra)
         held = self._held(node, kept)
         self.uses.subtract(held)
-        self._free(held, len(self.workload.nodes) - 1)
+        self._free({*held, *map(self._root, node.outputs)}, len(self.workload.nodes) - 1)
 
     def _contribute(self, name: str, passed: _Gradient | None) -> None:
         """A gradient arrives at a tensor: new storage, or what was passed on as it is."""

@@ -57,5 +57,6 @@ RESAMPLING = (
             flag("bilinear", False, "blends four pixels instead of repeating the nearest"),
         ),
         backward=_backward,
+        autocast="fp32",
     ),
 )

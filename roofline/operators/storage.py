@@ -44,6 +44,7 @@ def _is_matrix(tensor: Tensor, operator: Operator | None) -> bool:
 
 
 def _scale(tensor: Tensor, weights: str) -> Tensor:
-    out, inputs = tensor.shape[0], tensor.elements // tensor.shape[0]
+    out = tensor.shape[0] * tensor.shape[1] if len(tensor.shape) == 3 else tensor.shape[0]  # experts, channels of each
+    inputs = tensor.elements // out
     groups = -(-inputs // GROUP) if weights == "int4" else 1
     return Tensor(f"{tensor.name}.scale", (out, groups), dtype("fp16"), "state")

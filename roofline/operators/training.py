@@ -155,7 +155,8 @@ def _backward(step: Step, forward: list[Kernel]) -> Iterator[Kernel]:
             case = case_of(node, work, step.stack)
             kernels = gradient_kernels(case, step)
             meeting = _contributions(node, step)
-            kernels += [_sum_of_gradients(work.tensors[name], index) for name in meeting if name in reached]
+            again = [name for place, name in enumerate(meeting) if name in reached or name in meeting[:place]]
+            kernels += [_sum_of_gradients(work.tensors[name], index) for name in again]
             reached.update(meeting)
             for kernel in kernels:
                 yield replace(kernel, layer=index, phase="backward")
@@ -177,7 +178,7 @@ def gradient_kernels(case: Case, step: Step) -> list[Kernel]:
             return []
         whole = case.inputs[0].bytes
         parts = sum(step.workload.tensors[name].bytes for name in siblings)
-        zeros = max(0.0, whole - parts)
+        zeros = whole if parts < whole else 0.0
         return [case.gradient("copy", op="split_backward", reads=parts, writes=parts + zeros)]
     return backward(case, tuple(name in step.trained for name in node.inputs))
 

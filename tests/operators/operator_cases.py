@@ -114,7 +114,7 @@ SEQUENCES = (
     "gru",
     "opaque",
 )
-HIDDEN_STEPS = ("experts", "lstm", "gru")
+HIDDEN_STEPS = ("experts", "lstm", "gru", "cross_entropy")
 """Operators of several kernels that hand results on to each other."""
 ROW_OPS = (
     "cast",
