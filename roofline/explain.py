@@ -165,8 +165,14 @@ def explain(
         kernels=tuple(_account(timing, row, seen, fitted, plans[row] if plans else "") for row in rows),
         share=float(timing.total[rows].sum() / timing.total.sum()) if rows else 0.0,
         calibration=fitted.file if fitted else "",
-        warnings=tuple(filter(None, [part.resolve(wanted)[1]])),
+        warnings=tuple(filter(None, [part.resolve(wanted)[1], "" if rows else _silent(stack)])),
     )
+
+
+def _silent(stack: Stack) -> str:
+    """Why a layer has no kernel."""
+    merged = ", or merged into the kernel of a later layer" if stack.mode == "compiled" else ""
+    return f"it launches nothing of its own: a view{merged}"
 
 
 def _index(work: Workload, layer: str) -> int:

@@ -38,7 +38,8 @@ def remarks(chip: Chip, prediction: Prediction) -> list[str]:
             f"{waits:.0%} of the time the device waits for the host to hand over kernels, at a usual figure that "
             "nobody verified; --host-dispatch takes yours, --stack graphs does without"
         )
-    tf32 = any(p.compute == "tf32" for p in chip.precisions())
+    convolves = any(layer.op.startswith("conv") for layer in prediction.layers)
+    tf32 = convolves and any(p.compute == "tf32" for p in chip.precisions())
     if tf32 and prediction.dtype == "fp32" and not prediction.stack.get("tf32"):
         said.append(f"PyTorch convolves fp32 images in tf32 on {chip.name} unless told otherwise; --tf32 predicts that")
     if chip.software and chip.software.last_cuda:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from roofline.core.prediction import Memory
 from roofline.core.stack import Stack
-from roofline.core.workload import Node, Workload
+from roofline.core.workload import Node, Tensor, Workload
 from roofline.operators.case import Saved
 from roofline.operators.lowering import case_of, node_kernels
 from roofline.operators.optimizers import temporaries
@@ -43,8 +43,8 @@ def memory_of_training(step: Step) -> Memory:
         for index in range(segment.start, segment.stop):
             ledger.forward(index, nodes[index], save=index in held)
     if step.recipe.accumulate > 1:
-        ledger.gradients = dict.fromkeys((t.name for t in step.parameters), True)
-        ledger.grow("gradients", sum(t.bytes for t in step.parameters))
+        ledger.gradients = dict.fromkeys(step.gradients, True)
+        ledger.grow("gradients", sum(t.bytes for t in step.gradients.values()))
     for segment in reversed(step.segments):
         if segment.again:
             for index in range(segment.start, segment.stop):
@@ -54,7 +54,8 @@ def memory_of_training(step: Step) -> Memory:
         if segment.again:
             ledger.drop_inputs(segment.start, segment.stop)
     states = step.recipe.states * sum(t.bytes for t in step.parameters)
-    ledger.transient("workspace", temporaries(step.parameters, step.recipe, step.implementation))
+    updated = list(step.gradients.values())
+    ledger.transient("workspace", temporaries(updated, step.recipe, step.implementation))
     return ledger.memory(states)
 
 
@@ -174,7 +175,7 @@ class _Ledger:
             moves = gradient_kernels(case, step)
             for name in (*node.inputs, *node.weights):
                 if name in step.trained and not (node.op in CUTS and name in self.flowing):
-                    self._contribute(name, None if moves else own)
+                    self._contribute(step.gradients.get(name, self.workload.tensors[name]), None if moves else own)
         for name in node.outputs:
             self._release(name)
         self.grow("activations", -kept.extra)
@@ -182,9 +183,9 @@ class _Ledger:
         self.uses.subtract(held)
         self._free({*held, *map(self._root, node.outputs)}, len(self.workload.nodes) - 1)
 
-    def _contribute(self, name: str, passed: _Gradient | None) -> None:
-        """A gradient arrives at a tensor: new storage, or what was passed on as it is."""
-        tensor = self.workload.tensors[name]
+    def _contribute(self, tensor: Tensor, passed: _Gradient | None) -> None:
+        """A gradient (of the shape of ``tensor``) arrives: new storage, or what was passed on as it is."""
+        name = tensor.name
         if tensor.role == "weight":
             if name not in self.gradients:
                 self.gradients[name] = True

@@ -56,6 +56,21 @@ class Step:
         return tuple(t for t in self.workload.tensors.values() if t.role == "weight")
 
     @cached_property
+    def gradients(self) -> dict[str, Tensor]:
+        """The gradient of every parameter: as large as it, or of a sparse table the rows that were used."""
+        used: dict[str, int] = {}
+        for node in self.workload.nodes:
+            if node.attributes.get("sparse"):
+                rows = self.workload.tensors[node.inputs[0]].elements
+                used[node.weights[0]] = used.get(node.weights[0], 0) + rows
+        return {
+            tensor.name: replace(tensor, shape=(min(used[tensor.name], tensor.shape[0]), *tensor.shape[1:]))
+            if tensor.name in used
+            else tensor
+            for tensor in self.parameters
+        }
+
+    @cached_property
     def trained(self) -> frozenset[str]:
         """Tensors that gradients flow into: weights, and all that is computed from them."""
         names = {tensor.name for tensor in self.parameters}
@@ -131,12 +146,13 @@ def _kernels(step: Step) -> Iterator[Kernel]:
         yield replace(kernel, repeats=kernel.repeats * times)
     layer = len(step.workload.nodes)
     if times > 1:
-        for tensor in step.parameters:
+        for tensor in step.gradients.values():
             yield replace(_sum_of_gradients(tensor, layer), repeats=times - 1)
     if step.recipe.optimizer == "none":
         return
     unscale = step.mixed and step.workload.precision.compute == "fp16"
-    yield from optimizer_kernels(step.parameters, step.recipe, step.implementation, layer=layer, unscale=unscale)
+    updated = list(step.gradients.values())  # of a sparse table the rows alone
+    yield from optimizer_kernels(updated, step.recipe, step.implementation, layer=layer, unscale=unscale)
 
 
 def _backward(step: Step, forward: list[Kernel]) -> Iterator[Kernel]:

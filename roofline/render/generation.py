@@ -20,10 +20,11 @@ def facts(answer: Generation, chip: Chip) -> list[tuple[str, str]]:
     """Label and text of everything a reader needs beside the title."""
     prefill, last = answer.prefill, answer.last
     first, end = (seconds(part.seconds.middle) for part in (answer.first, last))
+    growth = f"; from {first} to {end} as the cache fills" if first != end else ""
     lines = [
         ("question", f"{answer.tokens:,} tokens after a prompt of {answer.prompt:,}; {headline.question(prefill)}"),
         ("first token", _between(answer.time_to_first_token)),
-        ("per token", f"{_between(answer.time_per_token)}; from {first} to {end} as the cache fills"),
+        ("per token", _between(answer.time_per_token) + growth),
         ("answer", f"{_between(answer.seconds)}; {count(answer.tokens_per_s)} tokens/s, reading the prompt included"),
         ("tier", headline.tier(last)),
         ("prompt", f"bound by {words.shares(prefill.bounds)} of the time; {headline.work(prefill)}"),

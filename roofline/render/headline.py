@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from roofline.anatomy import Anatomy
-from roofline.core.chip import Chip
+from roofline.core.chip import Chip, Package
 from roofline.core.dtype import precision
 from roofline.core.prediction import Memory, Prediction
 from roofline.core.stack import Stack
@@ -37,6 +39,9 @@ def facts(prediction: Prediction, chip: Chip) -> list[tuple[str, str]]:
         known = prediction.covered
         lines.append(("covered", f"{percent(known['flops'])} of FLOP, {percent(known['bytes'])} of bytes"))
     lines += [("work", work(prediction)), ("memory", memory(prediction))]
+    larger = [package for package in chip.packages if package.count.value > 1]
+    if larger:
+        lines.append(("sold as", sold_as(larger, prediction.samples_per_s, noun)))
     if chip.price:
         value = words.for_money(chip.price[0], prediction.samples_per_s, noun)
         lines.append(("price", f"{words.price(chip.price[0])}, {value}"))
@@ -45,6 +50,12 @@ def facts(prediction: Prediction, chip: Chip) -> list[tuple[str, str]]:
             ("energy", f"{count(prediction.samples_per_s / chip.power.value)} {noun}/J at {chip.power.value:g} W")
         )
     return lines
+
+
+def sold_as(packages: Sequence[Package], per_s: float, noun: str) -> str:
+    """``card of 2: 626 images/s``: what all devices of a package do, each with a batch of its own."""
+    told = [f"{package.name} of {package.count.value:g}: {count(per_s * package.count.value)}" for package in packages]
+    return f"{', '.join(told)} {noun}/s, each device with a batch of its own"
 
 
 def question(prediction: Prediction) -> str:

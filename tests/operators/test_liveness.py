@@ -1,10 +1,30 @@
-"""The most memory alive at once, on graphs drawn by hand."""
+"""The most memory alive at once, on graphs drawn by hand, and how much PyTorch's allocator hands out."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from roofline import specs
 from roofline.core.dtype import dtype, precision
+from roofline.core.prediction import Memory
+from roofline.core.run import Implementation, OptimizerName, Recipe
+from roofline.core.stack import Stack
 from roofline.core.workload import Node, Role, Tensor, Workload
-from roofline.operators import memory_of
+from roofline.operators import (
+    Step,
+    build,
+    lower_training,
+    memory_of,
+    memory_of_training,
+    saved_bytes,
+    training_step,
+)
+from roofline.operators.building import node_of
 
 
 def workload(nodes: list[Node], sizes: dict[str, int], outputs: tuple[str, ...], **roles: Role) -> Workload:
@@ -61,3 +81,218 @@ def test_weights_and_state_are_there_once():
 
 def test_a_net_that_does_nothing_holds_its_input():
     assert memory_of(workload([], {"x": 10}, ("x",))).activations == 40
+
+
+Layer = tuple[str, str, dict[str, Any], tuple[str, ...]]
+FP32 = precision("fp32")
+
+
+def net(shape: tuple[int, ...], *layers: Layer, ids: bool = False) -> Workload:
+    """A net of named layers (name, operator, attributes, inputs) on ``x``; ``block.0.fc`` is a layer of a block."""
+    tensors = {"x": Tensor("x", shape, dtype("int64") if ids else FP32.storage, "input")}
+    nodes = []
+    for name, op, given, read in layers:
+        made = node_of(op, name, read, given, tensors, FP32.storage)
+        nodes.append(replace(made, template=re.sub(r"\d+", "*", name) if name.startswith("block") else name))
+    return Workload("net", "", tuple(nodes), tensors, ("x",), nodes[-1].outputs, {}, FP32)
+
+
+def fc(name: str, out: int, read: str) -> Layer:
+    return name, "linear", {"out": out, "bias": False}, (read,)
+
+
+def step_of(work: Workload, recipe: Recipe = Recipe(), *, on_gpu: bool = False) -> Step:  # noqa: B008 (a frozen value)
+    return training_step(work, recipe, Stack(), on_gpu=on_gpu)
+
+
+def numbers(memory: Memory) -> tuple[float, float, float]:
+    """Activations, gradients and workspace at the fullest moment, in fp32 numbers."""
+    return memory.activations / 4, memory.gradients / 4, memory.workspace / 4
+
+
+def chain() -> Workload:
+    """x 20 -> fc1 40 -> relu 40 -> fc2 10 -> loss 1; 200 and 100 weights."""
+    loss: Layer = ("loss", "mean_squares", {}, ("fc2",))
+    return net((2, 10), fc("fc1", 20, "x"), ("relu", "relu", {}, ("fc1",)), fc("fc2", 5, "relu"), loss)
+
+
+def test_a_training_step_of_a_chain() -> None:
+    # saved are x, the result of relu (by itself and by fc2) and fc2 (by the loss)
+    # backward of fc2: x 20, relu 40, loss 1, gradients of fc2 10 and relu 40, of weights 100: 211
+    # of relu: x, relu, loss, gradients of relu and fc1 40 each, of weights 100: 241
+    # of fc1: x, loss, the gradient of fc1 40, of weights 100 + 200: 361
+    assert numbers(memory_of_training(step_of(chain()))) == (61, 300, 0)
+    assert saved_bytes(step_of(chain())) == (20 + 40 + 10) * 4
+
+
+def test_a_residual_shares_one_gradient_until_it_is_changed() -> None:
+    # all of 200 numbers: x, fc, relu, add; the loss saves add, relu itself, fc its input x
+    layers: list[Layer] = [fc("fc", 2, "x"), ("relu", "relu", {}, ("fc",)), ("add", "add", {}, ("relu", "fc"))]
+    work = net((100, 2), *layers, ("loss", "mean_squares", {}, ("add",)))
+    # loss: x, relu, add, loss and the gradient of add; relu: x, relu, loss, the shared gradient and that of fc
+    assert numbers(memory_of_training(step_of(work))) == (801, 0, 0)
+
+
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_after_the_backward_nothing_is_left_but_what_the_caller_holds(checkpoint: bool) -> None:
+    # one row: fullest in the optimizer, with as many denominators as gradients; x and the loss beside them
+    step = step_of(blocks(5, rows=1), Recipe("adam", "foreach", checkpoint=checkpoint))
+    assert numbers(memory_of_training(step)) == (2 + 1, 5 * 40, 5 * 40)
+
+
+def test_tied_weights_have_one_gradient_that_is_added_to() -> None:
+    words: Layer = ("words", "embedding", {"entries": 50, "features": 4}, ("x",))
+    untied = net((3,), words, fc("head", 50, "words"), ids=True)
+    head = replace(untied.nodes[1], weights=untied.nodes[0].weights)
+    tensors = {name: tensor for name, tensor in untied.tensors.items() if name != "head.weight"}
+    tied = replace(untied, nodes=(untied.nodes[0], head), tensors=tensors)
+    assert [t.name for t in step_of(tied).parameters] == ["words.weight"]
+    one, two = (memory_of_training(step_of(work)) for work in (tied, untied))
+    assert two.weights == 2 * one.weights == 2 * 200 * 4
+    # the gradient of the head is there when that of the embedding comes, and the two are added
+    assert one.gradients >= 2 * 200 * 4
+    assert [k.op for k in lower_training(step_of(tied))].count("add_gradients") == 1
+    assert [k.op for k in lower_training(step_of(untied))].count("add_gradients") == 0
+
+
+def test_gradients_of_earlier_micro_batches_are_there_all_the_time() -> None:
+    # the gradients of all 300 weights, and at fc1 a new one of 200 beside them
+    assert numbers(memory_of_training(step_of(chain(), Recipe(accumulate=2)))) == (61, 500, 0)
+    assert memory_of_training(step_of(chain(), Recipe(accumulate=3))) == memory_of_training(
+        step_of(chain(), Recipe(accumulate=2))
+    )
+
+
+def blocks(count: int, rows: int = 100) -> Workload:
+    """Blocks of 200 -> 1000 -> 1000 -> 200 numbers (for 100 rows) and 40 weights."""
+    layers: list[Layer] = []
+    read = "x"
+    for index in range(count):
+        up, relu, down = (f"block.{index}.{part}" for part in ("up", "relu", "down"))
+        layers += [fc(up, 10, read), (relu, "relu", {}, (up,)), fc(down, 2, relu)]
+        read = down
+    return net((rows, 2), *layers, ("loss", "mean_squares", {}, (read,)))
+
+
+def test_checkpoints_keep_the_inputs_of_blocks() -> None:
+    # every block saves its input (200) and the result of relu (1000); fullest at the relu of the last:
+    # its gradient and that of its input beside all that is saved, the loss, and 20 gradients of weights
+    assert numbers(memory_of_training(step_of(blocks(2)))) == (2 * 1200 + 2 * 1000 + 1, 20, 0)
+    assert numbers(memory_of_training(step_of(blocks(5)))) == (5 * 1200 + 2 * 1000 + 1, 20, 0)
+    # with checkpoints only the last block has its relu, the others their inputs
+    again = Recipe(checkpoint=True)
+    assert numbers(memory_of_training(step_of(blocks(2), again))) == (2 * 200 + 1000 + 2 * 1000 + 1, 20, 0)
+    assert numbers(memory_of_training(step_of(blocks(5), again))) == (5 * 200 + 1000 + 2 * 1000 + 1, 20, 0)
+
+
+def test_checkpoints_cost_a_second_forward_and_change_no_gradient() -> None:
+    work = blocks(3)
+    plain, again = (list(lower_training(step_of(work, Recipe(checkpoint=c)))) for c in (False, True))
+    forward = [k for k in plain if k.phase == "forward"]
+    assert [k for k in again if k.phase == "forward"] == forward
+    repeated = [k for k in again if k.phase == "backward" and k.op in ("linear", "relu")]
+    assert [k.op for k in repeated] == ["linear", "relu", "linear"] * 3
+    assert [k.layer for k in repeated] == [6, 7, 8, 3, 4, 5, 0, 1, 2]
+    assert [k for k in again if k not in repeated] == plain
+    # a block that does not repeat is no block
+    assert list(lower_training(step_of(chain(), Recipe(checkpoint=True)))) == list(lower_training(step_of(chain())))
+
+
+@pytest.mark.parametrize(("optimizer", "states"), [("sgd", 0), ("momentum", 1), ("adam", 2), ("adamw", 2), ("none", 0)])
+def test_optimizers_keep_numbers_for_every_weight(optimizer: OptimizerName, states: int) -> None:
+    need = memory_of_training(step_of(chain(), Recipe(optimizer)))
+    assert need.optimizer == states * 300 * 4
+    assert need.weights == 300 * 4
+
+
+@pytest.mark.parametrize(
+    ("implementation", "expected"),
+    [
+        ("loop", (21, 300, 400)),  # two denominators of the largest weight, 200 numbers
+        ("foreach", (21, 300, 300)),  # one for all
+        ("fused", (61, 300, 0)),  # none: the backward is fuller
+    ],
+)
+def test_temporaries_of_adam(implementation: Implementation, expected: tuple[float, float, float]) -> None:
+    assert numbers(memory_of_training(step_of(chain(), Recipe("adam", implementation)))) == expected
+    assert numbers(memory_of_training(step_of(chain(), Recipe("sgd", implementation)))) == (61, 300, 0)
+
+
+def test_loop_is_usual_on_cpus_and_foreach_on_gpus() -> None:
+    cpu, gpu = (memory_of_training(step_of(chain(), Recipe("adam"), on_gpu=gpu)) for gpu in (False, True))
+    assert (cpu.workspace, gpu.workspace) == (400 * 4, 300 * 4)
+
+
+# What PyTorch does -----------------------------------------------------------------------------------------------
+
+
+def most_allocated(run: Callable[[], object]) -> int:
+    """Bytes that PyTorch's allocator hands out beyond those at the start, at the fullest moment."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        run()
+    events = [event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"]
+    now = most = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        now += event.nbytes()
+        most = max(most, now)
+    return most
+
+
+def beyond_weights(memory: Memory, work: Workload) -> float:
+    """What a step allocates: inputs, weights and states are there before."""
+    given = sum(work.tensors[name].bytes for name in work.inputs)
+    return memory.activations + memory.gradients + memory.workspace - given
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "short"),
+    [
+        ("mlp", {"batch": 256}, 0.01),
+        ("resnet18", {"batch": 4, "image": 64}, 0.03),
+        ("mobilenetv2", {"batch": 4, "image": 64}, 0.01),
+        # not counted: the gradient of the logarithms of the loss, and the sum of two gradients of the tied table
+        ("gpt-small", {"batch": 1, "seq": 64}, 0.25),
+    ],
+)
+def test_pytorch_needs_as_much(name: str, sizes: dict[str, int], short: float) -> None:
+    torch = pytest.importorskip("torch")
+    from roofline.measure.networks import build as module_of
+
+    module, inputs = module_of(name, sizes)
+    module.train().requires_grad_(True)
+
+    def run() -> None:
+        rows = module(*inputs).flatten(0, -2)
+        loss = torch.nn.functional.cross_entropy(rows, torch.zeros(len(rows), dtype=torch.long))
+        del rows
+        loss.backward()
+
+    real = most_allocated(run)
+    work = build(specs.load_network(name), sizes)
+    ours = beyond_weights(memory_of_training(step_of(work)), work)
+    assert (1 - short) * real <= ours <= 1.01 * real
+
+
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_pytorch_needs_as_much_with_checkpoints(checkpoint: bool) -> None:
+    torch = pytest.importorskip("torch")
+    from torch.utils.checkpoint import checkpoint as again
+
+    linear, relu = torch.nn.Linear, torch.nn.ReLU
+    layers = [torch.nn.Sequential(linear(2, 10, bias=False), relu(), linear(10, 2, bias=False)) for _ in range(5)]
+    x, goal = torch.randn(100, 2), torch.randn(100, 2)
+
+    def run() -> None:
+        h = x
+        for layer in layers:
+            h = again(layer, h, use_reentrant=False, preserve_rng_state=False) if checkpoint else layer(h)
+        loss = torch.nn.functional.mse_loss(h, goal)
+        del h
+        loss.backward()
+
+    real = most_allocated(run)
+    work = blocks(5)
+    ours = beyond_weights(memory_of_training(step_of(work, Recipe(checkpoint=checkpoint))), work)
+    assert ours == pytest.approx(real, rel=0.05)
