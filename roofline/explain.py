@@ -162,7 +162,9 @@ def explain(
         attributes=dict(node.attributes),
         shapes=shapes_of(work, index),
         operands=_operands(work, index),
-        kernels=tuple(_account(timing, row, seen, fitted, plans[row] if plans else "") for row in rows),
+        kernels=tuple(
+            _account(timing, row, seen, fitted, plans[row] if plans else "", program.memory.total) for row in rows
+        ),
         share=float(timing.total[rows].sum() / timing.total.sum()) if rows else 0.0,
         calibration=fitted.file if fitted else "",
         warnings=tuple(filter(None, [part.resolve(wanted)[1], "" if rows else _silent(stack)])),
@@ -201,12 +203,14 @@ def _operands(work: Workload, index: int) -> tuple[Operand, ...]:
     return tuple(Operand(t.name, role, t.shape, t.dtype.name, t.bytes) for t, role in tensors)
 
 
-def _account(timing: Timing, row: int, chip: Chip, fitted: Calibration | None, plan: str) -> KernelAccount:
+def _account(
+    timing: Timing, row: int, chip: Chip, fitted: Calibration | None, plan: str, footprint: float
+) -> KernelAccount:
     kernel = timing.schedule.kernel(row)
     traffic = kernel.reads + kernel.weights + kernel.writes
     engine, rate = ceiling.engine_and_rate(chip, parse_precision(kernel.precision), matrix=kernel.kind == KINDS[0])
-    bandwidth = chip.dram.total_bandwidth
-    fit = fitted.families.get(plan) if fitted and timing.tiers[row] == "calibrated" else None
+    bandwidth = ceiling.dram_bandwidth(chip, footprint)
+    fit = fitted.families.get(plan) if fitted and timing.tiers[row] != "datasheet" else None
     return KernelAccount(
         family=kernel.family,
         op=kernel.op,
@@ -221,7 +225,7 @@ def _account(timing: Timing, row: int, chip: Chip, fitted: Calibration | None, p
                 seconds,
                 _fitted(name, seconds, plan, timing.schedule, row, fit)
                 if fit
-                else _division(name, seconds, chip, kernel, engine, rate),
+                else _division(name, seconds, chip, kernel, engine, rate, bandwidth),
             )
             for name, values in timing.resources.items()
             if (seconds := float(values[row])) > 0
@@ -253,10 +257,11 @@ def _work(kernel: Kernel) -> str:
     return "none" if not kernel.flops else f"{kernel.flops:,.0f}"
 
 
-def _division(name: str, seconds: float, chip: Chip, kernel: Kernel, engine: Engine | None, rate: float) -> str:
+def _division(
+    name: str, seconds: float, chip: Chip, kernel: Kernel, engine: Engine | None, rate: float, bandwidth: float | None
+) -> str:
     times = f" x {kernel.repeats:,} launches" if kernel.repeats > 1 else ""
     seconds /= kernel.repeats
-    bandwidth = chip.dram.total_bandwidth
     if name == chip.dram.name and bandwidth:
         moved, traffic = seconds * bandwidth, kernel.reads + kernel.weights + kernel.writes
         rest = "" if moved > 0.999 * traffic else ", the rest stays on the chip"
@@ -271,6 +276,7 @@ def _division(name: str, seconds: float, chip: Chip, kernel: Kernel, engine: Eng
 def _fitted(name: str, seconds: float, plan: str, schedule: Schedule, row: int, fit: FamilyFit) -> str:
     """The numbers behind one resource of a fitted plan: work over its rate, bytes over what they get."""
     kernel = schedule.select(np.array([row]))
+    seconds /= int(kernel.repeats[0])
     if name == "memory":
         return f"{format_si(float(kernel.bytes[0]), 'B')} at {format_si(float(kernel.bytes[0]) / seconds, 'B/s')}"
     rates = [value for key, value in fit.parameters.items() if key == f"rate:{kernel.op_names[int(kernel.op[0])]}"]
@@ -302,7 +308,8 @@ def _terms(plan: str, schedule: Schedule, row: int, fit: FamilyFit, calibration:
     kernels, recent = schedule.select(here), cpu.recent_bytes(schedule)[here]
 
     def seconds(parameters: Mapping[str, float]) -> float:
-        return float(cpu.plan_times(plan, kernels, parameters, ceilings, recent).total[0])
+        each = float(cpu.plan_times(plan, kernels, parameters, ceilings, recent).total[0])
+        return each * int(kernels.repeats[0])
 
     whole, operator = seconds(fit.parameters), kernels.op_names[int(kernels.op[0])]
     terms = []

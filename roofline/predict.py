@@ -83,7 +83,7 @@ def time_program(program: Program, chip: Chip, stack: Stack, calibration: Calibr
         stack=stack,
         calibration=calibration,
         network=True,
-        pieces=program.workload.samples,
+        pieces=1 if program.run.training else program.workload.samples,
         footprint=program.memory.total,
         host_dispatch=program.run.host_dispatch,
     )

@@ -9,6 +9,7 @@ from roofline.core.dtype import precision as parse_precision
 from roofline.core.prediction import Prediction
 from roofline.core.unverified import unverified_figures
 from roofline.devices import ceiling
+from roofline.units import format_bytes
 
 CUDA_CONTEXT_B = 0.5e9
 """What a process that uses a GPU holds beside its tensors. Unverified: 0.3 to 0.6 GB are usual."""
@@ -25,6 +26,8 @@ def remarks(chip: Chip, prediction: Prediction) -> list[str]:
         )
     elif unfitted > 0:
         said.append(f"{unfitted:.1%} of the time is in layers no fit covers: plain roofline there")
+    if prediction.mode == "training" and prediction.calibration:
+        said.append("no fit has seen a backward kernel or an optimizer: they borrow the rates of forward kernels")
     doubtful = unverified_figures(chip, parse_precision(prediction.dtype)) if unfitted else []
     if doubtful:
         said.append(f"{chip.name}: nobody verified {', '.join(doubtful)}; the time may be off by as much as they are")
@@ -50,12 +53,12 @@ def remarks(chip: Chip, prediction: Prediction) -> list[str]:
     if prediction.fits is False and prediction.capacity is not None:
         short = prediction.memory.total - prediction.capacity
         said.append(
-            f"does not fit: needs {prediction.memory.total / 1e9:.2f} GB of {prediction.capacity / 1e9:.2f} GB, "
-            f"{short / 1e9:.2f} GB too much"
+            f"does not fit: needs {format_bytes(prediction.memory.total)} of {format_bytes(prediction.capacity)}, "
+            f"{format_bytes(short)} too much"
         )
     spare = (prediction.capacity or 0.0) - prediction.memory.total
     if chip.kind == "gpu" and prediction.fits and spare < CUDA_CONTEXT_B:
-        said.append("fits with little to spare: CUDA and its libraries take about half a gigabyte themselves")
+        said.append("fits with little to spare: CUDA and its libraries take about half a GB themselves")
     if not any(engine.kind == "vector" for engine in chip.engines):
         said.append(f"{chip.name}: no vector engine is described, so elementwise layers count by bytes alone")
     return said

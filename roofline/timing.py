@@ -62,7 +62,7 @@ def time_schedule(
     """
     stack = stack or Stack()
     part = chip.with_units(stack.threads)
-    if stack.mode == "graphs" and part.launch:
+    if stack.mode == "graphs" and part.launch and part.kind == "gpu":
         floor = replace(part.launch, value=part.launch.value * host.GRAPH_FLOOR)
         part = replace(part, launch=floor)
     plain = ceiling.ceiling_times(schedule, part, pieces=pieces, footprint=footprint)
@@ -85,7 +85,9 @@ def time_schedule(
         resources |= {name: np.where(known, values, 0.0) for name, values in fitted.resources.items()}
         fitted_bound = fitted.bound()
         bound = [new if ok else old for new, old, ok in zip(fitted_bound, bound, known, strict=True)]
-        tiers = ["calibrated" if ok else "datasheet" for ok in known]
+        forward = schedule.phase == 0  # what was measured; gradients and optimizers borrow its rates
+        fitted_tiers: list[Tier] = ["calibrated" if measured else "borrowed" for measured in forward]
+        tiers = [tier if ok else "datasheet" for ok, tier in zip(known, fitted_tiers, strict=True)]
         names = np.array(cpu.plan_labels(schedule, stack))
         for name, fit in calibration.families.items():
             mine = known & (names == name)
@@ -97,6 +99,7 @@ def time_schedule(
             if fit.spread is not None:
                 factors = fit.spread.interval(cpu.difficulty(part_of, total[mine]))
                 wider = 1.0 + WIDEN_PER_OCTAVE * octaves[mine]
+                wider = np.where(part_of.phase == 0, wider, BORROWED_FACTOR * wider)
                 low[mine], high[mine] = (
                     total[mine] * np.minimum(factors[0], 1.0) ** wider,
                     total[mine] * factors[1] ** wider,
@@ -141,6 +144,9 @@ def _fed_by_host(timing: Timing, stack: Stack, known: float | None) -> Timing:
         timing, total=total, low=np.minimum(low, total), high=np.maximum(high, total), resources=resources, bound=bound
     )
 
+
+BORROWED_FACTOR = 2.0
+"""An interval of gradients and optimizers is so many times as wide (in logarithms) as the fit's: a guess."""
 
 SPARSE_FACTOR = 2.0
 """Either way around a fit that had too few rows to tell how far it is off: a guess."""

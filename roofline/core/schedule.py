@@ -53,7 +53,8 @@ class Kernel:
 
     ``flops`` is the work executed (1 MAC = 2); ``reads``, ``weights`` and ``writes`` are compulsory
     bytes, each counted once. ``repeats`` launches of it run one after the other (the steps of a
-    recurrence, the micro-batches of a training step); all other fields are those of one launch.
+    recurrence, the micro-batches of a training step); the host hands them over in ``calls`` calls of a
+    library. All other fields are those of one launch.
     """
 
     family: str
@@ -79,6 +80,7 @@ class Kernel:
     source2: int = -1
     target: int = -1
     repeats: int = 1
+    calls: int = 1
     phase: str = "forward"
 
 
@@ -98,6 +100,7 @@ _INTS = (
     "source2",
     "target",
     "repeats",
+    "calls",
 )
 _FLOATS = ("itemsize", "flops", "reads", "weights", "writes", "passes")
 
@@ -135,6 +138,7 @@ class Schedule:
     source2: Ints
     target: Ints
     repeats: Ints
+    calls: Ints
     phase: Ints
     op_names: tuple[str, ...] = ()
     precision_names: tuple[str, ...] = ()

@@ -88,7 +88,7 @@ def ceiling_times(schedule: Schedule, chip: Chip, *, pieces: int = 1, footprint:
             f"measure it ('roofline specs detect --measure') or write it into the spec"
         )
     resources, compute = _compute(schedule, chip, "boost")
-    outside = dram_bytes(schedule, chip, pieces)
+    outside = dram_bytes(schedule, chip, pieces, footprint)
     resources[chip.dram.name] = outside / bandwidth
     memory = resources[chip.dram.name]
     inside = largest_on_chip(chip)
@@ -117,21 +117,30 @@ def dram_bandwidth(chip: Chip, footprint: float = 0.0) -> float | None:
     return 1.0 / (share / fast + (1.0 - share) / slow.bandwidth.value)
 
 
-def dram_bytes(schedule: Schedule, chip: Chip, pieces: int = 1) -> Floats:
-    """Bytes each kernel moves to and from DRAM at least.
+def dram_bytes(schedule: Schedule, chip: Chip, pieces: int = 1, footprint: float = np.inf) -> Floats:
+    """Bytes one launch of each kernel moves to and from DRAM at least.
 
-    All of its operands, except on arrays with memory of their own that software fills. There a batch is
+    All of its operands, except that weights which fit on the chip are read once for all launches of a
+    recurrence; and except on arrays with memory of their own that software fills. There a batch is
     worked through in ``pieces``, activations stay on the chip where those of one piece fit (or where
     nobody says how much fits), and weights too where all of them fit beside the largest activations.
     Otherwise a bound would not be one: an NNP-I runs ResNet-50 six times faster than its DRAM could
-    deliver every activation.
+    deliver every activation. A training step keeps its ``footprint`` of saved tensors, gradients and
+    states: it stays on the chip as a whole or not at all.
     """
+    training = bool((schedule.phase > 0).any())
+    again = schedule.repeats if not training else np.ones(len(schedule), dtype=np.int64)
     if chip.kind != "array":
-        return schedule.bytes
+        inner = chip.memory[-2].capacity if len(chip.memory) > 1 else None
+        stays = schedule.weights <= (inner.value if inner else 0.0)
+        return schedule.reads + schedule.writes + np.where(stays, schedule.weights / again, schedule.weights)
     room = on_chip_capacity(chip)
+    if training:
+        return np.zeros(len(schedule)) if footprint <= room else schedule.bytes
     activations = schedule.reads + schedule.writes
     largest = float(activations.max(initial=0.0)) / pieces
     weights = schedule.weights if schedule.weights.sum() + min(largest, room) > room else np.zeros(len(schedule))
+    weights = np.where(schedule.weights <= room, weights / again, weights)
     return np.where(activations / pieces <= room, 0.0, activations) + weights
 
 
@@ -152,7 +161,8 @@ def largest_on_chip(chip: Chip) -> MemoryLevel | None:
 def light(schedule: Schedule, chip: Chip, *, pieces: int = 1) -> Floats:
     """Seconds no kernel can beat: operations at the top clock, bytes at the nearest level that holds them.
 
-    A level of unknown bandwidth sets no bound.
+    A level of unknown bandwidth sets no bound, nor does a cache of a GPU whose bandwidth is some benchmark's
+    best: another program may get more out of it.
     """
     _, compute = _compute(schedule, chip, "top")
     memory = np.zeros(len(schedule))
@@ -165,7 +175,9 @@ def light(schedule: Schedule, chip: Chip, *, pieces: int = 1) -> Floats:
             continue
         held = schedule.bytes / (pieces if chip.kind == "array" else 1)
         holds = pending if last else pending & (held <= level.capacity.value)  # type: ignore[union-attr]
-        if level.total_bandwidth is not None:
+        stated = level.bandwidth is None or level.bandwidth.status in ("datasheet", "derived")
+        sure = last or chip.kind != "gpu" or stated
+        if level.total_bandwidth is not None and sure:
             # ports that read and write at once are already added up
             memory[holds] = schedule.bytes[holds] / level.total_bandwidth
         pending = pending & ~holds

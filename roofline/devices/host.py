@@ -44,18 +44,18 @@ def dispatch_seconds(stack: Stack, known: float | None = None) -> tuple[float, f
 
 
 def waiting(schedule: Schedule, device: Floats, dispatch: float, start: float = 0.0) -> Floats:
-    """Seconds the device idles before and between the launches of every row.
+    """Seconds the device idles before and between the calls of every row.
 
     Parameters
     ----------
     device : seconds of all launches of a row, without waiting.
-    dispatch : seconds of the host for one launch. start : seconds before its first.
+    dispatch : seconds of the host for one call. start : seconds before its first.
     """
-    launches = schedule.repeats
-    handed = start + dispatch * (np.cumsum(launches) - 1)  # when the host is done with the row
-    first = handed - dispatch * (launches - 1)
-    # with the first launch in time the row takes as long as it is; with the last one late, what that takes
-    earliest = np.maximum(first + device, handed + device / launches)
+    calls = schedule.calls
+    handed = start + dispatch * (np.cumsum(calls) - 1)  # when the host is done with the row
+    first = handed - dispatch * (calls - 1)
+    # with the first call in time the row takes as long as it is; with the last one late, what that takes
+    earliest = np.maximum(first + device, handed + device / calls)
     work = np.cumsum(device)
     finish = work + np.maximum(np.maximum.accumulate(earliest - work), 0.0)
     return np.asarray(np.diff(finish, prepend=0.0) - device)

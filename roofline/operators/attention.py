@@ -138,7 +138,7 @@ def _backward(case: Case, needs: Needs) -> list[Kernel]:
         ]
     table = scores * case.result.dtype.bytes
 
-    def bmm(m: int, n: int, k: int, reads: float, writes: float) -> Kernel:
+    def bmm(m: int, n: int, k: int, reads: float, writes: float, target: int = -1) -> Kernel:
         return case.gradient(
             "bmm",
             op="matmul_backward",
@@ -151,12 +151,13 @@ def _backward(case: Case, needs: Needs) -> list[Kernel]:
             flops=product,
             reads=reads,
             writes=writes,
+            target=target,
         )
 
     spread = groups * keys * head_size * value.dtype.bytes
     return [
         bmm(keys, head_size, queries, table + query.bytes, spread),
-        bmm(queries, keys, head_size, query.bytes + value.bytes, table),
+        bmm(queries, keys, head_size, query.bytes + value.bytes, table, case.temporary),
         case.gradient(
             "softmax",
             op="softmax_backward",
@@ -167,6 +168,7 @@ def _backward(case: Case, needs: Needs) -> list[Kernel]:
             reads=2 * table,
             writes=table,
             passes=2.0,
+            target=case.temporary + 1,
         ),
         bmm(queries, head_size, keys, table + key.bytes, query.bytes),
         bmm(keys, head_size, queries, table + query.bytes, spread),

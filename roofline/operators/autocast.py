@@ -1,8 +1,9 @@
 """Mixed precision as PyTorch does it: fp32 weights, products in 16 bits, casts between.
 
 ``torch.autocast`` looks at each operator as it runs: products take 16-bit operands and give 16-bit
-results, losses and norms of rows run in fp32, everything else takes the widest of what it is given. A
-weight is cast once a step and the copy kept; activations are cast wherever they do not fit.
+results; losses and norms of rows run in fp32 (softmax and sums give fp32 of what there is); everything else
+takes the widest of what it is given. A weight is cast once a step and the copy kept; activations are cast
+wherever they do not fit.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class _Autocast:
             if name not in self.tensors:
                 self.tensors[name] = self._wide(self.workload.tensors[name])
         inputs, weights, result = node.inputs, node.weights, self._widest(node)
-        if operator is not None and operator.autocast != "widest":
+        if operator is not None and operator.autocast == "fp32 result":
+            result = FP32
+        elif operator is not None and operator.autocast != "widest":
             result = self.low if operator.autocast == "low" else FP32
             inputs = tuple(self._cast(name, result, node, index) for index, name in enumerate(node.inputs))
             if operator.autocast == "low":

@@ -119,6 +119,7 @@ class Case:
     ) -> Kernel:
         """A kernel of the backward pass: as :meth:`kernel`, but nothing is read or written unless said.
 
+        A ``target`` of :attr:`temporary` says that the result is needed by the kernels after it alone.
         ``op`` is ``<operator>_backward`` unless told otherwise; ``elements`` those of the first input.
         """
         return self.kernel(
@@ -133,6 +134,11 @@ class Case:
     def stored(self, weight: Tensor) -> float:
         """Bytes of a weight, with its scales where it is stored in fewer bits."""
         return weight.bytes + sum(t.bytes for t in self.weights if t.name == f"{weight.name}.scale")
+
+    @property
+    def temporary(self) -> int:
+        """The number of the first tensor beyond inputs and outputs."""
+        return len(self.inputs) + len(self.outputs)
 
     @property
     def trained_bytes(self) -> float:

@@ -64,7 +64,7 @@ def _unary_kernels(case: Case) -> list[Kernel]:
 def _copies_input(case: Case) -> bool:
     """Whether autograd copies the input first: it needs it later, and the result overwrites it."""
     inplace = case.training and case.attributes.flag("inplace")
-    return inplace and case.node.op not in (*KEEPS_OUTPUT, "neg")
+    return inplace and case.node.op not in (*KEEPS_OUTPUT, "neg", "leaky_relu")
 
 
 def _unary_saves(case: Case) -> Saved:
@@ -73,7 +73,8 @@ def _unary_saves(case: Case) -> Saved:
         return Saved()
     if _copies_input(case):
         return Saved(extra=case.inputs[0].bytes)
-    return saves_output(case) if case.node.op in KEEPS_OUTPUT else saves_inputs(case)
+    signs = case.node.op == "leaky_relu" and case.attributes.flag("inplace")  # those of the result will do
+    return saves_output(case) if signs or case.node.op in KEEPS_OUTPUT else saves_inputs(case)
 
 
 def _unary_backward(case: Case, needs: Needs) -> list[Kernel]:

@@ -49,7 +49,8 @@ def _chain(first: Kernel, second: Kernel) -> bool:
 
 def _joined(first: Kernel, second: Kernel, *, handed_on: bool) -> Kernel:
     """One kernel: the tensor between is not read again, and written only if somebody else needs it."""
-    between = first.writes
+    between = min(first.writes, first.elements * first.itemsize)
+    beside = first.writes - between  # masks and statistics, which the backward reads
     overwritten = first.target == second.target
     shape = first if first.family in ROWWISE else second
     return replace(
@@ -63,7 +64,7 @@ def _joined(first: Kernel, second: Kernel, *, handed_on: bool) -> Kernel:
         flops=first.flops + second.flops,
         reads=first.reads + max(0.0, second.reads - between),
         weights=first.weights + second.weights,
-        writes=second.writes + (between if handed_on and not overwritten else 0.0),
+        writes=second.writes + beside + (between if handed_on and not overwritten else 0.0),
         source=first.source,
         source2=second.source if second.source != first.target else second.source2,
     )

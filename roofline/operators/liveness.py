@@ -33,7 +33,7 @@ def memory_of(workload: Workload, stack: Stack = Stack()) -> Memory:  # noqa: B0
 
 def memory_of_training(step: Step) -> Memory:
     """Bytes of a training step at its fullest moment: forward, backward or optimizer."""
-    ledger = _Ledger(step.workload, step.stack)
+    ledger = _Ledger(step.workload, step.stack, step.held)
     nodes = step.workload.nodes
     saving = {index for index, node in enumerate(nodes) if step.trained.intersection((*node.inputs, *node.weights))}
     for segment in step.segments:
@@ -42,6 +42,7 @@ def memory_of_training(step: Step) -> Memory:
             ledger.hold_inputs(segment.start, segment.stop)
         for index in range(segment.start, segment.stop):
             ledger.forward(index, nodes[index], save=index in held)
+    ledger.leave_autocast()
     if step.recipe.accumulate > 1:
         ledger.gradients = dict.fromkeys(step.gradients, True)
         ledger.grow("gradients", sum(t.bytes for t in step.gradients.values()))
@@ -86,6 +87,7 @@ class _Ledger:
 
     workload: Workload
     stack: Stack
+    held: tuple[str, ...] = ()
     now: Amounts = field(default_factory=lambda: {"activations": 0.0, "gradients": 0.0, "workspace": 0.0})
     peak: Amounts = field(default_factory=dict)
     gradients: dict[str, bool] = field(default_factory=dict)
@@ -100,8 +102,13 @@ class _Ledger:
         for index, node in enumerate(work.nodes):
             for name in (*node.inputs, *node.weights, *node.outputs):
                 self.last[self._root(name)] = index
-        for name in (*work.inputs, *work.outputs):
+        for name in (*work.inputs, *work.outputs, *self.held):
             self.last[self._root(name)] = len(work.nodes)
+        casts = (node for node in work.nodes if node.op == "cast")
+        self.copies = {
+            c.outputs[0]: self.last[c.outputs[0]] for c in casts if work.tensors[c.inputs[0]].role == "weight"
+        }
+        self.last.update(dict.fromkeys(self.copies, len(work.nodes)))  # autocast keeps them to its end
         for name in work.inputs:
             self._birth(self._root(name))
 
@@ -136,13 +143,17 @@ class _Ledger:
         kept = saved_by(node, self.workload, self.stack) if save else Saved()
         for name in node.outputs:
             self._birth(self._root(name))
-        local = len(node.inputs) + len(node.outputs)
-        made = sum(kernel.writes for kernel in node_kernels(case) if kernel.target >= local)
+        made = sum(kernel.writes for kernel in node_kernels(case) if kernel.target >= case.temporary)
         self.transient("workspace", max(0.0, made - kept.extra))
         if save:
             self.grow("activations", kept.extra)
             self.uses.update(self._held(node, kept))
         self._free({self._root(name) for name in (*node.inputs, *node.weights, *node.outputs)}, index)
+
+    def leave_autocast(self) -> None:
+        """The end of mixed precision: 16-bit copies of weights are freed unless saved."""
+        self.last.update(self.copies)
+        self._free(set(self.copies), len(self.workload.nodes) - 1)
 
     def _held(self, node: Node, kept: Saved) -> set[str]:
         """Storage a node's backward will read; weights in fp32 are there anyway."""
@@ -173,9 +184,12 @@ class _Ledger:
         own = self.flowing.get(node.outputs[0])
         if own is not None or node.outputs[0] in self.workload.outputs:
             moves = gradient_kernels(case, step)
+            made = sum(kernel.writes for kernel in moves if kernel.target >= case.temporary)
             for name in (*node.inputs, *node.weights):
                 if name in step.trained and not (node.op in CUTS and name in self.flowing):
-                    self._contribute(step.gradients.get(name, self.workload.tensors[name]), None if moves else own)
+                    passed = None if moves or node.op in CUTS else own  # all cuts have one whole gradient
+                    self._contribute(step.gradients.get(name, self.workload.tensors[name]), passed)
+            self.transient("workspace", made)
         for name in node.outputs:
             self._release(name)
         self.grow("activations", -kept.extra)
@@ -193,7 +207,7 @@ class _Ledger:
             else:
                 self.transient("gradients", tensor.bytes)
             return
-        if passed is not None and passed.size == tensor.bytes and name not in self.flowing:
+        if passed is not None and name not in self.flowing:
             passed.uses += 1
             self.flowing[name] = passed
             return

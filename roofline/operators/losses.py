@@ -61,7 +61,13 @@ def _cross_entropy_backward(case: Case, needs: Needs) -> list[Kernel]:
     m, k = _rows(case)
     return [
         case.gradient(
-            "elementwise", op="nll_loss_backward", elements=x.elements, flops=float(m), reads=8.0 * m, writes=x.bytes
+            "elementwise",
+            op="nll_loss_backward",
+            elements=x.elements,
+            flops=float(m),
+            reads=8.0 * m,
+            writes=x.bytes,
+            target=case.temporary,
         ),
         case.gradient(
             "softmax",

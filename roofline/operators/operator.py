@@ -55,7 +55,8 @@ class Operator:
     backward : gradients, (:class:`Case`, :data:`Needs`) -> kernels in order: for the data where the
         input needs it, for the weights always. ``None``: cannot be trained through.
     saves : what the backward needs of the forward; called with ``case.training``.
-    autocast : what mixed precision computes it in: ``low`` (products), ``fp32``, or ``widest`` of its inputs.
+    autocast : what mixed precision computes it in: ``low`` (products), ``fp32`` after a cast, ``fp32
+        result`` without one, or ``widest`` of its inputs.
     """
 
     name: str
@@ -67,7 +68,7 @@ class Operator:
     indices: tuple[int, ...] = ()
     backward: Callable[[Case, Needs], list[Kernel]] | None = None
     saves: Callable[[Case], Saved] = saves_nothing
-    autocast: Literal["low", "fp32", "widest"] = "widest"
+    autocast: Literal["low", "fp32", "fp32 result", "widest"] = "widest"
 
     def attributes(self, given: Mapping[str, object]) -> Attributes:
         """``given`` checked, in normal form and completed by defaults.

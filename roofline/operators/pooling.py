@@ -50,20 +50,26 @@ def _kernels(case: Case) -> list[Kernel]:
             stride=max(stride),
             flops=float(m * n * taps),
             reads=m * used_pixels((height, width), pixels, kernel, stride) * case.inputs[0].dtype.bytes,
+            writes=case.result.bytes + (_places(case) if case.training else 0.0),
         )
     ]
 
 
+def _places(case: Case) -> float:
+    """Bytes of where each maximum was, as 64-bit numbers."""
+    return 8.0 * case.result.elements if case.node.op == "max_pool2d" else 0.0
+
+
 def _saves(case: Case) -> Saved:
     """The input; of a maximum also where it was, as a 64-bit number."""
-    return Saved(inputs=(0,), extra=8.0 * case.result.elements if case.node.op == "max_pool2d" else 0.0)
+    return Saved(inputs=(0,), extra=_places(case))
 
 
 def _backward(case: Case, needs: Needs) -> list[Kernel]:
     """dX: zeros with dY at the maxima, or dY spread over every window."""
     (forward,) = _kernels(case)
     x, y = case.inputs[0], case.result
-    indices = 8.0 * y.elements if case.node.op == "max_pool2d" else 0.0
+    indices = _places(case)
     taps = 1 if indices else forward.taps
     return [
         case.gradient(

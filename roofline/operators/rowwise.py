@@ -58,7 +58,9 @@ def _batch_norm_kernels(case: Case) -> list[Kernel]:
     shape = case.inputs[0].shape
     m, k = shape[0] * shape[1], prod(shape[2:])
     if case.training:
-        return [case.kernel("norm", op="batch_norm_train", m=m, k=k, flops=LAYER_NORM_FLOPS * m * k, passes=2.0)]
+        counter = case.gradient("elementwise", op="add_", elements=1, flops=1.0, reads=8.0, writes=8.0, itemsize=8.0)
+        norm = case.kernel("norm", op="batch_norm_train", m=m, k=k, flops=LAYER_NORM_FLOPS * m * k, passes=2.0)
+        return [counter, norm]  # the number of batches seen is a tensor too
     return [case.kernel("norm", m=m, k=k, flops=BATCH_NORM_FLOPS * m * k)]
 
 
@@ -167,7 +169,7 @@ ROWWISE = (
         _softmax_kernels,
         backward=_softmax_backward,
         saves=saves_output,
-        autocast="fp32",
+        autocast="fp32 result",
     ),
     Operator(
         "global_avg_pool",
@@ -185,7 +187,7 @@ ROWWISE = (
             _reduce_shapes(name),
             _reduce_kernels,
             backward=_spread_backward,
-            autocast="fp32" if name == "sum" else "widest",
+            autocast="fp32 result" if name == "sum" else "widest",
         )
         for name in ("mean", "sum")
     ),

@@ -1,7 +1,8 @@
 """Weights and caches in fewer bits than the arithmetic: the tensors shrink, the products stay as they are.
 
 Weight-only quantization as serving stacks do it: matrices of products are stored as int8 with one 16-bit
-scale per output channel, or as int4 with one per 128 inputs, and widened inside the product.
+scale per output channel, or as int4 with one per 128 inputs, and widened inside the product. A word table
+that is the output layer too stays as it is.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from dataclasses import replace
 
 from roofline.core.dtype import dtype
 from roofline.core.workload import Tensor, Workload
-from roofline.operators.operator import Operator
 from roofline.operators.table import OPERATORS
 
 GROUP = 128
@@ -20,13 +20,14 @@ GROUP = 128
 def store(workload: Workload, weights: str = "", cache: str = "") -> Workload:
     """The net with its product weights and its caches stored in other formats (``""``: as they are)."""
     tensors, nodes = dict(workload.tensors), []
+    elsewhere = {name for node in workload.nodes if not _is_product(node.op) for name in node.weights}
     for node in workload.nodes:
         scales = []
         for name in node.weights:
             tensor = tensors[name]
             if tensor.role == "cache" and cache:
                 tensors[name] = replace(tensor, dtype=dtype(cache))
-            elif weights and _is_matrix(tensor, OPERATORS.get(node.op)):
+            elif weights and _is_product(node.op) and name not in elsewhere and _is_matrix(tensor):
                 tensors[name] = replace(tensor, dtype=dtype(weights))
                 scales.append(_scale(tensor, weights))
                 tensors[scales[-1].name] = scales[-1]
@@ -38,9 +39,12 @@ def store(workload: Workload, weights: str = "", cache: str = "") -> Workload:
     return replace(workload, nodes=tuple(nodes), tensors=tensors)
 
 
-def _is_matrix(tensor: Tensor, operator: Operator | None) -> bool:
-    product = operator is not None and operator.autocast == "low"
-    return product and tensor.role == "weight" and len(tensor.shape) > 1 and tensor.dtype.kind == "float"
+def _is_product(op: str) -> bool:
+    return op in OPERATORS and OPERATORS[op].autocast == "low"
+
+
+def _is_matrix(tensor: Tensor) -> bool:
+    return tensor.role == "weight" and len(tensor.shape) > 1 and tensor.dtype.kind == "float"
 
 
 def _scale(tensor: Tensor, weights: str) -> Tensor:

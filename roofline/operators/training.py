@@ -41,7 +41,8 @@ class Segment:
 class Step:
     """A training step of a net: its workload with loss and casts, and how it is trained.
 
-    ``workload`` is one micro-batch.
+    ``workload`` is one micro-batch; ``held`` are the outputs of the net, which the loop that trains it keeps
+    until the next step.
     """
 
     workload: Workload
@@ -49,6 +50,7 @@ class Step:
     stack: Stack
     implementation: Implementation
     mixed: bool
+    held: tuple[str, ...] = ()
 
     @cached_property
     def parameters(self) -> tuple[Tensor, ...]:
@@ -80,11 +82,20 @@ class Step:
         return frozenset(names)
 
     @cached_property
+    def reaching(self) -> frozenset[str]:
+        """Tensors that the loss depends on."""
+        names = set(self.workload.outputs)
+        for node in reversed(self.workload.nodes):
+            if names.intersection(node.outputs):
+                names.update((*node.inputs, *node.weights))
+        return frozenset(names)
+
+    @cached_property
     def cuts(self) -> dict[str, list[str]]:
-        """The cuts of every tensor that is cut, in order."""
+        """The cuts of every tensor that is cut, in order; those the loss does not see give nothing back."""
         cuts: dict[str, list[str]] = {}
         for node in self.workload.nodes:
-            if node.op in CUTS:
+            if node.op in CUTS and node.name in self.reaching:
                 cuts.setdefault(node.inputs[0], []).append(node.name)
         return cuts
 
@@ -126,7 +137,7 @@ def training_step(workload: Workload, recipe: Recipe, stack: Stack, *, on_gpu: b
         if node.op == UNCOVERED or operator_named(node.op).backward is None:
             raise Unsupported(f"{node.name}: {node.op} has no backward pass here, so {work.name} cannot be trained")
     default: Implementation = "foreach" if on_gpu else "loop"
-    return Step(work, recipe, stack, recipe.implementation or default, mixed)
+    return Step(work, recipe, stack, recipe.implementation or default, mixed, workload.outputs)
 
 
 def lower_training(step: Step) -> Schedule:
@@ -143,11 +154,11 @@ def _kernels(step: Step) -> Iterator[Kernel]:
     times = step.recipe.accumulate
     backward = list(_backward(step, forward))
     for kernel in (*forward, *backward):
-        yield replace(kernel, repeats=kernel.repeats * times)
+        yield replace(kernel, repeats=kernel.repeats * times, calls=kernel.calls * times)
     layer = len(step.workload.nodes)
     if times > 1:
         for tensor in step.gradients.values():
-            yield replace(_sum_of_gradients(tensor, layer), repeats=times - 1)
+            yield replace(_sum_of_gradients(tensor, layer), repeats=times - 1, calls=times - 1)
     if step.recipe.optimizer == "none":
         return
     unscale = step.mixed and step.workload.precision.compute == "fp16"
@@ -158,7 +169,7 @@ def _kernels(step: Step) -> Iterator[Kernel]:
 def _backward(step: Step, forward: list[Kernel]) -> Iterator[Kernel]:
     """Gradients of every node that gradients reach, last node first."""
     work = step.workload
-    reached = set(work.outputs)
+    given: set[str] = set()
     for segment in reversed(step.segments):
         if segment.again:
             for kernel in forward:
@@ -166,16 +177,16 @@ def _backward(step: Step, forward: list[Kernel]) -> Iterator[Kernel]:
                     yield replace(kernel, phase="backward")
         for index in reversed(range(segment.start, segment.stop)):
             node = work.nodes[index]
-            if not reached.intersection(node.outputs) or not step.trained.intersection(node.outputs):
+            if not step.reaching.intersection(node.outputs) or not step.trained.intersection(node.outputs):
                 continue
             case = case_of(node, work, step.stack)
             kernels = gradient_kernels(case, step)
             meeting = _contributions(node, step)
-            again = [name for place, name in enumerate(meeting) if name in reached or name in meeting[:place]]
+            again = [name for place, name in enumerate(meeting) if name in given or name in meeting[:place]]
             kernels += [_sum_of_gradients(work.tensors[name], index) for name in again]
-            reached.update(meeting)
+            given.update(meeting)
             for kernel in kernels:
-                yield replace(kernel, layer=index, phase="backward")
+                yield replace(kernel, layer=index, phase="backward", target=-1)
 
 
 def saved_by(node: Node, workload: Workload, stack: Stack) -> Saved:

@@ -69,7 +69,7 @@ def chips_table(chips: Sequence[tuple[str, Chip]], sort: str = "name") -> Table:
         Column("year", "year", right=True, spare=1),
         *(Column(f"{name}_peak", name, lambda rate: format_si(rate, ""), right=True) for name in LISTED),
         Column("bandwidth", "bandwidth", lambda rate: format_si(rate, "B/s"), right=True),
-        Column("memory", "memory", gigabytes, right=True),
+        Column("memory", "memory", format_bytes, right=True),
         Column("power_w", "power", lambda watt: f"{watt:g} W", right=True, spare=1),
         Column("price", "price", right=True, spare=1),
         Column("title", "title", spare=4),

@@ -11,7 +11,7 @@ from roofline.core.prediction import Memory, Prediction
 from roofline.core.stack import Stack
 from roofline.render import words
 from roofline.render.words import count, gigabytes, percent, seconds
-from roofline.units import format_si
+from roofline.units import format_bytes, format_si
 
 
 def title(prediction: Prediction) -> str:
@@ -115,10 +115,10 @@ def memory(prediction: Prediction) -> str:
         text = f"at its fullest {text}"
     if prediction.capacity is None:
         return f"{text}; the capacity is not known"
-    text += f" of {gigabytes(prediction.capacity)}"
+    text += f" of {format_bytes(prediction.capacity)}"
     if prediction.fits:
         return f"{text}, fits"
-    return f"{text}: does not fit, {gigabytes(need.total - prediction.capacity)} too much"
+    return f"{text}: does not fit, {format_bytes(need.total - prediction.capacity)} too much"
 
 
 def anatomy_facts(net: Anatomy) -> list[tuple[str, str]]:
@@ -141,4 +141,6 @@ def anatomy_facts(net: Anatomy) -> list[tuple[str, str]]:
 def _parts(need: Memory) -> str:
     """``6.6 GB (weights 102 MB, gradients 102 MB...)``, without what is not there."""
     amounts = {name: value for name, value in need.to_dict().items() if name != "total" and value}
-    return f"{gigabytes(need.total)} ({', '.join(f'{name} {gigabytes(value)}' for name, value in amounts.items())})"
+    return (
+        f"{format_bytes(need.total)} ({', '.join(f'{name} {format_bytes(value)}' for name, value in amounts.items())})"
+    )

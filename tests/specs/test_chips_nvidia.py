@@ -155,7 +155,7 @@ def test_memory_and_power_are_those_of_the_sheets(name: str) -> None:
     assert chip.dram.capacity is not None
     assert chip.power is not None
     assert chip.dram.total_bandwidth == pytest.approx(card.bandwidth * 1e9)
-    assert chip.dram.capacity.value == pytest.approx(card.capacity * 1e9)
+    assert chip.dram.capacity.value == pytest.approx(card.capacity * 2**30)
     assert chip.power.value == card.watts
 
 
@@ -207,8 +207,8 @@ def test_the_last_half_gigabyte_of_a_gtx_970_is_slow() -> None:
     chip = specs.load_chip("gtx-970")
     slow = chip.dram.overflow
     assert slow is not None
-    assert (slow.capacity.value, slow.bandwidth.value) == (0.5e9, 28e9)
-    assert chip.dram.total_capacity == 4e9
+    assert (slow.capacity.value, slow.bandwidth.value) == (0.5 * 2**30, 28e9)
+    assert chip.dram.total_capacity == 4 * 2**30
     level = chip.level("L2")
     assert level is not None
     assert level.capacity is not None
