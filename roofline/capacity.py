@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from roofline import specs
@@ -32,8 +33,8 @@ def largest_batch(
 
     With micro-batches the batch is a multiple of their number.
 
-    Memory grows with the batch, almost on a line: a line through two batches gives a guess, steps that
-    double away from it and bisection make it exact.
+    Memory grows with the batch, almost on a line: a line through two batches gives the next guess, until
+    neighbours are found of which one fits and one does not.
 
     Raises
     ------
@@ -49,27 +50,27 @@ def largest_batch(
     stack, run = stack or Stack(), run or Run()
     wanted, unit = with_tf32(precision(dtype), part, stack), run.recipe.accumulate if run.training else 1
 
+    @cache
     def need(units: int) -> float:
         size = units * unit
         return peak_memory(network, part, batch=size, bind=bind, precision=wanted, stack=stack, run=run).total
 
-    def fits(batch: int) -> bool:
-        return need(batch) <= capacity
-
-    if not fits(1):
+    if need(1) > capacity:
         return 0
-    first, growth = need(1), need(2) - need(1)
-    guess = LARGEST if growth <= 0 else max(1, min(int((capacity - first) / growth) + 1, LARGEST))
-    step, low, high = 1, guess, guess
-    if fits(guess):
-        while high < LARGEST and fits(high := min(low + step, LARGEST)):
-            low, step = high, 2 * step
-        if low == LARGEST:
-            return LARGEST * unit
-    else:
-        while not fits(low := max(high - step, 1)):
-            high, step = low, 2 * step
+    low, high = 1, LARGEST + 1  # low fits, high does not or is too far to look
+    other = 2  # a second batch, for the line that gives the next guess
     while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
+        slope = (need(other) - need(low)) / (other - low)
+        guess = low + int((capacity - need(low)) / slope) if slope > 0 else 2 * low
+        guess = min(max(guess, low + 1), high - 1, LARGEST)
+        if need(guess) <= capacity:
+            other, low = low, guess
+            if guess == LARGEST:
+                break
+        else:
+            other = high = guess
+            if need(high - 1) <= capacity:  # on a straight line the guess is one too many at most
+                low = high - 1
+            else:
+                high -= 1
     return low * unit

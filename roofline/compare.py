@@ -133,7 +133,10 @@ def _reasons(chip: Chip, prediction: Prediction, base_chip: Chip, base: Predicti
     for (before, after), pairs in parts.items():
         seconds = sum(old.seconds.middle for old, _ in pairs)
         # per sample, because the batches may differ
-        speedup = seconds / base.batch / (sum(new.seconds.middle for _, new in pairs) / prediction.batch)
+        after_s = sum(new.seconds.middle for _, new in pairs)
+        if not seconds or not after_s:  # where no launch time is known, some layers take none
+            continue
+        speedup = seconds / base.batch / (after_s / prediction.batch)
         what, old_figure = _figure(base_chip, before, wanted)
         new_what, new_figure = _figure(chip, after, wanted)
         alike = bool(what) and what == new_what

@@ -24,7 +24,7 @@ from roofline.core.schedule import KINDS, Kernel, Schedule
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.devices import ceiling, cpu
-from roofline.errors import UnknownName
+from roofline.errors import UnknownName, UsageError
 from roofline.predict import resolve_calibration, resolve_chip, time_program
 from roofline.program import make_program, shapes_of, with_tf32
 from roofline.timing import Timing
@@ -189,6 +189,8 @@ def _index(work: Workload, layer: str) -> int:
     if folded:
         return max(folded.values(), key=len)[0]
     names = [node.name for node in work.nodes]
+    if layer in ("optimizer", "gradients", "input pipeline"):
+        raise UsageError(f"{layer} is no layer of the net; 'roofline predict --layers all' shows what it takes")
     raise UnknownName(f"layer of {work.name}", layer, names, hint="'roofline workloads show' lists them")
 
 

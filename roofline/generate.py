@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from roofline.capacity import largest_batch
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.network import Network
@@ -78,6 +79,12 @@ class Generation:
         """The public JSON form; all in SI units."""
         return {
             "schema_version": SCHEMA_VERSION,
+            "chip": self.prefill.chip,
+            "workload": self.prefill.workload,
+            "dtype": self.prefill.dtype,
+            "stack": dict(self.prefill.stack),
+            "tier": self.last.tier,
+            "warnings": list(dict.fromkeys((*self.fullest.warnings, *self.last.warnings))),
             "prompt": self.prompt,
             "tokens": self.tokens,
             "batch": self.batch,
@@ -120,6 +127,8 @@ def generate(
         raise UsageError(f"{network.name} has no symbol {missing[0]!r}, so it generates no text token by token")
     if tokens < 1:
         raise UsageError(f"{tokens} tokens are no answer; at least 1")
+    if run and run.loader_rate is not None:
+        raise UsageError("a prompt is there before its answer begins; a loader has no part in it")
     if run and run.training:
         raise UsageError("text is generated in inference, not in training")
     given = dict(bind or {})
@@ -142,3 +151,25 @@ def generate(
         )
 
     return Generation(prompt, tokens, at(prompt, 0), at(1, prompt), at(1, prompt + max(0, tokens - 2)))
+
+
+def largest_answered(
+    chip: str | Path | Chip,
+    workload: str | Path | Network,
+    tokens: int,
+    *,
+    bind: Mapping[str, int] | None = None,
+    dtype: str = "fp16",
+    stack: Stack | None = None,
+    run: Run | None = None,
+) -> int:
+    """How many answers of ``tokens`` tokens fit side by side, while prompts are read and at the last token."""
+    network = workload if isinstance(workload, Network) else load_network(workload)
+    given = dict(bind or {})
+    prompt = network.bind(given)["seq"]
+    only_last = {"logits": 1} if "logits" in network.symbols else {}
+    moments = ({"seq": prompt, "context": 0}, {"seq": 1, "context": prompt + max(0, tokens - 2)})
+    return min(
+        largest_batch(chip, network, bind={**given, **only_last, **sizes}, dtype=dtype, stack=stack, run=run)
+        for sizes in moments
+    )

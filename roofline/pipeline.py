@@ -29,7 +29,7 @@ def pipeline_layer(program: Program, chip: Chip, device: Interval) -> LayerPredi
         return None
     bound = max(resources, key=lambda name: resources[name])
     slowest = resources[bound]
-    waits = [max(0.0, slowest - seconds) for seconds in (device.low, device.middle, device.high)]
+    waits = [max(0.0, slowest - seconds) for seconds in (device.high, device.middle, device.low)]
     return LayerPrediction(
         name="input pipeline",
         op="wait",
@@ -40,7 +40,16 @@ def pipeline_layer(program: Program, chip: Chip, device: Interval) -> LayerPredi
         bound=bound,
         tier="datasheet",
         resources=resources,
+        phase="waiting",
     )
+
+
+def at_least(device: Interval, feeding: LayerPrediction | None) -> Interval:
+    """A run with its input pipeline: the longer of the two, whatever the device takes."""
+    if feeding is None:
+        return device
+    slowest = max(feeding.resources.values())
+    return Interval(max(device.low, slowest), max(device.middle, slowest), max(device.high, slowest))
 
 
 def input_bytes(program: Program) -> float:

@@ -25,7 +25,7 @@ from roofline.core.schedule import PHASES
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.errors import UsageError
-from roofline.pipeline import pipeline_layer
+from roofline.pipeline import at_least, pipeline_layer
 from roofline.program import Program, make_program, shapes_of, with_tf32
 from roofline.remarks import remarks
 from roofline.timing import Timing, time_schedule
@@ -156,7 +156,7 @@ def _combine(
         symbols={**program.workload.symbols, **({"batch": program.samples} if has_batch else {})},
         dtype=str(precision),
         stack=stack.to_dict(),
-        seconds=_sum(layers),
+        seconds=at_least(device, feeding),
         layers=tuple(layers),
         tier=max((layer.tier for layer in layers), key=TIERS.index, default="datasheet"),
         memory=program.memory,

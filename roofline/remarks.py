@@ -35,6 +35,16 @@ def remarks(chip: Chip, prediction: Prediction) -> list[str]:
         said.append(f"{chip.name}: nobody says what fits on the chip, so bytes set no bound: moving data counts 0")
     if chip.launch is None and chip.kind != "cpu":
         said.append(f"{chip.name}: no launch time is known, so small nets come out far too fast")
+    sizes = prediction.symbols
+    reach = sizes.get("seq", 0) + sizes.get("context", 0)
+    if reach > sizes.get("positions", reach):
+        said.append(f"{prediction.workload} has learned {sizes['positions']:,} positions; {reach:,} are beyond them")
+    if prediction.run.get("cache") and not prediction.memory.cache:
+        said.append(f"{prediction.workload} keeps no keys and values, so --kv-cache changes nothing")
+    if prediction.stack.get("tf32") and prediction.dtype != "tf32":
+        said.append(
+            f"--tf32 changes nothing here: it is for fp32 on chips that have tf32; {chip.name} runs {prediction.dtype}"
+        )
     waits = prediction.bounds.get("host", 0.0)
     if waits > 0.05 and prediction.run.get("host_dispatch") is None:
         said.append(

@@ -21,6 +21,7 @@ from roofline.operators import lower
 from roofline.predict import predict
 from roofline.program import resolve_workload
 from roofline.timing import WIDEN_PER_OCTAVE, octaves_outside, time_schedule
+from roofline.units import format_bytes
 
 NET = """
 title: two linear layers
@@ -94,7 +95,7 @@ def test_a_batch_too_large_says_by_how_much(net: Network) -> None:
     prediction = predict("gtx-980", net, batch=200_000, calibration="none")
     need = 4 * (WEIGHTS + 2 * 200_000 * 4096 + 200_000 * 1024)
     assert prediction.fits is False
-    expected = f"does not fit: needs {need / 1e9:.2f} GB of 4.00 GB, {(need - 4e9) / 1e9:.2f} GB too much"
+    expected = f"does not fit: needs {format_bytes(need)} of 4 GiB, {format_bytes(need - 2**32)} too much"
     assert expected in prediction.warnings
 
 

@@ -16,6 +16,7 @@ from roofline.core.network import Network
 from roofline.core.prediction import Prediction
 from roofline.core.run import OPTIMIZERS, Recipe, Run
 from roofline.core.stack import Stack
+from roofline.devices.host import REPLAY_S
 from roofline.errors import UnknownName, Unsupported, UsageError
 from roofline.pipeline import LOADER, host_link
 from roofline.predict import predict
@@ -84,7 +85,8 @@ def test_micro_batches_are_the_same_batch_and_one_optimizer_step() -> None:
     assert parts.memory.activations < whole.memory.activations / 2
     assert parts.samples_per_s == pytest.approx(32 / seconds(parts))
     # four times an eighth is as much work, and three sums of all gradients more
-    sums = next(layer for layer in parts.layers if layer.name == "optimizer" and layer.phase == "backward")
+    sums = next(layer for layer in parts.layers if layer.op == "add_gradients")
+    assert sums.phase == "backward"
     assert sums.flops == 3 * parts.parameters
     assert parts.flops == pytest.approx(whole.flops + sums.flops, rel=1e-4)
 
@@ -97,10 +99,10 @@ def test_a_batch_that_does_not_divide_is_refused() -> None:
 
 
 def test_checkpoints_trade_time_for_memory() -> None:
-    plain, again = (answer("gpt2", training(checkpoint=c, optimizer="adam"), batch=8) for c in (False, True))
-    assert again.memory.activations < plain.memory.activations / 2
-    for part in ("weights", "gradients", "optimizer"):
-        assert getattr(again.memory, part) >= 0.9 * getattr(plain.memory, part)
+    plain, again = (answer("vit-b-16", training(checkpoint=c, optimizer="adam"), batch=64) for c in (False, True))
+    assert again.memory.activations < plain.memory.activations / 4
+    assert again.memory.weights == plain.memory.weights
+    assert again.memory.optimizer == plain.memory.optimizer
     assert again.phases["forward"] == pytest.approx(plain.phases["forward"])
     assert again.phases["optimizer"] == pytest.approx(plain.phases["optimizer"])
     extra = again.phases["backward"] - plain.phases["backward"]
@@ -297,9 +299,10 @@ def test_graphs_and_compilers_are_never_slower_than_eager(name: str, mode: Any) 
     eager, compiled, graphs = (
         answer(name, run, chip="h100-sxm", stack=Stack(mode=stack)) for stack in ("eager", "compiled", "graphs")
     )
-    assert seconds(graphs) <= seconds(eager) * 1.0001
+    assert seconds(graphs) <= seconds(eager) + REPLAY_S
     assert seconds(compiled) <= seconds(eager)
-    assert compiled.bytes < eager.bytes == graphs.bytes
+    assert compiled.bytes <= eager.bytes == graphs.bytes
+    assert compiled.bytes < eager.bytes or name == "mlp"  # products and functions by turns: nothing to merge
     assert compiled.flops == pytest.approx(eager.flops)
 
 
@@ -342,7 +345,7 @@ def test_the_answer_in_json_says_how_it_ran() -> None:
     once = answer("mlp", Run(weights="int8", loader_rate=1000.0), dtype="fp16").to_dict()
     assert once["run"]["recipe"] is None
     assert (once["run"]["weights"], once["run"]["loader_rate"]) == ("int8", 1000.0)
-    assert set(once["phases"]) == {"forward"}
+    assert set(once["phases"]) == {"forward", "waiting"}  # for the loader
 
 
 def test_a_net_without_a_batch_is_not_cut(tmp_path: Path) -> None:

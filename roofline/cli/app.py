@@ -25,8 +25,8 @@ VERBS: Mapping[str, str] = {
     "measure": "measure operators and nets on this machine",
     "calibrate": "fit the model to measurements",
     "validate": "score predictions against measurements",
-    "specs": "chips: list, show, check, detect",
-    "workloads": "nets: list, show, check",
+    "specs": "chips: list, show, diff, check, detect",
+    "workloads": "nets: list, show, check; operators",
     "doctor": "what is installed, what can be measured, where files are found",
 }
 """Every verb with its line of help, in the order they are shown; each is a module of this package."""

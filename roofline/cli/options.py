@@ -78,7 +78,7 @@ class Question:
         from roofline.capacity import largest_batch
 
         largest = largest_batch(chip, net, bind=self.bind, dtype=dtype, stack=self.stack, run=self.run)
-        return max(self.run.recipe.accumulate if self.run.training else 1, largest)
+        return largest or (self.run.recipe.accumulate if self.run.training else 1)
 
 
 def complete_names(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:

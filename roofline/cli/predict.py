@@ -89,7 +89,9 @@ def command(
         run=question.run,
     )
     if question.batch == MAX:
-        click.echo(f"largest batch that fits: {prediction.batch:,}", err=True)
+        fits = f"largest batch that fits: {prediction.batch:,}"
+        none = f"not even a batch of {prediction.batch:,} fits; fewer bits, micro-batches or checkpoints may help"
+        click.echo(fits if prediction.fits else none, err=True)
     # the text answers with tier and memory in its first lines; the other forms need them said
     warn(message for message in prediction.warnings if form != "text" or not message.startswith(SAID))
 
@@ -113,13 +115,20 @@ def _generate(ctx: click.Context, chip: Chip, net: Network, question: Question, 
     """The answer of a language model instead of a single run."""
     from roofline.generate import generate
 
-    if question.batch == MAX:
-        raise click.UsageError("--batch max and --generate exclude each other; give a number")
+    batch = question.batch
+    if batch == MAX:
+        from roofline.generate import largest_answered
+
+        most = largest_answered(
+            chip, net, tokens, bind=question.bind, dtype=question.dtype, stack=question.stack, run=question.run
+        )
+        click.echo(f"most answers side by side that fit: {most:,}" if most else "not even one answer fits", err=True)
+        batch = most or 1
     answer = generate(
         chip,
         net,
         tokens,
-        batch=question.batch,
+        batch=batch,
         bind=question.bind,
         dtype=question.dtype,
         stack=question.stack,

@@ -21,6 +21,7 @@ from roofline.core.stack import STACK_MODES, Stack
 from roofline.errors import UsageError
 
 Option = Callable[[Any], Any]
+LONGEST_DISPATCH_S = 0.01
 
 
 class Rate(click.ParamType):  # type: ignore[type-arg]
@@ -45,9 +46,12 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
-            return units.parse(value, "s")
+            seconds = units.parse(value, "s")
         except UsageError as error:
             self.fail(str(error), param, ctx)
+        if not 0 <= seconds < LONGEST_DISPATCH_S:
+            self.fail(f"{value!r} is no time to hand over a kernel; write for example '8 us'", param, ctx)
+        return seconds
 
 
 def _choice(flag: str, name: str, options: tuple[str, ...], help_: str, default: str | None = None) -> Option:

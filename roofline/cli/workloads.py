@@ -51,7 +51,7 @@ def list_(form: str) -> None:
         Column("flops_per_sample", "FLOP/sample", lambda value: format_si(value, ""), right=True),
         Column("weight_bytes", "weights, fp32", gigabytes, right=True, spare=1),
         Column("layers", "layers", str, right=True, spare=1),
-        Column("symbols", "symbols and defaults", spare=2),
+        Column("symbols", "symbols and defaults", wrap=True, spare=2),
         Column("title", "title", spare=3),
     )
     rows = [

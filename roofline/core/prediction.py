@@ -141,7 +141,7 @@ class Prediction:
 
     @property
     def phases(self) -> dict[str, float]:
-        """Seconds of each part of the run, in order: forward, backward, optimizer."""
+        """Seconds of each part of the run: forward, backward, optimizer, waiting (for the loader)."""
         sums: dict[str, float] = {}
         for layer in self.layers:
             sums[layer.phase] = sums.get(layer.phase, 0.0) + layer.seconds.middle

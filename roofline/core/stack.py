@@ -30,7 +30,9 @@ class Stack:
 
     def __str__(self) -> str:
         name = f"{self.framework} {self.version}".strip()
-        return f"{name}, {self.mode}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+        said = [name, self.mode, f"{self.threads} thread{'s' if self.threads > 1 else ''}"]
+        said += [] if self.fused_attention else ["attention unfused"]
+        return ", ".join([*said, "tf32"] if self.tf32 else said)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -58,4 +58,5 @@ def waiting(schedule: Schedule, device: Floats, dispatch: float, start: float = 
     earliest = np.maximum(first + device, handed + device / calls)
     work = np.cumsum(device)
     finish = work + np.maximum(np.maximum.accumulate(earliest - work), 0.0)
-    return np.asarray(np.diff(finish, prepend=0.0) - device)
+    idle = np.diff(finish, prepend=0.0) - device
+    return np.where(idle > 1e-9 * np.maximum(device, dispatch), idle, 0.0)  # less is rounding

@@ -103,6 +103,9 @@ class Operator:
         if not least <= len(inputs) <= most:
             need = f"{least}" if least == most else f"{least} or more"
             raise UsageError(f"{self.name} takes {need} input{'s' if need != '1' else ''}, not {len(inputs)}")
+        for tensor in inputs if self.autocast == "low" else ():
+            if tensor.dtype.name == "int64":
+                raise UsageError(f"{self.name} multiplies numbers, and {tensor.name} holds row numbers (int64)")
         inferred = self.shapes(inputs, checked)
         for shape in (*inferred.outputs, *(weight.shape for weight in inferred.weights)):
             check_size(shape, self.name)

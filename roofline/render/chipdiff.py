@@ -24,8 +24,8 @@ def diff_table(a: Chip, b: Chip) -> Table:
         Column("field", "field"),
         Column("a", a.name, data_only=True),
         Column("b", b.name, data_only=True),
-        Column("a_text", a.name, text_only=True, right=True),
-        Column("b_text", b.name, text_only=True, right=True),
+        Column("a_text", a.name, text_only=True, right=True, wrap=True),
+        Column("b_text", b.name, text_only=True, right=True, wrap=True),
         Column("ratio", "ratio", times, right=True),
     )
     return table("", columns, rows, "figures that are equal are left out" if rows else "no figure differs")

@@ -33,10 +33,12 @@ def facts(answer: Generation, chip: Chip) -> list[tuple[str, str]]:
     ]
     if chip.price:
         price = chip.price[0]
-        lines.append(("price", f"{words.price(price)}, {words.for_money(price, answer.tokens_per_s, 'tokens')}"))
+        lines.append(
+            ("price", f"{words.price(price)}, {words.for_money(price, answer.tokens_per_s, 'tokens')}, prompt included")
+        )
     if chip.power:
         each = count(answer.tokens_per_s / chip.power.value)
-        lines.append(("energy", f"{each} tokens/J at {chip.power.value:g} W"))
+        lines.append(("energy", f"{each} tokens/J at {chip.power.value:g} W, prompt included"))
     return lines
 
 
@@ -57,7 +59,9 @@ COLUMNS = (
 
 def generation_table(answer: Generation) -> Table:
     """The prompt, the first and the last token after it."""
-    parts = (("prompt", answer.prefill), ("second token", answer.first), ("last token", answer.last))
+    parts = [("prompt", answer.prefill)]
+    if answer.tokens > 1:
+        parts += [("second token", answer.first), ("last token", answer.last)]
     rows = [
         (
             name,

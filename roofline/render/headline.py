@@ -67,7 +67,9 @@ def question(prediction: Prediction) -> str:
         for key, what in (("weights", "weights"), ("cache", "cache"))
         if prediction.run.get(key)
     ]
-    how = ", ".join([prediction.dtype, *stored, prediction.mode])
+    known = prediction.run.get("host_dispatch")
+    told = [f"host {seconds(known)} a kernel"] if known is not None else []
+    how = ", ".join([prediction.dtype, *stored, prediction.mode, *told])
     return f"{sizes}; {how}; {Stack.from_dict(prediction.stack)}"
 
 

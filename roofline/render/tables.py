@@ -146,6 +146,7 @@ def comparison_table(comparison: Comparison) -> Table:
         Column("high_s", "high", seconds, right=True, data_only=True),
         Column("samples_per_s", "samples/s", count, right=True),
         Column("bar", "", text_only=True),
+        Column("fits", "memory", lambda fits: "" if fits else "does not fit"),
         Column("speedup", f"vs {first},\nsame dtype", times, right=True),
         Column("speedup_over_first", f"vs {base.chip},\n{base.dtype}", times, right=True),
         Column("rule", "rule of thumb", times, right=True, data_only=True),
@@ -170,6 +171,7 @@ def comparison_table(comparison: Comparison) -> Table:
                 span.high if span else None,
                 entry.samples_per_s,
                 bar(entry.samples_per_s, largest) if entry.samples_per_s else "cannot",
+                prediction.fits if prediction else None,
                 entry.speedup if entry.chip != first else None,
                 entry.speedup_over_first,
                 entry.rule,
@@ -187,6 +189,8 @@ def comparison_table(comparison: Comparison) -> Table:
     hideable = [column.key for column in columns if column.key.startswith(("samples_per_", "speedup"))]
     for key in hideable:
         result = _hide_if_empty(result, key)
+    if all(entry.prediction is None or entry.prediction.fits is not False for entry in comparison.entries):
+        result = without(result, "fits", text_only=True)
     if len(comparison.dtypes) == 1:
         result = without(result, "speedup_over_first", text_only=True)
     return result

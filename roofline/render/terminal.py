@@ -53,6 +53,13 @@ def print_table(source: Table, screen: Console) -> None:
         screen.print(Text(source.caption, style="bold"))
         screen.print()
     screen.print(Padding(drawn, (0, 0, 0, INDENT), expand=False) if kept else "")
+    hidden = [
+        column.heading.replace("\n", " ") or column.key
+        for index, column in enumerate(source.shown)
+        if index not in kept
+    ]
+    if hidden and kept:
+        print_paragraph(f"no room for {', '.join(hidden)}: a wider window or --csv shows them", screen, style="dim")
     for note in source.notes:
         print_paragraph(note, screen, style="dim")
 

@@ -15,22 +15,23 @@ from roofline.errors import Unsupported
 from roofline.specs.chipfile import read_chip
 from roofline.specs.yamlio import load_document, parse_document
 
+GIB = 2**30
 FOLDER = Path(__file__).parents[2] / "hw_specs"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 # chip: {precision: dense peak in TOP/s, from data sheets and reviews}, DRAM GB/s, DRAM bytes, watts
 PEAKS: dict[str, tuple[dict[str, float], float, float, float | None]] = {
-    "gtx-980": ({"fp32": 4.981, "fp64": 0.1556}, 224, 4e9, 165),
+    "gtx-980": ({"fp32": 4.981, "fp64": 0.1556}, 224, 4 * GIB, 165),
     "rtx-2070": (
         {"fp32": 7.465, "fp64": 0.233, "fp16/fp32": 29.86, "fp16/fp16": 59.72, "int8": 119.4, "int4": 238.9},
         448,
-        8e9,
+        8 * GIB,
         175,
     ),
     "rtx-2070-fe": (
         {"fp32": 7.880, "fp64": 0.246, "fp16/fp32": 31.52, "fp16/fp16": 63.04, "int8": 126.1, "int4": 252.1},
         448,
-        8e9,
+        8 * GIB,
         185,
     ),
     "tesla-fsd-npu": ({"int8": 36.86}, 68.3, 8 * 2**30, 7.5),
@@ -38,19 +39,19 @@ PEAKS: dict[str, tuple[dict[str, float], float, float, float | None]] = {
     "inferentia": ({"bf16": 65.54, "fp16": 65.54}, 53.687, 8 * 2**30, None),
     "nnp-t-1300": ({"bf16": 85.6}, 1228.8, 32 * 2**30, 300),
     "nnp-i-1000": ({"int8": 92.0}, 67.2, 32 * 2**30, 50),
-    "titan-x-maxwell": ({"fp32": 6.605}, 336.6, 12e9, 250),
-    "tesla-t4": ({"fp32": 8.141, "fp16": 65.13, "int8": 130.3, "int4": 260.5}, 320, 16e9, 70),
-    "tesla-v100-pcie-32gb": ({"fp32": 14.13, "fp64": 7.066, "fp16": 113.05}, 897, 32e9, 250),
+    "titan-x-maxwell": ({"fp32": 6.605}, 336.6, 12 * GIB, 250),
+    "tesla-t4": ({"fp32": 8.141, "fp16": 65.13, "int8": 130.3, "int4": 260.5}, 320, 16 * GIB, 70),
+    "tesla-v100-pcie-32gb": ({"fp32": 14.13, "fp64": 7.066, "fp16": 113.05}, 897, 32 * GIB, 250),
     "a100-pcie-40gb": (
         {"fp32": 19.49, "fp64": 19.49, "tf32": 155.9, "fp16": 311.9, "bf16": 311.9, "int8": 623.7},
         1555,
-        40e9,
+        40 * GIB,
         250,
     ),
     "h200-sxm": (
         {"fp32": 66.91, "tf32": 494.7, "fp16": 989.4, "bf16": 989.4, "fp8": 1978.9, "int8": 1978.9},
         4800,
-        141e9,
+        141 * GIB,
         700,
     ),
 }
