@@ -189,9 +189,16 @@ class _ChipReader(FactReader):
                 known = wanted in engine.rates or not self.root.partial
                 message = _contradiction(engine, wanted, stated.fact.value) if known else ""
                 if message and not self.has_faults(fields):
-                    one.note(message)
+                    one.note(message + self.inherited(one))
             peaks[wanted] = stated
         return peaks
+
+    def inherited(self, fields: Fields) -> str:
+        """What to do about an entry of another file, which this one extends; empty for its own."""
+        document = fields.reading.document
+        if document.place(fields.path).file == document.file:
+            return ""
+        return f"; {document.file} extends this: give the peak there again, or write null for it"
 
     def has_faults(self, fields: Fields) -> bool:
         """Whether this engine has faults already, so that its arithmetic means nothing."""
