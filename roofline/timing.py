@@ -129,10 +129,11 @@ def _fed_by_host(timing: Timing, stack: Stack, known: float | None) -> Timing:
     """What the device waits for the host joins the rows as a resource, and bounds those it is most of."""
     if len(timing.schedule) == 0:
         return timing
-    start = host.REPLAY_S if stack.mode == "graphs" else 0.0
+    replay = host.REPLAY_S if stack.mode == "graphs" else 0.0
     ends = (timing.low, timing.total, timing.high)
     waits = [
-        host.waiting(timing.schedule, seconds, dispatch, start)
+        # a graph is handed over while the one before runs, if that takes long enough
+        host.waiting(timing.schedule, seconds, dispatch, max(0.0, replay - float(seconds.sum())))
         for seconds, dispatch in zip(ends, host.dispatch_seconds(stack, known), strict=True)
     ]
     low, total, high = (seconds + wait for seconds, wait in zip(ends, waits, strict=True))

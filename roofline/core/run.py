@@ -93,6 +93,8 @@ class Run:
     def to_dict(self) -> dict[str, Any]:
         """Plain data; the recipe of a training step only."""
         own = asdict(self)
+        if self.loader_rate == inf:
+            own["loader_rate"] = "inf"  # JSON has no such number
         return own if self.training else own | {"recipe": None}
 
 

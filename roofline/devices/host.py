@@ -27,7 +27,7 @@ DISPATCH: dict[str, tuple[float, float, float]] = {
 """Seconds of the host for one launch: low, usual, high. Unverified: 5 to 45 us have been seen in eager mode."""
 
 REPLAY_S = 10e-6
-"""Seconds to start a recorded graph, once a run. Unverified."""
+"""Seconds to hand over a recorded graph: no run is shorter. Unverified."""
 
 GRAPH_FLOOR = 0.52
 """A kernel's floor inside a graph over that of an eager launch: 1.34 / 2.6 us on an A100, 1.26 / 2.4 on an H200."""

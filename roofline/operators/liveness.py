@@ -44,6 +44,7 @@ def memory_of_training(step: Step) -> Memory:
             ledger.forward(index, nodes[index], save=index in held)
     ledger.leave_autocast()
     if step.recipe.accumulate > 1:
+        ledger.accumulating = True
         ledger.gradients = dict.fromkeys(step.gradients, True)
         ledger.grow("gradients", sum(t.bytes for t in step.gradients.values()))
     for segment in reversed(step.segments):
@@ -91,6 +92,7 @@ class _Ledger:
     now: Amounts = field(default_factory=lambda: {"activations": 0.0, "gradients": 0.0, "workspace": 0.0})
     peak: Amounts = field(default_factory=dict)
     gradients: dict[str, bool] = field(default_factory=dict)
+    accumulating: bool = False
     flowing: dict[str, _Gradient] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -205,7 +207,8 @@ class _Ledger:
                 self.gradients[name] = True
                 self.grow("gradients", tensor.bytes)
             else:
-                self.transient("gradients", tensor.bytes)
+                # into a gradient of earlier micro-batches in place, of two uses into a third table
+                self.transient("gradients", tensor.bytes * (1 if self.accumulating else 2))
             return
         if passed is not None and name not in self.flowing:
             passed.uses += 1
