@@ -13,7 +13,7 @@ A convolution is that product with m = images x pixels; unstrided 3x3 in fp32 ma
 (Lavin, Gray, arXiv:1509.09308) in whichever form is faster by model. Streams and rows move bytes:
 
     stream  = (launch^q + (bytes / (fraction * bandwidth))^q)^(1/q)
-    row     = stream with (reads * (1 + again) + ...) plus bytes / (row_rate * multiprocessors * clock)
+    row     = launch + (bytes + again * reads) / (fraction * bandwidth)      again: norms read a row twice
 
 ``sustained`` is what of its boost clock a card holds in long fp32 products: see :func:`sustained_share`.
 Which numbers are fitted, on what and how well: docs/model.md, "The GPU model".
@@ -107,24 +107,15 @@ def planned(
             total[rows] = (compute**p + memory**p) ** (1 / p) + launch[rows]
             resources.setdefault(engine, np.zeros(count))[rows] = compute
             resources[chip.dram.name][rows], flops[rows] = memory, done
-    for families, by_row in ((STREAMS, False), (ROWS, True)):
-        rows = np.flatnonzero(schedule.in_family(*families) & ~products)
-        if len(rows):
-            compute, memory = _moving(schedule.select(rows), chip, parameters, by_row=by_row)
-            q = parameters.joint
-            total[rows] = ((compute + memory) ** q + launch[rows] ** q) ** (1 / q)
-            resources[vector][rows], resources[chip.dram.name][rows] = compute, memory
+    bandwidth = chip.dram.total_bandwidth or np.inf
+    streams, along = schedule.in_family(*STREAMS) & ~products, schedule.in_family(*ROWS) & ~products
+    moving = schedule.bytes / (parameters.stream * bandwidth)
+    q = parameters.joint
+    total = np.where(streams, (moving**q + launch**q) ** (1 / q), total)
+    again = np.where(schedule.in_family("norm") & (schedule.passes > 1), parameters.again * schedule.reads, 0.0)
+    walking = (schedule.bytes + again) / (parameters.row * bandwidth)
+    total = np.where(along, walking + launch, total)
+    memory = resources[chip.dram.name]
+    resources[chip.dram.name] = np.where(streams, moving, np.where(along, walking, memory))
     resources["launch"] = launch
     return Times(resources, total, FORMULA), flops
-
-
-def _moving(schedule: Schedule, chip: Chip, parameters: Parameters, *, by_row: bool) -> tuple[Floats, Floats]:
-    """Seconds of a multiprocessor's own work and of DRAM, of kernels that move bytes."""
-    bandwidth = chip.dram.total_bandwidth or np.inf
-    if not by_row:
-        return np.zeros(len(schedule)), schedule.bytes / (parameters.stream * bandwidth)
-    engine = vector_engine(chip)
-    reads = np.where(schedule.passes > 1, 1 + parameters.again, 1.0) * schedule.reads
-    moved = reads + schedule.weights + schedule.writes
-    own = schedule.bytes / (parameters.row_rate * engine.count.value * engine.clock.hz())
-    return own, moved / (parameters.row * bandwidth)

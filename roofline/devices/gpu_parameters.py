@@ -17,10 +17,10 @@ class Parameters:
     tensor : that on tensor cores. edge : extra work of a tile for each line of its border [elements].
     prologue : steps of k before a block works at full rate. split : cost of a cut of k [traffic of its result].
     stream, product, row : share of the DRAM bandwidth that streams, products and rows reach.
-    again : extra reads of a row by kernels that walk over it more than once.
-    row_rate : bytes a multiprocessor handles per clock in row kernels [B].
-    winograd : efficiency of the Winograd product over that of a plain one.
-    sharpness, joint : exponents p and q of the means that join resources.
+    again : extra reads of a row by norms, which walk over it twice.
+    reach, tensor_reach : share of the L2 in which blocks can share panels, in fp32 and on tensor cores.
+    winograd : efficiency of the Winograd product over that of a plain one. transform : traffic of its transforms.
+    sharpness : exponent p that joins compute and memory of a product; joint : q, of a stream and its launch.
     watts : energy of a lane and clock over the process [nJ/nm]; turbo : clock of consumer cards over their boost.
     sustained : share of the boost clock held in fp32 products; 0: by :func:`sustained_share`.
     """
@@ -37,7 +37,6 @@ class Parameters:
     product: float = 0.8
     row: float = 0.8
     again: float = 0.3
-    row_rate: float = 20.0
     winograd: float = 0.8
     transform: float = 1.0
     sharpness: float = 4.0
