@@ -43,7 +43,7 @@ def test_predict_says_everything_that_matters() -> None:
         "resnet50 on rtx-2070",
         "images/s",
         "between",
-        "borrowed: fitted on 7",
+        "carried over by the spec",
         "DRAM",
         "fits",
         "499 USD",
