@@ -103,7 +103,7 @@ def _beside(entry: Entry, chip: Chip, prediction: Prediction, first: tuple[Chip,
     wanted = parse_precision(prediction.dtype)
     compute, memory = _peak(chip, wanted) / _peak(base_chip, wanted), _bandwidth(chip) / _bandwidth(base_chip)
     same = chip is base_chip
-    if prediction.tier != base.tier:  # a fitted time over an upper bound on speed is no ratio
+    if _sheet_alone(prediction) != _sheet_alone(base):  # a fitted time over an upper bound on speed is no ratio
         return replace(entry, rule=sqrt(compute * memory))
     return replace(
         entry,
@@ -113,9 +113,14 @@ def _beside(entry: Entry, chip: Chip, prediction: Prediction, first: tuple[Chip,
     )
 
 
+def _sheet_alone(prediction: Prediction) -> bool:
+    """Whether most of the time is an upper bound on speed."""
+    return prediction.tiers.get("datasheet", 0.0) > 0.5
+
+
 def _with_base(entry: Entry, base: Prediction) -> Entry:
     new = entry.prediction
-    alike = new is not None and new.tier == base.tier
+    alike = new is not None and _sheet_alone(new) == _sheet_alone(base)
     return replace(entry, speedup_over_first=new.samples_per_s / base.samples_per_s if new and alike else None)
 
 

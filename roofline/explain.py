@@ -23,7 +23,7 @@ from roofline.core.run import Run
 from roofline.core.schedule import KINDS, Kernel, Schedule
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
-from roofline.devices import ceiling, cpu
+from roofline.devices import ceiling, cpu, gpu
 from roofline.errors import UnknownName, UsageError
 from roofline.predict import resolve_calibration, resolve_chip, time_program
 from roofline.program import make_program, shapes_of, with_tf32
@@ -148,7 +148,7 @@ def explain(
     fitted = resolve_calibration(part, wanted, calibration, stack)
     timing = time_program(program, part, stack, fitted)
     seen = part.with_units(stack.threads)
-    plans = cpu.plan_labels(schedule, stack) if fitted else []
+    plans = cpu.plan_labels(schedule, stack) if fitted and fitted.model == "cpu" else []
     rows = [int(row) for row in np.flatnonzero(schedule.layer == index)]
     node = work.nodes[index]
     return Explanation(
@@ -227,12 +227,14 @@ def _account(
                 seconds,
                 _fitted(name, seconds, plan, timing.schedule, row, fit)
                 if fit
+                else _at(name, seconds, chip, kernel)
+                if timing.tiers[row] != "datasheet"
                 else _division(name, seconds, chip, kernel, engine, rate, bandwidth),
             )
             for name, values in timing.resources.items()
             if (seconds := float(values[row])) > 0
         ),
-        formula=cpu.FORMULA if fit else ceiling.FORMULA,
+        formula=cpu.FORMULA if fit else gpu.FORMULA if timing.tiers[row] != "datasheet" else ceiling.FORMULA,
         seconds=Interval(float(timing.low[row]), float(timing.total[row]), float(timing.high[row])),
         light=float(timing.light[row]),
         plain=float(timing.ceiling[row]),
@@ -273,6 +275,17 @@ def _division(
     if name == "host":
         return "the device waits for the host to hand it over"
     return f"one launch{times}" if name == "launch" else ""
+
+
+def _at(name: str, seconds: float, chip: Chip, kernel: Kernel) -> str:
+    """What a resource of a fitted GPU does, and how fast that is: compulsory work and bytes over its seconds."""
+    if name in ("launch", "host"):
+        return _division(name, seconds, chip, kernel, None, 0.0, None)
+    seconds /= kernel.repeats
+    if name == chip.dram.name:
+        traffic = kernel.reads + kernel.weights + kernel.writes
+        return f"{format_si(traffic, 'B')} at {format_si(traffic / seconds, 'B/s')}"
+    return f"{format_si(kernel.flops, 'FLOP')} at {format_si(kernel.flops / seconds, 'FLOP/s')}"
 
 
 def _fitted(name: str, seconds: float, plan: str, schedule: Schedule, row: int, fit: FamilyFit) -> str:

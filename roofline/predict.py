@@ -2,7 +2,8 @@
 
 Three steps: *lower* the net to a schedule of kernels, *time* the schedule on the chip, *combine* the
 kernels into layers, a total, bounds and intervals. Where the times come from is the tier: ``calibrated``
-where parameters were fitted on this chip, else ``datasheet``, which is an upper bound on speed.
+where parameters were fitted on this chip, ``borrowed`` where on other GPUs, else ``datasheet``, which is an
+upper bound on speed.
 """
 
 from __future__ import annotations
@@ -117,12 +118,19 @@ def resolve_calibration(
         if why:
             raise UsageError(f"the calibration {given.file or 'given'} {why}; '--calibration none' does without")
         return given
-    found = (specs.load_calibration(path) for path in specs.calibrations_for(chip.name, chip.architecture))
+    found = (specs.load_calibration(path) for path in specs.calibrations_for(chip.name, chip.architecture, chip.kind))
     return next((fit for fit in found if not _mismatch(fit, chip, precision, stack)), None)
+
+
+ANY_GPU = "any GPU"
+"""The chip of a calibration fitted on several."""
 
 
 def _mismatch(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) -> str:
     """Why a fit does not describe this chip, dtype and stack; empty where it does."""
+    if fit.model == "gpu":  # one stack, every precision; of this chip or of all
+        fits = chip.kind == "gpu" and fit.chip in (chip.name, ANY_GPU)
+        return "" if fits else f"is of {fit.chip}, not of {chip.name} ({chip.architecture}, a {chip.kind})"
     if (fit.chip, fit.architecture) != (chip.name, chip.architecture):
         return f"is of {fit.chip} ({fit.architecture}), not of {chip.name} ({chip.architecture})"
     if fit.dtype != str(precision):
@@ -169,7 +177,7 @@ def _combine(
     outside = float(timing.total[timing.octaves > 0].sum() / max(timing.total.sum(), 1e-300))
     if outside > 0.01:
         warnings.append(f"{outside:.0%} of the time is in shapes outside those fitted; their intervals are widened")
-    return replace(prediction, warnings=(*warnings, *remarks(chip, prediction)))
+    return replace(prediction, warnings=(*warnings, *remarks(chip, prediction, calibration)))
 
 
 def _layers(program: Program, timing: Timing) -> list[LayerPrediction]:

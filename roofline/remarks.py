@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.prediction import Prediction
@@ -15,7 +16,7 @@ CUDA_CONTEXT_B = 0.5e9
 """What a process that uses a GPU holds beside its tensors. Unverified: 0.3 to 0.6 GB are usual."""
 
 
-def remarks(chip: Chip, prediction: Prediction) -> list[str]:
+def remarks(chip: Chip, prediction: Prediction, calibration: Calibration | None = None) -> list[str]:
     """What a reader must know before trusting the number."""
     said = []
     unfitted = prediction.tiers.get("datasheet", 0.0)
@@ -26,9 +27,20 @@ def remarks(chip: Chip, prediction: Prediction) -> list[str]:
         )
     elif unfitted > 0:
         said.append(f"{unfitted:.1%} of the time is in layers no fit covers: plain roofline there")
-    if prediction.mode == "training" and prediction.calibration:
+    if chip.kind == "cpu" and prediction.mode == "training" and prediction.calibration:
         said.append("no fit has seen a backward kernel or an optimizer: they borrow the rates of forward kernels")
-    doubtful = unverified_figures(chip, parse_precision(prediction.dtype)) if unfitted else []
+    if calibration is not None and prediction.tiers.get("borrowed"):
+        cards = calibration.data.get("devices", [])
+        other = "" if chip.vendor == "NVIDIA" else f", all of NVIDIA, and {chip.name} is not"
+        said.append(
+            f"borrowed: fitted on {len(cards)} cards ({', '.join(map(str, cards))}){other}; carried over by the spec "
+            "sheet, with the range of what leaving each of them out was off"
+        )
+    doubtful = (
+        unverified_figures(chip, parse_precision(prediction.dtype))
+        if unfitted or prediction.tiers.get("borrowed")
+        else []
+    )
     if doubtful:
         said.append(f"{chip.name}: nobody verified {', '.join(doubtful)}; the time may be off by as much as they are")
     if chip.kind == "array" and np.isinf(ceiling.on_chip_capacity(chip)):

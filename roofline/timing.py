@@ -1,6 +1,7 @@
 """How long does every kernel of a schedule take, how sure is that, and what bounds it?
 
-Calibrated where a fit covers the kernel, the plain roofline elsewhere; never faster than light.
+By a fit of this chip or of others where one covers the kernel, by the plain roofline elsewhere; never
+faster than light.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from roofline.core.chip import Chip
 from roofline.core.prediction import Tier
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
-from roofline.devices import ceiling, cpu, host
+from roofline.core.times import Times
+from roofline.devices import ceiling, cpu, gpu, host
+from roofline.devices.gpu_parameters import Parameters
 from roofline.errors import Unsupported
 
 Floats = NDArray[np.float64]
@@ -67,48 +70,109 @@ def time_schedule(
         part = replace(part, launch=floor)
     plain = ceiling.ceiling_times(schedule, part, pieces=pieces, footprint=footprint)
     light = ceiling.light(schedule, part, pieces=pieces)
-    tiers: list[Tier] = ["datasheet"] * len(schedule)
-    total, resources, bound = plain.total, dict(plain.resources), plain.bound()
-    low, high = _datasheet_range(schedule, part, total)
-    octaves = np.zeros(len(schedule))
+    low, high = _datasheet_range(schedule, part, plain.total)
+    timing = Timing(
+        schedule,
+        plain.total,
+        low,
+        high,
+        dict(plain.resources),
+        plain.bound(),
+        ["datasheet"] * len(schedule),
+        light,
+        plain.total,
+        np.zeros(len(schedule)),
+    )
     if calibration is not None:
-        if calibration.model != "cpu" or chip.kind != "cpu":
+        if calibration.model != chip.kind:
             raise Unsupported(
                 f"a calibration of the {calibration.model!r} model of {calibration.chip} "
                 f"does not describe {chip.name}, a {chip.kind}"
             )
-        parameters = {name: fit.parameters for name, fit in calibration.families.items()}
-        fitted = cpu.cpu_times(schedule, parameters, cpu.Ceilings(**calibration.ceilings), stack, network=network)
-        known = ~np.isnan(fitted.total)
-        total = np.where(known, fitted.total, total)
-        resources = {name: np.where(known, 0.0, values) for name, values in resources.items()}
-        resources |= {name: np.where(known, values, 0.0) for name, values in fitted.resources.items()}
-        fitted_bound = fitted.bound()
-        bound = [new if ok else old for new, old, ok in zip(fitted_bound, bound, known, strict=True)]
-        forward = schedule.phase == 0  # what was measured; gradients and optimizers borrow its rates
-        fitted_tiers: list[Tier] = ["calibrated" if measured else "borrowed" for measured in forward]
-        tiers = [tier if ok else "datasheet" for ok, tier in zip(known, fitted_tiers, strict=True)]
-        names = np.array(cpu.plan_labels(schedule, stack))
-        for name, fit in calibration.families.items():
-            mine = known & (names == name)
-            low[mine], high[mine] = total[mine] / SPARSE_FACTOR, total[mine] * SPARSE_FACTOR
-            if not mine.any():
-                continue
-            part_of = schedule.select(mine)
-            octaves[mine] = octaves_outside(part_of, fit)
-            if fit.spread is not None:
-                factors = fit.spread.interval(cpu.difficulty(part_of, total[mine]))
-                wider = 1.0 + WIDEN_PER_OCTAVE * octaves[mine]
-                wider = np.where(part_of.phase == 0, wider, BORROWED_FACTOR * wider)
-                low[mine], high[mine] = (
-                    total[mine] * np.minimum(factors[0], 1.0) ** wider,
-                    total[mine] * factors[1] ** wider,
-                )
-    total = np.maximum(total, light)
-    low, high = np.clip(low, light, total), np.maximum(high, total)
-    timing = Timing(schedule, total, low, high, resources, bound, tiers, light, plain.total, octaves)
-    timing = _all_launches(timing)
+        fit = _gpu_fit if chip.kind == "gpu" else _cpu_fit
+        here = ceiling.at_footprint(part, footprint)
+        timing = _merged(timing, fit(timing, here, stack, calibration, network=network))
+    total = np.maximum(timing.total, timing.light)
+    low, high = np.clip(timing.low, timing.light, total), np.maximum(timing.high, total)
+    timing = _all_launches(replace(timing, total=total, low=low, high=high))
     return _fed_by_host(timing, stack, host_dispatch) if network and chip.kind == "gpu" else timing
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What a device model says of a schedule: NaN in ``times`` where nothing; the rest as in :class:`Timing`."""
+
+    times: Times
+    tiers: list[Tier]
+    low: Floats
+    high: Floats
+    octaves: Floats
+    light: Floats
+
+
+def _merged(plain: Timing, fit: _Fit) -> Timing:
+    """The fitted rows where there are, the plain roofline elsewhere."""
+    known = ~np.isnan(fit.times.total)
+    resources = {name: np.where(known, 0.0, values) for name, values in plain.resources.items()}
+    for name, values in fit.times.resources.items():
+        resources[name] = np.where(known, values, resources.get(name, 0.0))
+    return replace(
+        plain,
+        total=np.where(known, fit.times.total, plain.total),
+        low=np.where(known, fit.low, plain.low),
+        high=np.where(known, fit.high, plain.high),
+        resources=resources,
+        bound=[new if ok else old for new, old, ok in zip(fit.times.bound(), plain.bound, known, strict=True)],
+        tiers=[tier if ok else "datasheet" for ok, tier in zip(known, fit.tiers, strict=True)],
+        light=np.where(known, fit.light, plain.light),
+        octaves=np.where(known, fit.octaves, 0.0),
+    )
+
+
+def _cpu_fit(plain: Timing, chip: Chip, stack: Stack, calibration: Calibration, *, network: bool) -> _Fit:
+    """The model of CPU cores, every plan with the spread of its own fit."""
+    schedule = plain.schedule
+    parameters = {name: fit.parameters for name, fit in calibration.families.items()}
+    times = cpu.cpu_times(schedule, parameters, cpu.Ceilings(**calibration.ceilings), stack, network=network)
+    total, octaves = times.total, np.zeros(len(schedule))
+    low, high = total / SPARSE_FACTOR, total * SPARSE_FACTOR
+    names = np.array(cpu.plan_labels(schedule, stack))
+    for name, fit in calibration.families.items():
+        mine = ~np.isnan(total) & (names == name)
+        if not mine.any():
+            continue
+        part_of = schedule.select(mine)
+        octaves[mine] = octaves_outside(part_of, fit)
+        if fit.spread is not None:
+            factors = fit.spread.interval(cpu.difficulty(part_of, total[mine]))
+            wider = 1.0 + WIDEN_PER_OCTAVE * octaves[mine]
+            wider = np.where(part_of.phase == 0, wider, BORROWED_FACTOR * wider)
+            low[mine] = total[mine] * np.minimum(factors[0], 1.0) ** wider
+            high[mine] = total[mine] * factors[1] ** wider
+    # what was measured; gradients and optimizers borrow its rates
+    tiers: list[Tier] = ["calibrated" if measured else "borrowed" for measured in schedule.phase == 0]
+    return _Fit(times, tiers, low, high, octaves, plain.light)
+
+
+def _gpu_fit(plain: Timing, chip: Chip, stack: Stack, calibration: Calibration, *, network: bool) -> _Fit:
+    """The model of GPUs, every family with its held-out quantiles; light counts what the plan chosen does."""
+    schedule = plain.schedule
+    times, flops = gpu.planned(schedule, chip, Parameters.of(calibration.ceilings), stack)
+    octaves = np.zeros(len(schedule))
+    low, high = times.total / SPARSE_FACTOR, times.total * SPARSE_FACTOR
+    names = np.array(gpu.scored_as(schedule, chip))
+    for name, (of, wider) in gpu.SCORES.items():
+        mine, fit = names == name, calibration.families.get(of)
+        if fit is None or not mine.any():
+            continue
+        octaves[mine] = octaves_outside(schedule.select(mine), fit)
+        power = wider * (1.0 + WIDEN_PER_OCTAVE * octaves[mine])
+        low[mine] = times.total[mine] * np.exp(min(fit.quantiles["0.05"], 0.0) * power)
+        high[mine] = times.total[mine] * np.exp(max(fit.quantiles["0.95"], 0.0) * power)
+    light = ceiling.light(replace(schedule, flops=flops), chip)
+    own = calibration.chip == chip.name
+    tiers: list[Tier] = ["calibrated" if own and measured else "borrowed" for measured in schedule.phase == 0]
+    return _Fit(times, tiers, low, high, octaves, light)
 
 
 def _all_launches(timing: Timing) -> Timing:

@@ -24,7 +24,7 @@ NO_HOST = Run(host_dispatch=0.0)
 
 
 def faster(chip: Chip, *, clock: float = 1.0, bandwidth: float = 1.0) -> Chip:
-    """The chip under another name with other figures and no launch floor."""
+    """The chip under another name with other figures, no launch floor and no power limit."""
 
     def scaled(fact: Fact, factor: float) -> Fact:
         return replace(fact, value=fact.value * factor)
@@ -36,7 +36,7 @@ def faster(chip: Chip, *, clock: float = 1.0, bandwidth: float = 1.0) -> Chip:
     dram = chip.dram
     assert dram.bandwidth is not None
     memory = (*chip.memory[:-1], replace(dram, bandwidth=scaled(dram.bandwidth, bandwidth)))
-    return replace(chip, name="other", engines=engines, memory=memory, launch=None)
+    return replace(chip, name="other", engines=engines, memory=memory, launch=None, power=None)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_twice_everything_is_twice_as_fast_for_that_reason(gtx: Chip) -> None:
 
 
 def test_the_owner_of_a_gtx_980_gets_the_reason_in_words() -> None:
-    result = compare(["gtx-980", "rtx-2070"], "resnet50", batch=32)
+    result = compare(["gtx-980", "rtx-2070"], "resnet50", batch=32, calibration="none")
     second = result.entries[1]
     assert second.reason.startswith("1.66x: 61 % of the time is bound by CUDA cores, where it has 1.50x the peak")
     assert "39 % by DRAM, where it has 2.00x the bandwidth" in second.reason
@@ -89,7 +89,7 @@ def test_the_owner_of_a_gtx_980_gets_the_reason_in_words() -> None:
 
 
 def test_a_chip_that_lacks_a_precision_has_an_entry_that_says_so() -> None:
-    result = compare(["tesla-fsd", "rtx-2070"], "resnet18", dtypes=["fp16", "int8"])
+    result = compare(["tesla-fsd", "rtx-2070"], "resnet18", dtypes=["fp16", "int8"], calibration="none")
     lacking = result.entries[0]
     assert lacking.prediction is None
     assert "int8" in lacking.refusal

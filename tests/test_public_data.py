@@ -1,4 +1,4 @@
-"""Are the shipped datasheet ranges what the public measurements say? Needs them: ROOFLINE_DATA."""
+"""Are the shipped numbers of GPUs what the public measurements say? Needs them: ROOFLINE_DATA."""
 
 from __future__ import annotations
 
@@ -57,3 +57,19 @@ def test_whole_transformers_forward_and_backward(data: Path) -> None:
             assert 0.3 < result.prediction.phases[phase] / seconds < 0.9, (result.chip, result.run, phase)
     errors = [abs(r.prediction.seconds.middle / r.seconds - 1) for r in found]
     assert sum(errors) / len(errors) < 0.35
+
+
+@pytest.mark.slow
+def test_the_numbers_of_the_gpu_model_are_reproduced(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fit on the public rows gives what is shipped, for all cards and for each."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    script = benchmark("gpu_model")
+    chips = {name: specs.load_chip(name) for name in script.DEVICES}
+    found = script.fit(script.parts_of(script.load(data, script.DEVICES)), chips)
+    folder = BENCHMARKS.parent / "hw_specs/calibrations"
+    shared = specs.load_calibration(folder / "any-gpu/public.yaml")
+    assert dict(shared.ceilings) == {name: pytest.approx(value, rel=0.01) for name, value in found.shared.items()}
+    for name in script.DEVICES:
+        own = specs.load_calibration(folder / name / "public.yaml").ceilings
+        wanted = {**found.shared, **found.own[name]}
+        assert dict(own) == {key: pytest.approx(value, rel=0.01) for key, value in wanted.items()}

@@ -123,7 +123,7 @@ def _files() -> list[tuple[str, str, str]]:
         except RooflineError as error:
             rows.append(("files", f"broken {name}", str(error).splitlines()[0]))
             continue
-        fits |= dict.fromkeys(specs.calibrations_for(chip.name, chip.architecture))
+        fits |= dict.fromkeys(specs.calibrations_for(chip.name, chip.architecture, chip.kind))
     rows += [("files", "calibration", str(fit)) for fit in fits]
     own = specs.detect_cpu()
     if own.name not in specs.list_chips():

@@ -10,7 +10,7 @@ and the bandwidth of the nearest memory level that can hold the operands.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +115,15 @@ def dram_bandwidth(chip: Chip, footprint: float = 0.0) -> float | None:
         return fast
     share = level.capacity.value / min(footprint, level.capacity.value + slow.capacity.value)
     return 1.0 / (share / fast + (1.0 - share) / slow.bandwidth.value)
+
+
+def at_footprint(chip: Chip, footprint: float) -> Chip:
+    """The chip as a net of ``footprint`` bytes finds it: DRAM of one part, as fast as it is on the whole."""
+    level, bandwidth = chip.dram, dram_bandwidth(chip, footprint)
+    if level.overflow is None or level.bandwidth is None or bandwidth is None:
+        return chip
+    whole = replace(level, bandwidth=replace(level.bandwidth, value=bandwidth), overflow=None)
+    return replace(chip, memory=(*chip.memory[:-1], whole))
 
 
 def dram_bytes(schedule: Schedule, chip: Chip, pieces: int = 1, footprint: float = np.inf) -> Floats:

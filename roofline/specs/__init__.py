@@ -116,11 +116,11 @@ def detect_cpu(measured: Mapping[str, float] | None = None) -> Chip:
     return detect.detect_cpu(measured)
 
 
-def calibrations_for(chip_name: str, architecture: str) -> list[Path]:
-    """Calibration files of a chip, then of its architecture; nearest folders first."""
+def calibrations_for(chip_name: str, architecture: str, kind: str = "") -> list[Path]:
+    """Calibration files of a chip, of its architecture, of all chips of its kind; nearest folders first."""
     from roofline.specs import lookup
 
-    return lookup.calibrations_for(chip_name, architecture)
+    return lookup.calibrations_for(chip_name, architecture, kind)
 
 
 def load_calibration(path: str | Path) -> Calibration:

@@ -113,13 +113,13 @@ def is_path(name: str | Path) -> bool:
         return False
 
 
-def calibrations_for(chip_name: str, architecture: str) -> list[Path]:
-    """Calibration files of a chip, then those of its architecture; nearest folders first.
+def calibrations_for(chip_name: str, architecture: str, kind: str = "") -> list[Path]:
+    """Calibration files of a chip, of its architecture, of all chips of its kind; nearest folders first.
 
-    They lie in ``hw_specs/calibrations/<chip or architecture>/*.yaml``.
+    They lie in ``hw_specs/calibrations/<chip, architecture or any-kind>/*.yaml``.
     """
     found: list[Path] = []
-    for owner in dict.fromkeys((chip_name, architecture)):
+    for owner in dict.fromkeys((chip_name, architecture, *([f"any-{kind}"] if kind else []))):
         for folder in folders("chip"):
             found += sorted(path for path in (folder / "calibrations" / owner).glob("*.yaml") if path.is_file())
     return found

@@ -39,7 +39,15 @@ LAYER_KEYS = ("name", "kind", "shapes", "flops", "bytes", "seconds", "bound", "t
 
 def test_predict_says_everything_that_matters() -> None:
     text = answer(*PREDICT)
-    for said in ("resnet50 on rtx-2070", "images/s", "between", "an upper bound on speed", "DRAM", "fits", "499 USD"):
+    for said in (
+        "resnet50 on rtx-2070",
+        "images/s",
+        "between",
+        "carried over by the spec",
+        "DRAM",
+        "fits",
+        "499 USD",
+    ):
         assert said in text
     assert "x3" in text, "equal layers are folded"
     assert "more layers take" in text
@@ -85,7 +93,7 @@ def test_the_largest_batch_fits_and_one_more_does_not() -> None:
 
 
 def test_compare_answers_the_owner_of_a_gtx_980() -> None:
-    text = answer("compare", "gtx-980", "rtx-2070", "-w", "resnet50", "--batch", "32")
+    text = answer("compare", "gtx-980", "rtx-2070", "-w", "resnet50", "--batch", "32", "--calibration", "none")
     for said in ("█", "of the time is bound by", "the peak", "the bandwidth", "rule of thumb", "upper bound on speed"):
         assert said in text
     assert "fp16 is storage only" in text
@@ -110,8 +118,11 @@ def test_compare_json_holds_the_predictions() -> None:
     assert second["prediction"]["chip"] == "rtx-2070"
 
 
+PLAIN = ("--calibration", "none")
+
+
 def test_explain_prints_the_arithmetic() -> None:
-    text = answer("explain", "rtx-2070", "-w", "resnet50", "--layer", "layer3.0.conv2", "--batch", "32")
+    text = answer("explain", "rtx-2070", "-w", "resnet50", "--layer", "layer3.0.conv2", "--batch", "32", *PLAIN)
     assert "2 x m 6,272 x n 256 x k 2,304 = 7.4 GFLOP" in text
     assert "36 units x 2 x 64 FMA x 1.62 GHz = 7.46 TFLOP/s (fp32)" in text
     assert "34.5 MB / 448 GB/s" in text
@@ -120,9 +131,10 @@ def test_explain_prints_the_arithmetic() -> None:
 
 
 def test_explain_takes_folded_names_and_other_forms() -> None:
-    arguments = ("explain", "rtx-2070", "-w", "resnet50", "--layer", "layer3.*.conv1")
+    arguments = ("explain", "rtx-2070", "-w", "resnet50", "--layer", "layer3.*.conv1", *PLAIN)
     assert json.loads(answer(*arguments, "--json"))["layer"] == "layer3.1.conv1"  # the commonest shape of the fold
     assert {row["resource"] for row in rows(*arguments)} == {"CUDA cores", "DRAM", "launch"}
+    assert "borrowed" in answer(*arguments[:-2])
 
 
 def test_specs_list_sorts() -> None:

@@ -26,7 +26,7 @@ from roofline.render.style import figure_svg, picture_format, save_figure
 
 def facet(chip: str, net: str = "", *dtypes: str, roofs: tuple[str, ...] = ()) -> Facet:
     part = specs.load_chip(chip)
-    return Facet(part, tuple(predict(part, net, dtype=dtype) for dtype in dtypes), (), roofs)
+    return Facet(part, tuple(predict(part, net, dtype=dtype, calibration="none") for dtype in dtypes), (), roofs)
 
 
 def artists(figure: Figure, prefix: str) -> list[Any]:
@@ -60,7 +60,7 @@ def test_roofs_meet_slopes_at_the_ridge() -> None:
 
 
 def test_layers_are_dots_sized_by_their_share() -> None:
-    prediction = predict("gtx-980", "resnet50")
+    prediction = predict("gtx-980", "resnet50", calibration="none")
     dots, moved = dots_of(prediction)
     assert sum(dot.share for dot in dots) + moved == pytest.approx(1.0)
     figure = roofline_figure([facet("gtx-980", "resnet50", "fp32")])
