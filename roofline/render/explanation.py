@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from roofline.explain import Explanation, KernelAccount, Part, Term
+from roofline.arithmetic import Term
+from roofline.explain import Explanation, KernelAccount, Part
 from roofline.render.table import Column, Table, table
 from roofline.render.words import TIER_WORDS, count, percent, seconds, times
 from roofline.units import format_si

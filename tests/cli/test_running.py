@@ -85,7 +85,7 @@ def test_the_stack() -> None:
     eager, graphs = (answer("--batch 1", "--stack", mode, net="resnet18") for mode in ("eager", "graphs"))
     assert (eager["stack"]["mode"], graphs["stack"]["mode"]) == ("eager", "graphs")
     assert middle(graphs) < middle(eager)
-    assert eager["bound"] == "host"
+    assert eager["bounds"]["host"] > 0.3
     fused, apart = (answer("--attention", how, net="bert-base") for how in ("fused", "unfused"))
     assert fused["bytes"] < apart["bytes"]
     assert (answer("--tf32")["dtype"], answer("--tf32", chip="gtx-980")["dtype"]) == ("tf32", "fp32")
