@@ -27,15 +27,8 @@ def remarks(chip: Chip, prediction: Prediction, calibration: Calibration | None 
         )
     elif unfitted > 0:
         said.append(f"{unfitted:.1%} of the time is in layers no fit covers: plain roofline there")
-    if chip.kind == "cpu" and prediction.mode == "training" and prediction.calibration:
-        said.append("no fit has seen a backward kernel or an optimizer: they borrow the rates of forward kernels")
     if calibration is not None and prediction.tiers.get("borrowed"):
-        cards = calibration.data.get("devices", [])
-        other = "" if chip.vendor == "NVIDIA" else f", all of NVIDIA, and {chip.name} is not"
-        said.append(
-            f"borrowed: fitted on {len(cards)} cards ({', '.join(map(str, cards))}){other}; carried over by the spec "
-            "sheet, with the range of what leaving each of them out was off"
-        )
+        said.append(_lender(chip, calibration))
     doubtful = (
         unverified_figures(chip, parse_precision(prediction.dtype))
         if unfitted or prediction.tiers.get("borrowed")
@@ -84,3 +77,12 @@ def remarks(chip: Chip, prediction: Prediction, calibration: Calibration | None 
     if not any(engine.kind == "vector" for engine in chip.engines):
         said.append(f"{chip.name}: no vector engine is described, so elementwise layers count by bytes alone")
     return said
+
+
+def _lender(chip: Chip, calibration: Calibration) -> str:
+    """Whom a borrowed prediction borrows from."""
+    if calibration.chip == chip.name:
+        return "no fit has seen a backward kernel or an optimizer: they borrow the rates of forward kernels"
+    cards = len(calibration.data.get("devices", []))
+    other = "" if chip.vendor == "NVIDIA" else f", all of them NVIDIA's, which {chip.name} is not"
+    return f"borrowed: fitted on {cards} other cards{other}; the interval is how far off a card not seen was"

@@ -129,7 +129,7 @@ def test_borrowed_is_wider_than_calibrated() -> None:
     own, other = (predict(name, "bert-base", run=NO_HOST) for name in ("tesla-v100-pcie-32gb", "tesla-v100-sxm2"))
     assert (own.tier, other.tier) == ("calibrated", "borrowed")
     assert other.seconds.high / other.seconds.low > own.seconds.high / own.seconds.low
-    assert any("fitted on 7 cards" in said for said in other.warnings)
+    assert any("fitted on 7 other cards" in said for said in other.warnings)
     assert not any("borrowed" in said for said in own.warnings)
 
 
@@ -142,7 +142,7 @@ def test_none_still_gives_the_plain_roofline_and_other_kinds_refuse() -> None:
 
 
 def test_other_makers_are_told_whose_cards_were_fitted() -> None:
-    assert any("all of NVIDIA, and mi300x is not" in said for said in predict("mi300x", "mlp").warnings)
+    assert any("all of them NVIDIA's, which mi300x is not" in said for said in predict("mi300x", "mlp").warnings)
 
 
 def test_an_rtx_2070_stays_below_its_tensor_peak() -> None:
