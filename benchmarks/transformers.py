@@ -12,6 +12,7 @@ import csv
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,19 @@ def beside(result: Result, calibration: Calibration) -> float:
     return seconds * int(bound["layers"]) * (2 if mode == "train" else 1)
 
 
+def carried_over(data: Path, calibration: Calibration | str | None) -> list[tuple[str, str, str, float]]:
+    """(run, from, to, log(measured / anchored)) of every run measured on two cards, both ways."""
+    by_run: dict[str, list[Result]] = {}
+    for result in results(data, calibration):
+        by_run.setdefault(result.run, []).append(result)
+    return [
+        (run, here.chip, there.chip, float(np.log(there.seconds / here.seconds * own / other)))
+        for run, found in by_run.items()
+        for here, there in permutations(found, 2)
+        for own, other in [(here.prediction.seconds.middle, there.prediction.seconds.middle)]
+    ]
+
+
 def main() -> None:
     data = Path(sys.argv[1])
     for title, calibration, extra in CASES:
@@ -117,6 +131,12 @@ def main() -> None:
             print(f"; with what ran beside {seconds / result.seconds:.2f}" if extra else "")
         for mode, off in errors.items():
             print(f"{mode}: {len(off)} runs, mean error {np.abs(off).mean():.1%}, bias {np.mean(off):+.1%}")
+    for title, calibration, extra in CASES:
+        if not extra:
+            logs = np.array([off for *_, off in carried_over(data, calibration)])
+            low, high = np.quantile(logs, (0.05, 0.95))
+            off = np.abs(np.expm1(-logs)).mean()
+            print(f"anchored, {title}: {len(logs)} pairs, mean error {off:.1%}, 5 to 95 % of logs {low:.3f} {high:.3f}")
 
 
 SHARED = load_calibration(package_folder("hw_specs") / "calibrations/any-gpu/public.yaml")

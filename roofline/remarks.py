@@ -61,7 +61,8 @@ def remarks(chip: Chip, prediction: Prediction, calibration: Calibration | None 
     if tf32 and prediction.dtype == "fp32" and not prediction.stack.get("tf32"):
         said.append(f"PyTorch convolves fp32 images in tf32 on {chip.name} unless told otherwise; --tf32 predicts that")
     if chip.software and chip.software.last_cuda:
-        said.append(f"{chip.name}: CUDA {chip.software.last_cuda} is the last to support it; newer stacks do not run")
+        torch = f" and torch {chip.software.last_torch} are" if chip.software.last_torch else " is"
+        said.append(f"{chip.name}: CUDA {chip.software.last_cuda}{torch} the last to support it; newer ones do not run")
     uncovered = [layer.name for layer in prediction.layers if not layer.covered]
     if uncovered:
         said.append(f"no formula covers {len(uncovered)} layers: {', '.join(uncovered[:5])}")

@@ -31,6 +31,7 @@ ROWS = (
         "arithmetic",
         "explain",
         "anatomy",
+        "anchor",
         "capacity",
         "generate",
         "sweep",

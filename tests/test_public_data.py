@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from roofline import specs
+from roofline.anchor import PAIRS, SPREAD
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -43,6 +44,15 @@ def test_datasheet_ranges_are_reproduced(data: Path) -> None:
     for family, fit in shipped.families.items():
         found = script.pooled(ratios[family])
         assert {level: pytest.approx(value, abs=1e-4) for level, value in found.items()} == dict(fit.quantiles)
+
+
+@pytest.mark.slow
+def test_nine_of_ten_anchored_pairs_lie_within_the_spread(data: Path) -> None:
+    script = benchmark("transformers")
+    found = script.carried_over(data, script.SHARED)
+    assert len(found) == PAIRS
+    inside = [abs(off) <= SPREAD * 1.001 for *_, off in found]
+    assert 0.88 <= sum(inside) / len(inside) <= 0.92
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -52,6 +53,12 @@ class Layers(click.ParamType):  # type: ignore[type-arg]
     help="Rows of the layer table: those that take longest. JSON and CSV always have all.",
 )
 @click.option(
+    "--anchor",
+    type=click.Path(path_type=Path),
+    metavar="FILE.jsonl",
+    help="Measurements of this net on another chip, to be carried over to this one.",
+)
+@click.option(
     "--generate",
     "tokens",
     type=click.IntRange(1),
@@ -61,7 +68,14 @@ class Layers(click.ParamType):  # type: ignore[type-arg]
 @format_options
 @click.pass_context
 def command(
-    ctx: click.Context, chip: str, net: str, question: Question, layers: int | None, tokens: int | None, form: str
+    ctx: click.Context,
+    chip: str,
+    net: str,
+    question: Question,
+    layers: int | None,
+    anchor: Path | None,
+    tokens: int | None,
+    form: str,
 ) -> None:
     """Predict one run of a net on a chip: speed, interval, bounds, memory and layers.
 
@@ -72,9 +86,12 @@ def command(
       roofline predict a100-pcie-40gb -w bert-base --bind seq=512 --dtype fp16 --json
       roofline predict gtx-980 -w resnet50 --batch max --layers all
       roofline predict rtx-2070 -w resnet50 --mode training --optimizer adamw --dtype fp16
+      roofline predict rtx-2070 -w resnet50 --batch 2 --anchor here.jsonl
       roofline predict a100-sxm-80gb -w llama-3-8b --bind seq=512 --generate 128 --dtype bf16
     """
     part, network = load_chip(chip), load_net(net)
+    if tokens and anchor:
+        raise click.UsageError("--anchor carries over one run of a net; it does not go with --generate")
     if tokens:
         _generate(ctx, part, network, question, tokens, form)
         return
@@ -88,6 +105,15 @@ def command(
         calibration=question.calibration,
         run=question.run,
     )
+    if anchor:
+        from roofline.anchor import anchored
+        from roofline.cli.machine import chips_of
+        from roofline.measure.store import read_measurements
+
+        read = read_measurements(anchor)
+        warn(read.warnings)
+        chips = chips_of(read.measurements)
+        prediction = anchored(part, network, prediction, read.measurements, chips=chips, file=str(anchor))
     if question.batch == MAX:
         fits = f"largest batch that fits: {prediction.batch:,}"
         none = f"not even a batch of {prediction.batch:,} fits; fewer bits, micro-batches or checkpoints may help"

@@ -96,6 +96,24 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Anchor:
+    """The measurement a prediction was carried over from.
+
+    chip, dtype, seconds : what was measured; ``predicted`` what the model says of it.
+    rule : seconds by the two-number rule, measured / sqrt(peak ratio x bandwidth ratio).
+    pairs : of cards that the interval rests on. file : where the row stands.
+    """
+
+    chip: str
+    dtype: str
+    seconds: float
+    predicted: float
+    rule: float
+    pairs: int
+    file: str = ""
+
+
+@dataclass(frozen=True)
 class Prediction:
     """A whole network on a chip under a stack."""
 
@@ -114,6 +132,7 @@ class Prediction:
     mode: str = "inference"
     run: Mapping[str, Any] = field(default_factory=dict)
     calibration: str = ""
+    anchor: Anchor | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -196,6 +215,7 @@ class Prediction:
             "tier": self.tier,
             "tiers": self.tiers,
             "calibration": self.calibration,
+            "anchor": dict(vars(self.anchor)) if self.anchor else None,
             "covered": self.covered,
             "flops": self.flops,
             "bytes": self.bytes,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from roofline.anatomy import Anatomy
 from roofline.core.chip import Chip, Package
 from roofline.core.dtype import precision
-from roofline.core.prediction import Memory, Prediction
+from roofline.core.prediction import Anchor, Memory, Prediction
 from roofline.core.stack import Stack
 from roofline.render import words
 from roofline.render.words import count, gigabytes, percent, seconds
@@ -34,6 +34,8 @@ def facts(prediction: Prediction, chip: Chip) -> list[tuple[str, str]]:
         lines.append(("tokens", f"{count(tokens)} tokens/s"))
     if prediction.mode == "training":
         lines += [("training", training(prediction)), ("parts", parts(prediction))]
+    if prediction.anchor:
+        lines.append(("anchor", anchor(prediction.anchor)))
     lines += [("tier", tier(prediction)), ("bound by", words.shares(prediction.bounds) + " of the time")]
     if prediction.covered["flops"] < 1 or prediction.covered["bytes"] < 1:
         known = prediction.covered
@@ -71,6 +73,14 @@ def question(prediction: Prediction) -> str:
     told = [f"host {seconds(known)} a kernel"] if known is not None else []
     how = ", ".join([prediction.dtype, *stored, prediction.mode, *told])
     return f"{sizes}; {how}; {Stack.from_dict(prediction.stack)}"
+
+
+def anchor(found: Anchor) -> str:
+    """``145 ms measured on gtx-980 in fp32, 114 ms predicted there; by the rule of thumb 84 ms here``."""
+    return (
+        f"{seconds(found.seconds)} measured on {found.chip} in {found.dtype}, {seconds(found.predicted)} predicted "
+        f"there; by the two-number rule {seconds(found.rule)} here; interval of {found.pairs} pairs of 3 cards"
+    )
 
 
 def training(prediction: Prediction) -> str:
