@@ -65,7 +65,7 @@ def chip_sections(target: Path, own: Chip | None) -> list[Section]:
             for chip in chips:
                 dtype = choose(chip)
                 fitted = own is chip and chip.kind == "cpu" and dtype == "fp32" and calibration.exists()
-                mine = calibration if fitted else "none"
+                mine = calibration if fitted else "none" if chip.kind == "cpu" else None
                 try:
                     result = predict(
                         chip, net, batch=BATCH if "batch" in symbols else None, dtype=dtype, calibration=mine
@@ -87,9 +87,9 @@ def chip_sections(target: Path, own: Chip | None) -> list[Section]:
             Section(
                 f"The named chips at {heading}",
                 (
-                    f"Samples per second at batch {BATCH}. Hollow marks are the plain roofline of the spec sheet, an "
-                    "upper bound on speed; their ranges are where measured kernels of other cards lay (on GPUs), "
-                    "or a guess.",
+                    f"Samples per second at batch {BATCH}. Filled marks rest on fits: of this device, of public "
+                    "measurements of the card, or of other GPUs, carried over by the spec sheet (the table says "
+                    "which). Hollow marks are the plain roofline, an upper bound on speed, with a guessed range.",
                 ),
                 picture(figure, file, f"Samples per second of the named chips at {heading}"),
                 _chip_table(rows, heading),
