@@ -61,6 +61,12 @@ PLAIN: dict[str, tuple[str, str, dict[str, Any]]] = {
     "h200-sxm mobilenetv2 graphs": ("h200-sxm", "mobilenetv2", {"batch": 1, "stack": Stack(mode="graphs")}),
     "h200-sxm mobilenetv2 compiled": ("h200-sxm", "mobilenetv2", {"batch": 1, "stack": Stack(mode="compiled")}),
 }
+FITTED: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "gtx-980 resnet50 fp32 borrowed": ("gtx-980", "resnet50", {"batch": 32}),
+    "rtx-2070 mobilenetv2 fp16 borrowed": ("rtx-2070", "mobilenetv2", {"batch": 32, "dtype": "fp16"}),
+    "tesla-t4 bert-base fp32 calibrated": ("tesla-t4", "bert-base", {"batch": 8}),
+    "h100-sxm gpt2 bf16 trained, borrowed": ("h100-sxm", "gpt2", {"batch": 4, "dtype": "bf16", "run": MIXED}),
+}
 CPU = {"resnet18": {"batch": 2}, "mobilenetv2": {"batch": 1}, "bert-base": {"bind": {"seq": 64}}}
 
 
@@ -70,6 +76,7 @@ def predictions() -> dict[str, Prediction]:
 
     fitted = replace(specs.load_calibration(PARAMETERS), file=PARAMETERS.name)
     made = {name: predict(part, net, calibration="none", **options) for name, (part, net, options) in PLAIN.items()}
+    made |= {name: predict(part, net, **options) for name, (part, net, options) in FITTED.items()}
     for net, options in CPU.items():
         made[f"cpu-synthetic {net} calibrated"] = predict(chip(), net, calibration=fitted, **options)
         made[f"cpu-synthetic {net} plain"] = predict(chip(), net, calibration="none", **options)

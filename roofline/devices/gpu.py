@@ -38,7 +38,8 @@ FORMULA = "(compute^p + memory^p)^(1/p) + launch"
 
 PRODUCTS = ("linear", "bmm", "conv1x1", "conv", "attention")
 STREAMS = ("elementwise", "copy")
-ROWS = ("softmax", "norm", "reduction", "pool", "embedding")
+ROWS = ("softmax", "norm", "reduction", "pool", "embedding", "depthwise")
+"""What walks over its operands; depthwise convolutions too, which have too few products to fill tiles."""
 
 
 WIDER = 1.5
@@ -53,6 +54,7 @@ SCORES: dict[str, tuple[str, float]] = {
     "reduction": ("norm", WIDER),
     "pool": ("norm", WIDER),
     "embedding": ("softmax", WIDER),
+    "depthwise": ("norm", WIDER),
 }
 """Which held-out errors speak for a family, and how much wider; backward kernels count as their family."""
 
@@ -64,7 +66,8 @@ def scored_as(schedule: Schedule, chip: Chip) -> list[str]:
         rows = np.flatnonzero((schedule.precision == code) & (schedule.kind == KINDS.index("matmul")))
         if len(rows) and chip.engine_for(parse_precision(precision), matrix=True).kind == "matrix":
             for row in rows:
-                names[row] = "tensor" if names[row] == "linear" else "tensor-other"
+                if names[row] != "depthwise":
+                    names[row] = "tensor" if names[row] == "linear" else "tensor-other"
     return names
 
 
