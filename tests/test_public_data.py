@@ -83,3 +83,13 @@ def test_the_numbers_of_the_gpu_model_are_reproduced(data: Path, monkeypatch: py
         own = specs.load_calibration(folder / name / "public.yaml").ceilings
         wanted = {**found.shared, **found.own[name]}
         assert dict(own) == {key: pytest.approx(value, rel=0.01) for key, value in wanted.items()}
+
+
+@pytest.mark.slow
+def test_image_nets_of_another_stack(data: Path) -> None:
+    """Caffe with cuDNN R4, which has no Winograd: nothing of it is fitted."""
+    script = benchmark("caffe_nets")
+    fitted, plain = ([abs(r - 1) for *_, r in script.ratios(data, which)] for which in (None, "none"))
+    assert len(fitted) == len(plain) == 8
+    assert max(fitted) < 0.2
+    assert sum(fitted) < 0.5 * sum(plain)

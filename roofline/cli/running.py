@@ -89,6 +89,14 @@ RUNNING: Mapping[str, Option] = {
     "attention": _choice(
         "--attention", "attention", ("fused", "unfused"), "One kernel, or product, softmax, product.", "fused"
     ),
+    "winograd": click.option(
+        "--no-winograd",
+        "winograd",
+        is_flag=True,
+        flag_value=False,
+        default=True,
+        help="Direct 3x3 convolutions alone, as cuDNN before version 5.",
+    ),
     "tf32": click.option("--tf32", is_flag=True, help="fp32 products in tf32, on chips that have it."),
     "host_dispatch": click.option(
         "--host-dispatch",
@@ -134,4 +142,5 @@ def stack_of(said: Mapping[str, Any]) -> Stack:
         threads=said["threads"],
         fused_attention=said["attention"] == "fused",
         tf32=said["tf32"],
+        winograd=said["winograd"],
     )

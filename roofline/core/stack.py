@@ -18,6 +18,7 @@ class Stack:
     threads : compute threads on a CPU. layout : memory order of images.
     fused_attention : one kernel instead of product, softmax, product.
     tf32 : fp32 products run in tf32 on chips that have it.
+    winograd : 3x3 convolutions may take fewer multiplications (cuDNN 5 and later).
     """
 
     framework: str = "pytorch"
@@ -27,12 +28,14 @@ class Stack:
     layout: str = "nchw"
     fused_attention: bool = True
     tf32: bool = False
+    winograd: bool = True
 
     def __str__(self) -> str:
         name = f"{self.framework} {self.version}".strip()
         said = [name, self.mode, f"{self.threads} thread{'s' if self.threads > 1 else ''}"]
         said += [] if self.fused_attention else ["attention unfused"]
-        return ", ".join([*said, "tf32"] if self.tf32 else said)
+        said += ["tf32"] if self.tf32 else []
+        return ", ".join(said if self.winograd else [*said, "no Winograd"])
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

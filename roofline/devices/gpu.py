@@ -105,7 +105,9 @@ def planned(
         rows = np.flatnonzero(products & (schedule.precision == code))
         if len(rows):
             engine = chip.engine_for(parse_precision(name), matrix=True).name
-            compute, memory, done = product_times(schedule.select(rows), chip, name, parameters)
+            compute, memory, done = product_times(
+                schedule.select(rows), chip, name, parameters, winograd=stack is None or stack.winograd
+            )
             p = parameters.sharpness
             total[rows] = (compute**p + memory**p) ** (1 / p) + launch[rows]
             resources.setdefault(engine, np.zeros(count))[rows] = compute

@@ -94,7 +94,9 @@ class Sizes:
         return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "itemsize"})
 
 
-def products(schedule: Schedule, chip: Chip, precision: str, parameters: Parameters) -> tuple[Floats, Floats, Floats]:
+def products(
+    schedule: Schedule, chip: Chip, precision: str, parameters: Parameters, *, winograd: bool = True
+) -> tuple[Floats, Floats, Floats]:
     """Compute and memory seconds of the fastest plan of every product, and the operations it does."""
     grid, simt = grid_of(chip, precision, parameters)
     lists = SIMT_TILES.get(LIKE.get(chip.architecture, chip.architecture), SIMT_TILES[""])
@@ -115,7 +117,7 @@ def products(schedule: Schedule, chip: Chip, precision: str, parameters: Paramet
         memory[rows] = sizes.bytes[rows] / grid.bandwidth
     able = np.flatnonzero(_may_winograd(schedule))
     for form in (2, 4):
-        if simt and len(able):
+        if winograd and simt and len(able):
             quick, moving, work = _winograd(schedule.select(able), form, grid, parameters)
             better = quick + moving < compute[able] + memory[able]
             won = able[better]

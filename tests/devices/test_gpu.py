@@ -15,6 +15,7 @@ from roofline.core.chip import Chip
 from roofline.core.dtype import precision
 from roofline.core.run import Run
 from roofline.core.schedule import Schedule
+from roofline.core.stack import Stack
 from roofline.devices import ceiling, gpu
 from roofline.devices.gpu_parameters import Parameters, sustained_share
 from roofline.devices.gpu_products import Grid, Sizes, tile_seconds
@@ -148,3 +149,15 @@ def test_other_makers_are_told_whose_cards_were_fitted() -> None:
 def test_an_rtx_2070_stays_below_its_tensor_peak() -> None:
     prediction = predict("rtx-2070", "resnet50", batch=64, dtype="fp16", run=NO_HOST)
     assert prediction.flops / prediction.seconds.middle < 29.9e12
+
+
+def test_a_library_without_winograd_does_every_multiplication() -> None:
+    with_it, without = (
+        predict("gtx-980", "vgg16", batch=16, stack=Stack(winograd=allowed)).layers for allowed in (True, False)
+    )
+    convolutions = [(a, b) for a, b in zip(with_it, without, strict=True) if a.op == "conv2d"]
+    assert all(b.seconds.middle >= a.seconds.middle for a, b in convolutions)
+    assert any(b.seconds.middle > 1.5 * a.seconds.middle for a, b in convolutions)
+    peak = specs.load_chip("gtx-980").engines[0].peak(precision("fp32"), "top")
+    assert all(b.seconds.middle >= b.flops / peak for _, b in convolutions)
+    assert any(a.seconds.middle < a.flops / peak for a, _ in convolutions)
