@@ -5,7 +5,8 @@
 Fits :mod:`roofline.devices.gpu` on public rows (benchmarks/gpu_data.py), every device and set weighing the same,
 errors as logarithms, robust (soft L1 above 10 %). The launch floor of a set on a machine is a nuisance: fitted
 beside, never shipped. Prints mean errors of each set and device with the device left out (shared numbers; its
-floor is 0.95 of the 3rd percentile of its latencies) and with half of its rows seen (its own numbers). ``--write``
+floor is 0.95 of the 3rd percentile of its latencies) and with half of its rows seen (its own numbers), after those of
+the plain roofline on the same rows. ``--write``
 ships the shared numbers and those of each device; ``--apart`` scores the rows that nothing was fitted or chosen on.
 """
 
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from roofline import specs
 from roofline.core.calibration import Calibration, FamilyFit
 from roofline.core.chip import Chip
-from roofline.devices import gpu
+from roofline.devices import ceiling, gpu
 from roofline.devices.gpu_parameters import Parameters, sustained_share
 
 Floats = NDArray[np.float64]
@@ -159,6 +160,16 @@ def _least_squares(found: Fit, parts: Parts, chips: Mapping[str, Chip], free: di
 
     best = least_squares(residual, start, max_nfev=25, diff_step=1e-3, bounds=(start - 2.5, start + 2.5))
     put(best.x)
+
+
+def plain(parts: Parts, chips: Mapping[str, Chip], devices: Iterable[str]) -> dict[tuple[str, str], Floats]:
+    """measured / plain roofline of the rows that are scored; nothing is fitted, floors neither."""
+    out = {}
+    for (device, source), rows in parts.items():
+        if device in devices and source in {name for stage in STAGES for name in stage.sets}:
+            quotient = rows.seconds / ceiling.ceiling_times(rows.schedule, chips[device]).total
+            out[device, source] = quotient[rows.seconds > HOST_BOUND * rows.floor] if source == "conv" else quotient
+    return out
 
 
 def ratios(
@@ -297,6 +308,7 @@ def main() -> None:
         sys.exit("set ROOFLINE_DATA to the folder that holds neusight/, deepbench/ and aiconfigurator/")
     parts = parts_of(load(Path(folder), DEVICES))
     chips = {device: specs.load_chip(device) for device in DEVICES}
+    show("plain roofline: mean error and median bias in %", plain(parts, chips, DEVICES))
     found = fit(parts, chips)
     print({name: float(f"{value:.3g}") for name, value in found.shared.items()})
     for device, own in found.own.items():

@@ -160,7 +160,7 @@ def _gpu_fit(plain: Timing, chip: Chip, stack: Stack, calibration: Calibration, 
     times, flops = gpu.planned(schedule, chip, Parameters.of(calibration.ceilings), stack)
     octaves = np.zeros(len(schedule))
     low, high = times.total / SPARSE_FACTOR, times.total * SPARSE_FACTOR
-    names = np.array(gpu.scored_as(schedule, chip))
+    names = gpu.scored_as(schedule, chip)
     for name, (of, wider) in gpu.SCORES.items():
         mine, fit = names == name, calibration.families.get(of)
         if fit is None or not mine.any():

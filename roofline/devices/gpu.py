@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
-from roofline.core.schedule import KINDS, Schedule
+from roofline.core.schedule import FAMILIES, KINDS, Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
 from roofline.devices.gpu_parameters import Parameters, vector_engine
@@ -59,16 +59,16 @@ SCORES: dict[str, tuple[str, float]] = {
 """Which held-out errors speak for a family, and how much wider; backward kernels count as their family."""
 
 
-def scored_as(schedule: Schedule, chip: Chip) -> list[str]:
+def scored_as(schedule: Schedule, chip: Chip) -> NDArray[np.str_]:
     """Key into :data:`SCORES` of every kernel: its family, or that of tensor cores."""
-    names = schedule.family_names()
+    names = np.array((*FAMILIES, "tensor", "tensor-other"))
+    found = names[schedule.family]
+    products = (schedule.kind == KINDS.index("matmul")) & ~schedule.in_family("depthwise")
     for code, precision in enumerate(schedule.precision_names):
-        rows = np.flatnonzero((schedule.precision == code) & (schedule.kind == KINDS.index("matmul")))
-        if len(rows) and chip.engine_for(parse_precision(precision), matrix=True).kind == "matrix":
-            for row in rows:
-                if names[row] != "depthwise":
-                    names[row] = "tensor" if names[row] == "linear" else "tensor-other"
-    return names
+        rows = products & (schedule.precision == code)
+        if rows.any() and chip.engine_for(parse_precision(precision), matrix=True).kind == "matrix":
+            found[rows] = np.where(schedule.in_family("linear")[rows], "tensor", "tensor-other")
+    return found
 
 
 def gpu_times(

@@ -54,40 +54,43 @@ def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     return Inferred(((batch, out, height, width),), (Weight("weight", (out, channels // groups, *kernel)), *bias))
 
 
-def _kernels(case: Case) -> list[Kernel]:
-    """Implicit GEMM per group: m = images x output pixels, n = out / groups, k = taps x in / groups.
+def implicit_gemm(case: Case, pixels: int, *, reads: float | None = None) -> Kernel:
+    """The product a convolution is, per group: m = images x ``pixels``, n = out / groups, k = taps x in / groups.
 
-    2 groups m n k operations. Reads the pixels that some window touches (a 1x1 of stride 2 touches a
-    quarter), the weights and the bias once.
+    2 groups m n k operations; ``reads`` are all inputs unless given.
     """
-    batch, channels, height, width = case.inputs[0].shape
-    _, out, *pixels = case.result.shape
-    groups, kernel, stride = (
-        case.attributes.whole("groups"),
-        case.attributes.pair("kernel"),
-        case.attributes.pair("stride"),
-    )
-    taps = prod(kernel)
-    m, n, k = batch * prod(pixels), out // groups, taps * channels // groups
-    touched = used_pixels((height, width), (pixels[0], pixels[1]), kernel, stride)
+    batch, channels = case.inputs[0].shape[:2]
+    out, groups = case.attributes.whole("out"), case.attributes.whole("groups")
+    taps = prod(case.attributes.pair("kernel"))
+    m, n, k = batch * pixels, out // groups, taps * channels // groups
     family = "conv1x1" if taps == 1 and groups == 1 else "conv"
     if groups > 1 and channels == groups:
         family = "depthwise"
-    return [
-        case.kernel(
-            family,
-            kind="matmul",
-            batch=groups,
-            m=m,
-            n=n,
-            k=k,
-            taps=taps,
-            stride=max(stride),
-            images=batch,
-            flops=2.0 * groups * m * n * k,
-            reads=batch * channels * touched * case.inputs[0].dtype.bytes,
-        )
-    ]
+    return case.kernel(
+        family,
+        kind="matmul",
+        batch=groups,
+        m=m,
+        n=n,
+        k=k,
+        taps=taps,
+        stride=max(case.attributes.pair("stride")),
+        images=batch,
+        flops=2.0 * groups * m * n * k,
+        reads=reads,
+    )
+
+
+def _kernels(case: Case) -> list[Kernel]:
+    """An implicit GEMM over output pixels.
+
+    Reads the pixels that some window touches (a 1x1 of stride 2 touches a quarter), the weights and the bias
+    once.
+    """
+    batch, channels, height, width = case.inputs[0].shape
+    pixels = case.result.shape[2], case.result.shape[3]
+    touched = used_pixels((height, width), pixels, case.attributes.pair("kernel"), case.attributes.pair("stride"))
+    return [implicit_gemm(case, prod(pixels), reads=batch * channels * touched * case.inputs[0].dtype.bytes)]
 
 
 def _backward(case: Case, needs: Needs) -> list[Kernel]:

@@ -10,6 +10,7 @@ from roofline.core.workload import Tensor
 from roofline.errors import UsageError
 from roofline.operators.attributes import Attributes, Parameter, flag
 from roofline.operators.case import Case, Needs, no_kernels, saves_inputs
+from roofline.operators.moving import rows_backward
 from roofline.operators.operator import Inferred, Operator, Weight, dims
 
 
@@ -79,26 +80,6 @@ def _bag_kernels(case: Case) -> list[Kernel]:
     ]
 
 
-def _bag_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """dY added to every row of its bag: into zeros of the whole table, or as a list of rows (``sparse``)."""
-    ids, table, y = case.inputs[0], case.weights[0], case.result
-    rows_bytes = ids.elements * table.shape[1] * table.dtype.bytes
-    sparse = case.attributes.flag("sparse")
-    return [
-        case.gradient(
-            "embedding",
-            kind="gather",
-            m=ids.elements,
-            n=table.shape[0],
-            k=table.shape[1],
-            elements=ids.elements * table.shape[1],
-            flops=0.0 if sparse else float(ids.elements * table.shape[1]),
-            reads=ids.bytes + y.bytes,
-            writes=rows_bytes if sparse else table.bytes + min(rows_bytes, table.bytes),
-        )
-    ]
-
-
 LEARNED = (
     Operator(
         "parameter",
@@ -130,7 +111,7 @@ LEARNED = (
             flag("sparse", False, "gradients are rows, not a whole table"),
         ),
         indices=(0,),
-        backward=_bag_backward,
+        backward=rows_backward,
         saves=saves_inputs,
     ),
 )

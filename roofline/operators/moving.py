@@ -41,9 +41,12 @@ def _embedding_kernels(case: Case) -> list[Kernel]:
     return [kernel]
 
 
-def _embedding_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """A dense gradient: zeros for the whole table, then every row of dY added to its place."""
+def rows_backward(case: Case, needs: Needs) -> list[Kernel]:
+    """Rows of dY added to those of a table: into zeros for all of it, or as a list of rows (``sparse``)."""
     table, ids = case.weights[0], case.inputs[0]
+    elements = ids.elements * table.shape[1]
+    added = elements * table.dtype.bytes
+    sparse = case.attributes.flag("sparse")
     return [
         case.gradient(
             "embedding",
@@ -51,10 +54,10 @@ def _embedding_backward(case: Case, needs: Needs) -> list[Kernel]:
             m=ids.elements,
             n=table.shape[0],
             k=table.shape[1],
-            elements=case.result.elements,
-            flops=float(case.result.elements),
+            elements=elements,
+            flops=0.0 if sparse else float(elements),
             reads=ids.bytes + case.result.bytes,
-            writes=table.bytes + min(case.result.bytes, table.bytes),
+            writes=added if sparse else table.bytes + min(added, table.bytes),
         )
     ]
 
@@ -166,7 +169,7 @@ MOVING = (
             Parameter("features", "whole", "length of a row"),
         ),
         indices=(0,),
-        backward=_embedding_backward,
+        backward=rows_backward,
         saves=saves_inputs,
     ),
     Operator("copy", "a contiguous copy", (1, 1), _copy_shapes, _copy_kernels, backward=no_kernels),

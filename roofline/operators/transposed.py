@@ -11,6 +11,7 @@ from roofline.core.workload import Tensor
 from roofline.errors import UsageError
 from roofline.operators.attributes import Attributes, Parameter, flag
 from roofline.operators.case import Case, Needs, saves_inputs
+from roofline.operators.convolution import implicit_gemm
 from roofline.operators.operator import Inferred, Operator, Weight, ranked
 from roofline.operators.products import bias_gradient
 
@@ -42,31 +43,8 @@ def _enlarged(size: int, side: int, attributes: Attributes) -> int:
 
 
 def _kernels(case: Case) -> list[Kernel]:
-    """The products of the convolution it turns round: every pixel of the *input* meets every tap.
-
-    Per group m = images x input pixels, n = out / groups, k = taps x in / groups: 2 groups m n k operations.
-    """
-    batch, channels, *pixels = case.inputs[0].shape
-    out, groups = case.attributes.whole("out"), case.attributes.whole("groups")
-    taps = prod(case.attributes.pair("kernel"))
-    m, n, k = batch * prod(pixels), out // groups, taps * channels // groups
-    family = "conv1x1" if taps == 1 and groups == 1 else "conv"
-    if groups > 1 and channels == groups:
-        family = "depthwise"
-    return [
-        case.kernel(
-            family,
-            kind="matmul",
-            batch=groups,
-            m=m,
-            n=n,
-            k=k,
-            taps=taps,
-            stride=max(case.attributes.pair("stride")),
-            images=batch,
-            flops=2.0 * groups * m * n * k,
-        )
-    ]
+    """The products of the convolution it turns round: every pixel of the *input* meets every tap."""
+    return [implicit_gemm(case, prod(case.inputs[0].shape[2:]))]
 
 
 def _backward(case: Case, needs: Needs) -> list[Kernel]:
