@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from roofline.calibrate import HeldOut, Rows, cross_validate, kernel_of, operator_rows, questions_of
+from roofline.calibrate import HeldOut, Rows, cross_validate, operator_rows, questions_of
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
@@ -23,6 +23,7 @@ from roofline.core.stack import Stack
 from roofline.core.validation import Scored, Validation
 from roofline.devices import ceiling
 from roofline.errors import DataError, RooflineError
+from roofline.measure.lowering import kernels_of
 from roofline.predict import predict, resolve_calibration, resolve_chip
 from roofline.timing import time_schedule
 

@@ -25,7 +25,7 @@ from roofline.measure.public.files import Line, Source, header, opened, stem, ta
 COMMIT = "baidu-research/DeepBench @ da81ba7"
 STACK = Stack(framework="c++")
 DTYPES = {"fp32": "fp32", "float": "fp32", "fp16_mixed": "fp16", "half": "fp16"}
-CELLS = {"lstm": "lstm", "gru": "gru"}
+CELLS = {"vanilla": "rnn", "lstm": "lstm", "gru": "gru"}
 
 GEMM = ("m", "n", "k", "ta", "tb", "precision", "time")
 CONV = (*"whcnksr", "pad_w", "pad_h", "str_w", "str_h", "precision", "fwd", "bwd_in", "bwd_w", "algo")

@@ -111,9 +111,11 @@ def opened(path: Path) -> Iterator[TextIO]:
     DataError : no text, a damaged archive, or a pointer to a file that Git LFS keeps elsewhere.
     """
     try:
-        with gzip.open(path, "rt", encoding="utf-8-sig", newline="") if path.suffix == ".gz" else path.open(
-            encoding="utf-8-sig", newline=""
-        ) as file:
+        with (
+            gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+            if path.suffix == ".gz"
+            else path.open(encoding="utf-8-sig", newline="") as file
+        ):
             yield file
     except UnicodeDecodeError:
         raise DataError(f"{path}: this is not text") from None

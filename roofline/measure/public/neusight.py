@@ -91,16 +91,16 @@ def _tensors(op: str, *, scalar: bool = False, two: bool = False) -> Callable[[L
     return read
 
 
-OPERATORS: dict[str, tuple[tuple[str, ...], Callable[[Line, list[str]], What]]] = {
-    "linear": (("B", "M", "N", "K"), _linear),
-    "bmm": (("B", "M", "N", "K"), _bmm),
-    "conv": (("B",), _conv),
-    **{op: (("B", "H"), _tensors(op, two=True)) for op in ("add", "mul", "div", "pow")},
-    **{f"{op}u": (("B", "H"), _tensors(op, scalar=True)) for op in ("add", "mul", "div", "pow")},
-    **{op: (("B", "H"), _tensors(op)) for op in ("relu", "gelu", "tanh", "softmax")},
-    "ln": (("B", "H"), _tensors("layer_norm")),
+OPERATORS: dict[str, Callable[[Line, list[str]], What]] = {
+    "linear": _linear,
+    "bmm": _bmm,
+    "conv": _conv,
+    **{op: _tensors(op, two=True) for op in ("add", "mul", "div", "pow")},
+    **{f"{op}u": _tensors(op, scalar=True) for op in ("add", "mul", "div", "pow")},
+    **{op: _tensors(op) for op in ("relu", "gelu", "tanh", "softmax")},
+    "ln": _tensors("layer_norm"),
 }
-"""Its operators: the columns of their sizes, and what a row of them asks."""
+"""Its operators, and what a row of each asks."""
 
 
 def read(source: Source) -> Iterator[Measurement]:
@@ -138,11 +138,9 @@ def _one(names: list[str], *either: str) -> str:
 def _operators(path: Path, source: Source) -> Iterator[Measurement]:
     names, file = header(path), stem(path)[0]
     device, latency, kernel = (_one(names, *either) for either in (_DEVICE, _LATENCY, _KERNEL))
-    wanted = OPERATORS[file][0] if file in OPERATORS and "OPName" not in names else ()
-    conv = tuple(_one(names, *either) for either in _CONV.values()) if file == "conv" else ()
     stacks: dict[tuple[str, str], Stack] = {}
     seen: dict[str, int] = defaultdict(int)
-    for line in table(path, device, latency, *wanted, *conv):
+    for line in table(path, device, latency):
         op = line.values.get("OPName", file)
         if op not in OPERATORS:
             source.skip(f"an operator without a formula here: {op}")
@@ -155,9 +153,8 @@ def _operators(path: Path, source: Source) -> Iterator[Measurement]:
         versions = (line.values.get("Torch Version", ""), line.values.get("CUDNN Version", ""))
         if versions not in stacks:
             stacks[versions] = _stack(*versions)
-        columns, ask = OPERATORS[op]
         try:
-            what, attributes, inputs = ask(line, names)
+            what, attributes, inputs = OPERATORS[op](line, names)
         except KeyError as missing:
             raise DataError(f"{line.place}: no column {missing}, which rows of {op} have") from None
         yield Measurement(
