@@ -42,10 +42,12 @@ CELLS = {
     # add the two products 1, tanh 1; back: dh 1, the derivative from the result 3
     "rnn": Cell(gates=1, states=1, kept=0, gradients=1, flops=2.0, backward_flops=4.0),
     # add the two products 4, three sigmoids 12, two tanh 2, c = f c + i g 3, h = o tanh(c) 1
-    # back, to the four gates and dc: dh 1, dc through tanh(c) 6, products with tanh(c), i, f, g and the old c 5, four derivatives 12
+    # back, to the gates and dc: dh 1, dc through tanh(c) 6, products with tanh(c), i, f, g and the old c 5, four
+    # derivatives 12
     "lstm": Cell(gates=4, states=2, kept=5, gradients=5, flops=22.0, backward_flops=24.0),
     # add 3, two sigmoids 8, r times the recurrent part 1, tanh 1, h = n + z (h - n) 3
-    # back, to the three gates, the recurrent part of the third and what goes past them: dh 1, to z 2, to n 2, past the gates 1, through r 2, three derivatives 9
+    # back, to the gates, the recurrent part of the third and what goes past them: dh 1, to z 2, to n 2, past the
+    # gates 1, through r 2, three derivatives 9
     "gru": Cell(gates=3, states=1, kept=4, gradients=5, flops=16.0, backward_flops=17.0),
 }
 
@@ -95,11 +97,10 @@ def _passes(case: Case) -> Iterator[_Pass]:
         layer = index // directions
         features = case.inputs[0].shape[2] if layer == 0 else directions * case.attributes.whole("hidden")
         if layer == 0 and case.attributes.flag("skip_input"):
-            inputs, recurrent = (), tuple(islice(weights, 2))
+            yield _Pass(features, True, layer == layers - 1, (), tuple(islice(weights, 2)))
         else:
             own = tuple(islice(weights, 4))
-            inputs, recurrent = own[::2], own[1::2]
-        yield _Pass(features, layer == 0, layer == layers - 1, inputs, recurrent)
+            yield _Pass(features, layer == 0, layer == layers - 1, own[::2], own[1::2])
 
 
 def _kernels(case: Case, cell: Cell) -> list[Kernel]:
