@@ -8,12 +8,14 @@ from pathlib import Path
 
 from roofline.core.measurement import Measurement
 from roofline.errors import UnknownName
-from roofline.measure.public import deepbench, neusight
+from roofline.measure.public import aiconfigurator, caffe, deepbench, neusight
 from roofline.measure.public.files import Source
 
 SETS: dict[str, Callable[[Source], Iterator[Measurement]]] = {
     "neusight": neusight.read,
     "deepbench": deepbench.read,
+    "caffe": caffe.read,
+    "aiconfigurator": aiconfigurator.read,
 }
 """Every set with its reader."""
 

@@ -22,23 +22,11 @@ from typing import Any
 from roofline.core.measurement import Measurement
 from roofline.core.stack import Stack
 from roofline.errors import DataError
+from roofline.measure.public.devices import chip_named
 from roofline.measure.public.files import Line, Source, header, opened, stem, table, understood
 
 COMMIT = "sitar-lab/NeuSight @ 6945927"
 STACK = Stack(version="2.1.0, cuDNN 8.9.2")
-CHIPS = {
-    "Tesla P4": "tesla-p4",
-    "Tesla P100-PCIE-16GB": "tesla-p100-pcie",
-    "Tesla V100-PCIE-32GB": "tesla-v100-pcie-32gb",
-    "Tesla T4": "tesla-t4",
-    "NVIDIA A100-PCIE-40GB": "a100-pcie-40gb",
-    "NVIDIA A100 80GB PCIe": "a100-pcie-80gb",
-    "NVIDIA L4": "l4",
-    "NVIDIA H100 80GB HBM3": "h100-sxm",
-    "NVIDIA H100 PCIe": "h100-pcie",
-    "AMD Instinct MI210": "mi210",
-}
-"""The spec of a device as CUDA names it; a device that is not here gets its name with hyphens."""
 NETS: dict[str, tuple[str, dict[str, int]]] = {
     "bert_large": ("bert-large", {}),
     "gpt2_large": ("gpt2-large", {}),
@@ -172,13 +160,6 @@ def _operators(path: Path, source: Source) -> Iterator[Measurement]:
             order=order,
             provenance=f"NeuSight ({COMMIT}), {op}",
         )
-
-
-def chip_named(device: str) -> str:
-    """The name of a chip's spec, from what CUDA calls the device."""
-    if device in CHIPS:
-        return CHIPS[device]
-    return re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
 
 
 def _stack(torch: str, cudnn: str) -> Stack:
