@@ -52,7 +52,7 @@ def validate(
     """
     skipped: dict[str, int] = {}
     scored: list[Scored] = []
-    used = ""
+    used: dict[str, None] = {}
     for (name, dtype, stack), rows in _by_question(measurements).items():
         try:
             chip = (chips or {}).get(name) or resolve_chip(name)
@@ -60,15 +60,15 @@ def validate(
         except RooflineError as error:
             skipped[str(error)] = skipped.get(str(error), 0) + len(rows)
             continue
-        if fitted is not None:
-            used = fitted.file or used
+        if fitted is not None and fitted.file:
+            used[fitted.file] = None
         own = fitted is not None and _fitted_on(fitted, rows, sha256)
         scored += _operators([m for m in rows if m.kind == "operator"], chip, stack, fitted, own, skipped)
         scored += _networks([m for m in rows if m.kind == "network"], chip, fitted, skipped)
     if not scored:
         reasons = "; ".join(f"{count} rows: {why}" for why, count in skipped.items())
         raise DataError(f"no row could be predicted ({reasons or 'no rows'})")
-    return Validation(tuple(scored), skipped, used)
+    return Validation(tuple(scored), skipped, ", ".join(used))
 
 
 def _fitted_on(fit: Calibration, rows: Sequence[Measurement], sha256: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
@@ -12,6 +13,8 @@ import pytest
 
 from roofline import specs
 from roofline.anchor import PAIRS, SPREAD
+from roofline.measure.lowering import kernels_of
+from roofline.measure.public import read_public
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -22,6 +25,39 @@ def data() -> Path:
     if not folder or not (Path(folder) / "neusight").is_dir():
         pytest.skip("ROOFLINE_DATA does not name a folder with the public data sets")
     return Path(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "left_out"),
+    [
+        ("deepbench", 1431, {"rows without a time of the data part": 30}),
+        ("caffe", 178, {}),
+        pytest.param("aiconfigurator", 71_400, {}, marks=pytest.mark.slow),
+        pytest.param(
+            "neusight",
+            251_756,
+            {"runs of nets with fused operators, whose fusions the set does not list": 4},
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_tidy_copies_become_rows(data: Path, name: str, count: int, left_out: dict[str, int]) -> None:
+    """All of them, but for what is counted; every row that differs in more than its time is something to compute."""
+    skipped: Counter[str] = Counter()
+    rows = list(read_public(name, data / name, skipped=skipped))
+    assert len(rows) == count
+    assert skipped == left_out
+    for row in rows[:: max(1, count // 2000)]:
+        assert row.kind == "network" or sum(kernel.flops for kernel in kernels_of(row)) > 0
+
+
+def test_the_rows_that_are_kept_apart_stay_the_same(data: Path) -> None:
+    """Drawn by operator and dimensions alone, in whichever direction and precision they were measured."""
+    script = benchmark("gpu_data")
+    rows = [row for row in read_public("deepbench", data / "deepbench") if row.set == "deepbench/conv"]
+    shapes = {script.digest(row) for row in rows}
+    apart = sorted(shape[:6] for shape in shapes if shape[0] in script.APART)
+    assert (len(shapes), len(apart), apart[:3]) == (90, 10, ["007277", "01bd78", "05b5e3"])
 
 
 def benchmark(name: str) -> ModuleType:

@@ -10,13 +10,17 @@ import pytest
 from synthetic import Synthetic, row, seconds
 from synthetic import lower as lowered
 
+from roofline import specs
 from roofline.calibrate import calibrate, operator_rows
+from roofline.core.dtype import precision
 from roofline.core.measurement import Measurement
 from roofline.core.stack import Stack
 from roofline.core.validation import Scored, rank_correlation, score
+from roofline.devices.ceiling import engine_and_rate
 from roofline.errors import DataError
 from roofline.measure.design import Question
 from roofline.predict import predict
+from roofline.units import format_si
 from roofline.validate import validate
 
 PREDICTED = 1e-3
@@ -187,3 +191,50 @@ def test_the_whole_validation_is_json(cpu: Synthetic) -> None:
     assert data["networks"]["rank_correlation"] is None  # of a single run
     assert len(data["rows"]) + sum(data["skipped"].values()) == len(some)
     assert data["operators"]["interval_width"] > 1
+
+
+GRADIENT = Measurement(
+    kind="operator",
+    chip="titan-x-maxwell",
+    dtype="fp32",
+    seconds=10e-3,
+    op="conv2d",
+    attributes={"out": 64, "kernel": 3, "padding": 1, "bias": False},
+    inputs=((32, 64, 56, 56),),
+    stack=Stack(winograd=False),
+)
+FLOPS = 2 * 32 * 56 * 56 * 64 * 9 * 64
+
+
+def test_a_row_of_several_kernels_takes_their_sum() -> None:
+    data, weights, both = (replace(GRADIENT, part=part) for part in ("data", "weights", "backward"))
+    result = validate([both, data, GRADIENT, weights])
+    both_, data_, forward, weights_ = result.rows
+    assert both_.predicted == pytest.approx(data_.predicted + weights_.predicted)
+    assert both_.low == pytest.approx(data_.low + weights_.low)
+    assert both_.plain == pytest.approx(data_.plain + weights_.plain)
+    assert [row.family for row in result.rows] == ["conv (backward)", "conv (data)", "conv", "conv (weights)"]
+    assert forward.predicted < both_.predicted
+    assert {row.tier for row in (both_, data_, weights_)} == {"borrowed"}  # measured were forward passes
+    assert result.impossible == ()
+
+
+def test_a_row_faster_than_light_is_shown_with_its_arithmetic() -> None:
+    part = specs.load_chip("titan-x-maxwell")
+    _, peak = engine_and_rate(part, precision("fp32"), matrix=True, clock="top")
+    light = FLOPS / peak
+    near, over = replace(GRADIENT, seconds=0.98 * light), replace(GRADIENT, seconds=0.5 * light, part="weights")
+    result = validate([near, over])
+    assert [row.measurement for row in result.impossible] == [over]
+    (text,) = [row.impossible for row in result.impossible]
+    assert format_si(2 * peak, "FLOP/s") in text
+    assert format_si(peak, "FLOP/s") in text
+    assert len(result.rows) == 2  # scored all the same
+    answer = result.to_dict()
+    assert answer["faster_than_light"] == 1
+    assert [("impossible" in row) for row in answer["rows"]] == [False, True]
+
+
+def test_every_calibration_that_was_used_is_named() -> None:
+    result = validate([GRADIENT, replace(GRADIENT, chip="tesla-t4")])
+    assert result.calibration.count("public.yaml") == 2

@@ -23,6 +23,7 @@ VERBS: Mapping[str, str] = {
     "plot": "draw rooflines, with the layers of a net on them",
     "explain": "the arithmetic behind the time of one layer",
     "measure": "measure operators and nets on this machine",
+    "import": "turn public measurements into rows",
     "calibrate": "fit the model to measurements",
     "validate": "score predictions against measurements",
     "specs": "chips: list, show, diff, check, detect",
@@ -30,6 +31,8 @@ VERBS: Mapping[str, str] = {
     "doctor": "what is installed, what can be measured, where files are found",
 }
 """Every verb with its line of help, in the order they are shown; each is a module of this package."""
+MODULES = {"import": "importing"}
+"""Verbs whose module cannot have their name."""
 
 
 class Verbs(click.Group):
@@ -54,7 +57,7 @@ class Roofline(Verbs):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command: click.Command = import_module(f"roofline.cli.{cmd_name}").command
+        command: click.Command = import_module(f"roofline.cli.{MODULES.get(cmd_name, cmd_name)}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -48,5 +48,5 @@ def _lowered(
     return tuple(operators.part_kernels(op, dict(attributes), inputs, precision(dtype), part, stack))
 
 
-_remembered = lru_cache(maxsize=1 << 15)(_lowered)
+_remembered = lru_cache(maxsize=1 << 17)(_lowered)
 """Sets ask the same shapes on chip after chip."""

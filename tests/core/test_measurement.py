@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roofline.core.dtype import precision
-from roofline.core.measurement import Measurement
+from roofline.core.measurement import PARTS, Measurement
 from roofline.core.stack import Stack
 from roofline.errors import DataError
 
@@ -39,6 +39,9 @@ common = {
     "seconds": times,
     "stack": stacks,
     "cache": st.sampled_from(["cold", "warm", "unknown"]),
+    "kernel": st.text(max_size=30),
+    "set": st.text(max_size=20),
+    "order": st.one_of(st.none(), st.integers(0, 10**6)),
     "samples": st.lists(times, max_size=5).map(tuple),
     "flags": st.lists(names, max_size=2).map(tuple),
     "environment": st.text(max_size=16),
@@ -50,6 +53,7 @@ operators = st.builds(
     kind=st.just("operator"),
     op=names,
     attributes=attributes,
+    part=st.sampled_from(PARTS),
     inputs=st.lists(st.lists(st.integers(0, 4096), max_size=4).map(tuple), max_size=3).map(tuple),
     **common,
 )
@@ -97,6 +101,8 @@ RESNET = Measurement(
         replace(LINEAR, samples=(1e-3, 2e-3), flags=("contended",)),
         replace(LINEAR, environment="x", provenance="y", used_for_fit=True),
         replace(LINEAR, attributes={"bias": True, "out": 64}),
+        replace(LINEAR, kernel="sgemm_64x64", set="neusight/linear", order=7),
+        replace(LINEAR, part="forward"),
     ],
 )
 def test_the_key_names_the_question_and_not_the_answer(other: Measurement) -> None:
@@ -112,6 +118,9 @@ def test_the_key_names_the_question_and_not_the_answer(other: Measurement) -> No
         replace(LINEAR, op="matmul"),
         replace(LINEAR, attributes={"out": 64, "bias": False}),
         replace(LINEAR, inputs=((8, 33),)),
+        replace(LINEAR, part="data"),
+        replace(LINEAR, part="weights"),
+        replace(LINEAR, part="backward"),
         replace(LINEAR, stack=Stack(threads=2)),
         replace(LINEAR, stack=Stack(layout="nhwc")),
         replace(LINEAR, stack=Stack(fused_attention=False)),
@@ -131,7 +140,16 @@ def test_keys_do_not_change_from_version_to_version() -> None:
     assert RESNET.key == "7bffa9b5cca7eb72"
 
 
+def test_a_row_written_before_there_were_parts_reads_as_before() -> None:
+    old = LINEAR.to_dict()
+    assert not {"part", "kernel", "set", "order"} & set(old)  # nor does one that says nothing new write them
+    back = Measurement.from_dict(old)
+    assert (back.part, back.kernel, back.set, back.order) == ("forward", "", "", None)
+    assert back == LINEAR
+
+
 def test_labels_are_for_people() -> None:
+    assert replace(LINEAR, part="weights").label == "linear (weights) 8x32 out=64 bias=True"
     assert LINEAR.label == "linear 8x32 out=64 bias=True"
     assert RESNET.label == "resnet18(batch=2, image=224)"
 
@@ -155,6 +173,15 @@ def test_labels_are_for_people() -> None:
         ({"chip": 980}, "chip: expected a text"),
         ({"op": []}, "op: expected a text"),
         ({"cache": "lukewarm"}, "cache: expected"),
+        ({"part": "sideways"}, "part: expected 'forward' or 'data' or 'weights' or 'backward', got 'sideways'"),
+        ({"part": None}, "part: expected"),
+        ({"part": ["data"]}, "part: expected"),
+        ({"kernel": 7}, "kernel: expected a text"),
+        ({"set": ["neusight"]}, "set: expected a text"),
+        ({"order": "first"}, "order: expected a whole number"),
+        ({"order": -1}, "order: expected a whole number"),
+        ({"order": 1.5}, "order: expected a whole number"),
+        ({"order": True}, "order: expected a whole number"),
         ({"inputs": "ab"}, "inputs: expected a list"),
         ({"inputs": ["12"]}, "inputs: a shape: expected a list"),
         ({"inputs": [[8, -1]]}, "inputs: expected a whole number"),
@@ -186,6 +213,11 @@ def test_a_network_row_needs_a_network() -> None:
         Measurement.from_dict(row)
     with pytest.raises(DataError, match=r"symbols\.batch: expected a whole number"):
         Measurement.from_dict(RESNET.to_dict() | {"symbols": {"batch": "2"}})
+
+
+def test_a_network_has_no_part() -> None:
+    with pytest.raises(DataError, match=r"^part: a network has a mode"):
+        Measurement.from_dict(RESNET.to_dict() | {"part": "data"})
 
 
 def test_what_a_later_version_added_is_ignored() -> None:

@@ -174,7 +174,7 @@ def _conv(asked: Asked, dtype: str, source: Source) -> Iterator[Measurement]:
 def _rnn(asked: Asked, dtype: str, source: Source) -> Iterator[Measurement]:
     cell, hidden = asked.text("cell").lower(), asked.whole("hidden")
     if cell not in CELLS:
-        source.skip(f"recurrences without a formula here: {cell}")
+        source.skip(f"recurrences that are not here: {cell}")
         return
     attributes = {"hidden": hidden, "skip_input": True}
     for part, seconds in _parts(asked, source):
@@ -188,7 +188,7 @@ _KINDS = {"gemm": _gemm, "conv": _conv, "rnn": _rnn}
 def _parts(asked: Asked, source: Source) -> Iterator[tuple[str, float]]:
     for name, part in PARTS.items():
         if asked.text(name) in ("", "0"):
-            source.skip(f"no time of the {part} part")
+            source.skip(f"rows without a time of the {part} part")
         else:
             yield part, asked.seconds(name)
 

@@ -105,7 +105,7 @@ def read(source: Source) -> Iterator[Measurement]:
     understood(source.path, [*tables, *nets], "tables of operators (OPName, Latency, Device...) or runs of nets")
     collected = [path for path in tables if re.fullmatch(r"p\d[\d.]*", path.parent.name)]
     if collected and len(collected) < len(tables):
-        source.skip("files left out: they repeat those of the collector", len(tables) - len(collected))
+        source.skip("files that repeat those of the collector", len(tables) - len(collected))
     for path in collected or tables:
         yield from _operators(path, source)
     for path in nets:
@@ -131,7 +131,7 @@ def _operators(path: Path, source: Source) -> Iterator[Measurement]:
     for line in table(path, device, latency):
         op = line.values.get("OPName", file)
         if op not in OPERATORS:
-            source.skip(f"an operator without a formula here: {op}")
+            source.skip(f"rows of an operator that is not here: {op}")
             continue
         chip = chip_named(line[device])
         order = line.count("row") if "row" in line.values else seen[chip]
