@@ -35,8 +35,11 @@ def data() -> Path:
         pytest.param("aiconfigurator", 71_400, {}, marks=pytest.mark.slow),
         pytest.param(
             "neusight",
-            251_756,
-            {"runs of nets with fused operators, whose fusions the set does not list": 4},
+            252_415,
+            {
+                "traced calls that launch nothing, or are not here": 2319,
+                "runs of nets with fused operators, whose fusions the set does not list": 4,
+            },
             marks=pytest.mark.slow,
         ),
     ],

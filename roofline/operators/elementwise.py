@@ -93,7 +93,7 @@ def _binary_saves(case: Case) -> Saved:
 
 
 def _binary_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """dA and dB: free for sums of equal shapes, a product or quotient each for the others, six steps for powers.
+    """dA and dB: free for sums of equal shapes, a product or quotient each for the others, up to six steps for powers.
 
     A broadcast operand adds a sum of the result's gradient over what it was spread over.
     """
@@ -105,8 +105,8 @@ def _binary_backward(case: Case, needs: Needs) -> list[Kernel]:
         second = index == 1
         if op in ("mul", "div", "pow"):
             # dA = dY B or dY / B; dB = dY A, or -dY A / B^2 from the quotient in three steps; of a power
-            # dY B A^(B - 1) and dY Y log A, with the masks for zeros
-            steps = 6 if op == "pow" else 3 if op == "div" and second else 1
+            # dY B A^(B - 1) and dY Y log A, with the masks for zeros where B is no single number
+            steps = {"mul": 1, "div": 3 if second else 1, "pow": 3 if other.elements == 1 else 6}[op]
             flops = float(steps * result.elements)
             reads = result.bytes * (2 * steps - 1) + other.bytes
             kernels.append(

@@ -26,7 +26,7 @@ def part_kernels(
     """The kernels of an operator's forward pass, of its gradient for the ``data`` or the ``weights``, or of both.
 
     Gradients are those of eager PyTorch (:class:`roofline.operators.Operator`.backward), in the order they are
-    launched. Sums over rows for a bias count with the weights.
+    launched. Sums over rows for a bias count with the weights; an input of shape ``()`` is a number without one.
 
     Raises
     ------
@@ -43,7 +43,10 @@ def part_kernels(
     if backward is None:
         raise Unsupported(f"{op} has no backward pass here")
     case = case_of(work.nodes[0], replace(work, training=True), stack)
-    kernels = [replace(kernel, phase="backward", target=-1) for kernel in backward(case, (True,) * len(shapes))]
+    kernels = [
+        replace(kernel, phase="backward", target=-1)
+        for kernel in backward(case, tuple(len(shape) > 0 for shape in shapes))
+    ]
     if part != "backward":
         kernels = [kernel for kernel in kernels if _of_weights(kernel) == (part == "weights")]
     if not kernels:

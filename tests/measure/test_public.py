@@ -143,6 +143,58 @@ def test_nets_of_neusight(tmp_path: Path) -> None:
     assert (opt.network, opt.chip, opt.seconds) == ("opt-1.3b", "tesla-t4", 0.04)
 
 
+TRACE = """op,target,input_shapes,output_shape,dtype,fw_latency,bw_latency
+placeholder,input_ids,[],"(2, 8)",torch.int64,0.0,0.0
+call_function,<built-in function add>,[[1]],"(1,)",,0.01,0.0
+call_module,bert.encoder.layer.0.attention.self.query,"[[2, 8, 4]]","(2, 8, 6)",torch.float32,0.5,0.9
+call_module,lm_head,"[[2, 8, 4]]","(2, 8, 30)",torch.float32,0.25,0
+call_module,bert.encoder.layer.0.output.LayerNorm,"[[2, 8, 4]]","(2, 8, 4)",torch.float32,0.125,0.25
+call_function,<built-in method addmm of type object at 0x1>,"[[9], [16, 4], [4, 9]]","(16, 9)",torch.float32,0.5,1.5
+call_function,<built-in method matmul of type object at 0x1>,"[[2, 8, 4], [2, 4, 8]]","(2, 8, 8)",torch.float32,0.5,1.5
+call_function,<function softmax at 0x1>,"[[2, 8, 8]]","(2, 8, 8)",torch.float32,0.5,0.0
+call_function,<built-in function truediv>,"[[2, 8, 8], [1]]","(2, 8, 8)",torch.float32,0.5,0.5
+call_function,<built-in function add>,"[[2, 8, 8], [2, 1, 8]]","(2, 8, 8)",torch.float32,0.5,0.5
+call_function,<built-in function mul>,"[[2, 8, 8], [2, 1, 8]]","(2, 8, 8)",torch.float32,0.5,0.5
+call_method,view,"[[2, 8, 8], [1]]","(2, 64)",torch.float32,0.01,0.0
+"""
+
+
+def test_traced_calls_of_neusight(tmp_path: Path) -> None:
+    path = tmp_path / "label" / "Tesla_V100-PCIE-32GB" / "bert_large-train-8-2.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text(TRACE)
+    found, skipped = rows("neusight", tmp_path)
+    assert [(row.op, row.part, row.seconds) for row in found] == [
+        ("linear", "forward", 0.5e-3),
+        ("linear", "backward", 0.9e-3),
+        ("linear", "forward", 0.25e-3),
+        ("layer_norm", "forward", 0.125e-3),
+        ("layer_norm", "backward", 0.25e-3),
+        ("linear", "forward", 0.5e-3),
+        ("linear", "backward", 1.5e-3),
+        ("matmul", "forward", 0.5e-3),
+        ("matmul", "backward", 1.5e-3),
+        ("softmax", "forward", 0.5e-3),
+        ("div", "forward", 0.5e-3),
+        ("div", "backward", 0.5e-3),
+        ("add", "forward", 0.5e-3),  # sums pass gradients on
+        ("mul", "forward", 0.5e-3),  # whether the mask needs one is not said
+    ]
+    assert [row.attributes for row in found if row.op == "linear" and row.part == "forward"] == [
+        {"out": 6, "bias": True},
+        {"out": 30, "bias": False},
+        {"out": 9},
+    ]
+    assert found[5].inputs == ((16, 4),)
+    assert found[10].inputs == ((2, 8, 8), ())
+    assert {row.chip for row in found} == {"tesla-v100-pcie-32gb"}
+    assert [row.order for row in found[:3]] == [2, 2, 3]
+    assert skipped == {"traced calls that launch nothing, or are not here": 3}
+    path.write_text(TRACE.replace("[[2, 8, 8], [1]]", "[[2, 8"))
+    with pytest.raises(DataError, match="input_shapes: expected shapes, got"):
+        rows("neusight", path)
+
+
 # DeepBench -------------------------------------------------------------------------------------------------------
 
 PRINTED = """

@@ -69,6 +69,12 @@ def test_what_has_no_such_part_says_so() -> None:
         parts("linear", {"out": 0}, [(3, 4)], "data")
 
 
+def test_a_number_has_no_gradient() -> None:
+    (one,) = parts("mul", {}, [(4, 6), ()], "backward")
+    assert one.writes == 96
+    assert len(parts("mul", {}, [(4, 6), (4, 6)], "backward")) == 2
+
+
 def test_the_stack_decides_on_the_plan() -> None:
     heads = [(1, 2, 8, 4)] * 3
     fused, unfused = (

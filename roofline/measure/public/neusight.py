@@ -1,9 +1,9 @@
 """NeuSight's operators on GPUs (S. Lee, A. Phanishayee, D. Mahajan, ASPLOS 2025; sitar-lab/NeuSight @ 6945927, MIT).
 
 Understood are the files of its collector, ``dataset/train/collect/<op>/p2.1.0/<device>.csv``, merged tables of the
-same columns (``dataset/{train,test}/*.csv``), the times of whole nets ``label/<device>/<run>.json``, and tidy copies:
-one table for each operator, ``end_to_end.csv``. Where a folder holds the collector's own files, merged tables in
-it are left out, because they repeat them.
+same columns (``dataset/{train,test}/*.csv``), whole nets and the calls in them (:mod:`.neusight_nets`), and tidy
+copies, one table for each operator. Where a folder holds the collector's own files, merged tables in it are left out,
+because they repeat them.
 
 Latencies are in milliseconds, of one eager call in fp32 with TF32 off and with what the host needs for it: the mean
 of the 5 smallest of 25. The letters are unusual: a batched product is [B,M,N] x [B,N,K], a linear layer is N -> K on
@@ -12,7 +12,6 @@ B x M rows. ``...u`` is an operator with a scalar.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -23,22 +22,23 @@ from roofline.core.measurement import Measurement
 from roofline.core.stack import Stack
 from roofline.errors import DataError
 from roofline.measure.public.devices import chip_named
-from roofline.measure.public.files import Line, Source, header, opened, stem, table, understood
+from roofline.measure.public.files import Line, Source, header, stem, table, understood
+from roofline.measure.public.neusight_nets import (
+    COMMIT,
+    NETS,
+    RUN,
+    TIDY_NETS,
+    TRACED,
+    VERSION,
+    What,
+    labelled_net,
+    tidy_nets,
+    traced,
+)
 
-COMMIT = "sitar-lab/NeuSight @ 6945927"
-STACK = Stack(version="2.1.0, cuDNN 8.9.2")
-NETS: dict[str, tuple[str, dict[str, int]]] = {
-    "bert_large": ("bert-large", {}),
-    "gpt2_large": ("gpt2-large", {}),
-    "opt_13": ("opt-1.3b", {}),
-    "gpt3_27": ("gpt3-2.7b", {}),
-    "gpt3_xl": ("gpt3-2.7b", {"layers": 24, "hidden": 3072, "heads": 24}),
-}
-"""Its nets and ours, with the sizes that differ; its gpt3_xl is not the published one."""
+__all__ = ["NETS", "read"]
 
-What = tuple[str, dict[str, Any], tuple[tuple[int, ...], ...]]
-"""Operator, attributes and input shapes."""
-
+STACK = Stack(version=VERSION)
 # of the names of a column the collector's stand first, then those of tidy copies
 _DEVICE, _LATENCY, _KERNEL = ("Device", "device"), ("Latency", "latency_ms"), ("Kernel Name", "kernel")
 _CONV = {
@@ -92,24 +92,27 @@ OPERATORS: dict[str, Callable[[Line, list[str]], What]] = {
 
 
 def read(source: Source) -> Iterator[Measurement]:
-    """The operators and whole nets of the set, file by file."""
-    tables, nets = [], []
+    """The operators of the set, then whole nets and the calls in them, file by file."""
+    tables: list[Path] = []
+    others: list[tuple[Callable[[Path, Source], Iterator[Measurement]], Path]] = []
     for path in source.files(".csv", ".json"):
         name, suffix = stem(path)
         if suffix == ".json":
-            nets += [path] if _RUN.fullmatch(name) else []
-        elif {"num_layer", "e2e_ms"} <= set(header(path)):
-            nets.append(path)
+            others += [(labelled_net, path)] if RUN.fullmatch(name) else []
+        elif set(TIDY_NETS) <= set(header(path)):
+            others.append((tidy_nets, path))
+        elif set(TRACED) <= set(header(path)):
+            others.append((traced, path))
         elif _operators_in(path):
             tables.append(path)
-    understood(source.path, [*tables, *nets], "tables of operators (OPName, Latency, Device...) or runs of nets")
+    understood(source.path, [*tables, *others], "tables of operators (OPName, Latency, Device...) or runs of nets")
     collected = [path for path in tables if re.fullmatch(r"p\d[\d.]*", path.parent.name)]
     if collected and len(collected) < len(tables):
         source.skip("files that repeat those of the collector", len(tables) - len(collected))
     for path in collected or tables:
         yield from _operators(path, source)
-    for path in nets:
-        yield from (_tidy_nets if stem(path)[1] == ".csv" else _labelled)(path, source)
+    for reader, path in others:
+        yield from reader(path, source)
 
 
 def _operators_in(path: Path) -> bool:
@@ -168,53 +171,3 @@ def _stack(torch: str, cudnn: str) -> Stack:
         return STACK
     number = int(cudnn)
     return Stack(version=f"{torch.removeprefix('p')}, cuDNN {number // 1000}.{number // 100 % 10}.{number % 100}")
-
-
-_RUN = re.compile(r"(?P<net>\w+)-(?P<mode>inf|train)-(?P<seq>\d+)-(?P<batch>\d+)(?P<fused>-fusion)?")
-
-
-def _tidy_nets(path: Path, source: Source) -> Iterator[Measurement]:
-    for line in table(path, "device", "run", "e2e_ms"):
-        yield from _net(line.place, line["device"], line["run"], line.seconds("e2e_ms"), source)
-
-
-def _labelled(path: Path, source: Source) -> Iterator[Measurement]:
-    """``label/NVIDIA_A100-PCIE-40GB/bert_large-inf-512-8.json``: the device is the folder's name."""
-    with opened(path) as file:
-        text = file.read()
-    try:
-        milliseconds = float(json.loads(text)["e2e_latency"])
-    except (ValueError, KeyError, TypeError):
-        raise DataError(f"{path}: expected an object with e2e_latency in milliseconds") from None
-    if not 0.0 < milliseconds < 1e12:
-        raise DataError(f"{path}: e2e_latency: expected a time above zero, got {milliseconds}")
-    yield from _net(str(path), path.parent.name.replace("_", " "), stem(path)[0], milliseconds * 1e-3, source)
-
-
-def _net(place: str, device: str, run: str, seconds: float, source: Source) -> Iterator[Measurement]:
-    found = _RUN.fullmatch(run)
-    if found is None:
-        raise DataError(f"{place}: run: expected net-mode-sequence-batch, got {run!r}")
-    chip = chip_named(device)
-    if not source.wants(chip):
-        return
-    if found["fused"]:
-        source.skip("runs of nets with fused operators, whose fusions the set does not list")
-        return
-    if found["net"] not in NETS:
-        source.skip(f"runs of a net that is not here: {found['net']}")
-        return
-    name, sizes = NETS[found["net"]]
-    yield Measurement(
-        kind="network",
-        chip=chip,
-        dtype="fp32",
-        seconds=seconds,
-        stack=Stack(version=STACK.version, fused_attention=False),
-        network=name,
-        symbols={**sizes, "batch": int(found["batch"]), "seq": int(found["seq"])},
-        mode="training" if found["mode"] == "train" else "inference",
-        cache="warm",
-        set="neusight/end_to_end",
-        provenance=f"NeuSight ({COMMIT}), {run}",
-    )
