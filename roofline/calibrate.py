@@ -107,6 +107,9 @@ def operator_rows(measurements: Sequence[Measurement], chip: Chip, *, dtype: str
     for row in wanted:
         if row.stack != stack:
             continue
+        if row.part != "forward":
+            left_out["gradients"] = left_out.get("gradients", 0) + 1
+            continue
         try:
             kernels.append(kernel_of(row))
         except RooflineError:

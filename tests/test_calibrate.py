@@ -191,6 +191,13 @@ def test_what_is_left_out_is_counted(cpu: Synthetic) -> None:
     assert fitted.data["left_out"] == rows.left_out
 
 
+def test_gradients_are_not_fitted_as_forward_passes(cpu: Synthetic) -> None:
+    linear = next(row for row in cpu.rows if row.op == "linear")
+    rows = operator_rows([*cpu.rows, replace(linear, part="weights")], cpu.chip)
+    assert rows.left_out["gradients"] == 1
+    assert {row.part for row in rows.measurements} == {"forward"}
+
+
 def few(cpu: Synthetic, count: int, *ops: str) -> Sequence[Measurement]:
     return [m for op in ops for m in [m for m in cpu.rows if m.op == op][:count]]
 

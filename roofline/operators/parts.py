@@ -43,10 +43,8 @@ def part_kernels(
     if backward is None:
         raise Unsupported(f"{op} has no backward pass here")
     case = case_of(work.nodes[0], replace(work, training=True), stack)
-    kernels = [
-        replace(kernel, phase="backward", target=-1)
-        for kernel in backward(case, tuple(len(shape) > 0 for shape in shapes))
-    ]
+    needs = tuple(len(shape) > 0 for shape in shapes)
+    kernels = [replace(kernel, phase="backward", target=-1) for kernel in backward(case, needs)]
     if part != "backward":
         kernels = [kernel for kernel in kernels if _of_weights(kernel) == (part == "weights")]
     if not kernels:

@@ -204,6 +204,10 @@ def test_a_broadcast_operand_is_summed_over_what_it_was_spread_over() -> None:
     assert len(gradients("mul", {}, [(4, 5), (5,)], (False, True))) == 2
     quotient = gradients("div", {}, [(4, 5), (4, 5)])
     assert [k.flops for k in quotient] == [20, 60]
+    power = gradients("pow", {}, [(4, 5), (4, 5)])  # six steps each, masks of zeros among them
+    assert [(k.flops, moved(k)) for k in power] == [(120, (12 * 80, 0, 80))] * 2
+    (square,) = gradients("pow", {}, [(4, 5), ()], (True, False))  # B A^(B - 1) dY
+    assert (square.flops, moved(square)) == (60, (5 * 80 + 4, 0, 80))
 
 
 def test_reductions() -> None:
