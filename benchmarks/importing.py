@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from roofline.measure.lowering import kernels_of
@@ -35,7 +36,7 @@ def main() -> None:
         took.append(time.perf_counter())
         validate(some)
         took.append(time.perf_counter())
-        read, written, _, lowered, scored = (stop - start for start, stop in zip(took, took[1:], strict=False))
+        read, written, _, lowered, scored = (stop - start for start, stop in pairwise(took))
         rates = (len(rows) / read, len(rows) / written, len(some) / lowered, len(some) / scored)
         print(f"{name:16}{len(rows):>10,}" + "".join(f"{rate:>12,.0f}" for rate in rates), flush=True)
 

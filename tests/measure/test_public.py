@@ -205,6 +205,8 @@ PRINTED = """
    1760     16   1760      0      1        float          266
    1760     32   1761      1      0         half            Not Supported
    1760     64   1760      t      n         half          290
+ Total kernels skipped: 1
+ Total kernels: 235
 
                          Times
 ----------------------------------------------------------------------------------------
@@ -225,6 +227,7 @@ def test_what_deepbench_prints(tmp_path: Path) -> None:
     path.write_text(PRINTED)
     with pytest.raises(UsageError, match=r"does not name the device.*--chip"):
         rows("deepbench", path)
+    (tmp_path / "requirements.txt").write_text("click>=8.1\nnumpy>=1.26\n")
     found, skipped = rows("deepbench", tmp_path, chip="gtx-980")
     gemm, half, forward, weights, *recurrent = found
     assert (gemm.chip, gemm.dtype, gemm.seconds, gemm.kernel) == ("gtx-980", "fp32", 266e-6, "gemm NT")
@@ -239,7 +242,11 @@ def test_what_deepbench_prints(tmp_path: Path) -> None:
     assert [(row.op, row.part) for row in recurrent] == [
         (op, part) for op in ("rnn", "lstm") for part in ("forward", "data", "weights")
     ]
-    assert skipped == {"rows that the library did not support": 1, "rows without a time of the data part": 1}
+    assert skipped == {
+        "rows that the library did not support": 1,
+        "rows without a time of the data part": 1,
+        "texts that are none of its tables": 1,
+    }
 
 
 def test_tidy_copies_of_deepbench(tmp_path: Path) -> None:

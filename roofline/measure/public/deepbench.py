@@ -1,6 +1,6 @@
 """DeepBench's products, convolutions and recurrences (baidu-research/DeepBench @ da81ba7, Apache-2.0).
 
-Understood are what its programs print (``gemm_bench``, ``conv_bench``, ``rnn_bench``: tables of numbers between
+Understood are what its NVIDIA programs print (``gemm_bench``, ``conv_bench``, ``rnn_bench``: tables of numbers between
 dashes, times in microseconds), saved as ``.txt`` or ``.log`` and read with ``--chip``, and tidy copies ``gemm.csv``,
 ``conv.csv``, ``rnn.csv`` (milliseconds). The spreadsheets of its ``results`` are not read.
 
@@ -120,7 +120,6 @@ def _tidy(path: Path) -> Iterator[tuple[str, Asked]]:
 
 def _printed(path: Path, source: Source) -> Iterator[tuple[str, Asked]]:
     """The tables in a program's output: a header of known columns, then rows until something else comes."""
-    chip = source.needs_chip(f"{path}: what DeepBench prints")
     columns: list[str] = []
     count = 0
     with opened(path) as file:
@@ -135,15 +134,18 @@ def _printed(path: Path, source: Source) -> Iterator[tuple[str, Asked]]:
             if "Not Supported" in text:
                 source.skip("rows that the library did not support")
                 continue
-            if not (words[0].isdigit() or words[-1].isdigit()):  # remarks around the table
+            if not "".join(words[1:2] if "cell" in columns else words[:1]).isdigit():  # remarks around the table
                 continue
             words += [""] * ("algo" in columns and len(words) == len(columns) - 1)
             if len(words) != len(columns):
                 raise DataError(f"{path}:{number}: expected {len(columns)} columns ({' '.join(columns)})")
             kind = "gemm" if "time" in columns else "rnn" if "cell" in columns else "conv"
             count += 1
+            chip = source.needs_chip(f"{path}: what DeepBench prints")
             yield kind, Asked(Line(path, number, dict(zip(columns, words, strict=True))), _SAME, 1e6, chip)
-    if not count:
+    if not count and path != source.path:
+        source.skip("texts that are none of its tables")
+    elif not count:
         raise DataError(f"{path}: no table of gemm_bench, conv_bench or rnn_bench in it")
 
 
