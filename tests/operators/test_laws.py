@@ -85,7 +85,7 @@ def test_reads_are_never_more_than_what_there_is(question: Question):
     workload = single(*question)
     stored = sum(t.bytes for t in workload.tensors.values() if t.name not in workload.outputs)
     schedule = lower(workload)
-    if question[0] not in HIDDEN_STEPS:
+    if question[0] not in (*HIDDEN_STEPS, "mean_squares"):  # which reads a target that the net does not hold
         assert schedule.reads.sum() + schedule.weights.sum() <= stored
 
 
