@@ -31,6 +31,7 @@ from roofline.specs.facts import PLACEHOLDER, FactReader
 from roofline.specs.fields import Fields, Reading
 from roofline.specs.marketfields import read_packages, read_price, read_software
 from roofline.specs.memoryfields import read_level
+from roofline.specs.tilefields import read_tiles
 from roofline.specs.yamlio import Document, load_document, spell
 
 TOLERANCE = 0.02
@@ -101,6 +102,8 @@ class _ChipReader(FactReader):
             price=tuple(read_price(self, price, packages) for price in root.items("price")),
             software=read_software(self, root.mapping("software")),
             emulation=self.emulation({p for engine in engines for p in engine.rates}),
+            tiles=read_tiles(self, root.mapping("tiles")),
+            neighbours=root.texts("neighbours"),
             notes=root.texts("notes"),
             file=root.reading.document.file,
             extends=root.reading.document.files[1:],
