@@ -8,8 +8,6 @@ or 1 are kept apart for the last score.
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,32 +16,38 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from roofline import operators
-from roofline.core.dtype import precision
+from roofline.core.measurement import Measurement
 from roofline.core.schedule import Kernel, Schedule
+from roofline.measure.lowering import kernels_of
+from roofline.measure.public import read_public
 
 ELEMENTWISE = ("add", "mul", "div", "relu", "gelu", "tanh")
-DTYPES = {"fp32": "fp32", "fp16_mixed": "fp16", "bfloat16": "bf16"}
+SOURCES: dict[tuple[str, str], str] = {
+    ("neusight/linear", "fp32"): "linear",
+    ("neusight/bmm", "fp32"): "bmm",
+    ("neusight/conv", "fp32"): "conv",
+    **{(f"neusight/{op}", "fp32"): "stream" for op in ELEMENTWISE},
+    ("neusight/softmax", "fp32"): "softmax",
+    ("neusight/ln", "fp32"): "layer_norm",
+    ("deepbench/gemm", "fp32"): "deepbench",
+    ("deepbench/gemm", "fp16"): "deepbench-fp16",
+    ("deepbench/conv", "fp32"): "deepbench-conv",
+    ("aiconfigurator/bf16", "bf16"): "aiconfigurator",
+}
+"""The sets and precisions that are fitted, and what they are called here."""
 APART = "01"
 """First digits of the hash of rows kept apart."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One measured call: which operator on which shapes, how long, and how its set is called."""
+def digest(row: Measurement) -> str:
+    """The sha256 of operator and dimensions, the same for every direction, precision and chip.
 
-    device: str
-    source: str
-    dtype: str
-    op: str
-    attributes: dict[str, object]
-    inputs: tuple[tuple[int, ...], ...]
-    seconds: float
-    order: int = 0
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(f"{self.op} {self.attributes} {self.inputs}".encode()).hexdigest()
+    It is taken of what rows looked like when the first were drawn, so that those kept apart stay the same.
+    """
+    attributes = {name: list(value) if isinstance(value, tuple) else value for name, value in row.attributes.items()}
+    if row.set == "neusight/conv":
+        del attributes["bias"]
+    return hashlib.sha256(f"{row.op} {attributes} {row.inputs}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -62,65 +66,17 @@ class Rows:
         return Rows(self.schedule.select(rows), self.seconds[rows], self.source[rows], self.floor[rows])
 
 
-def _read(path: Path) -> Iterator[dict[str, str]]:
-    with gzip.open(path, "rt") as file:
-        yield from csv.DictReader(file)
+def questions(data: Path) -> Iterator[Measurement]:
+    """Every row of the sets that is fitted."""
+    for name in ("neusight", "deepbench", "aiconfigurator"):
+        for row in read_public(name, data / name):
+            if (row.set, row.dtype) in SOURCES and row.part == "forward":
+                yield row
 
 
-def questions(data: Path) -> Iterator[Row]:
-    """Every usable row of the sets."""
-    for row in _read(data / "neusight/linear.csv.gz"):
-        b, m, n, k = (int(row[c]) for c in "BMNK")  # N is the reduction
-        yield Row(row["device"], "linear", "fp32", "linear", {"out": k}, ((b * m, n),), _ms(row))
-    for row in _read(data / "neusight/bmm.csv.gz"):
-        b, m, n, k = (int(row[c]) for c in "BMNK")
-        yield Row(row["device"], "bmm", "fp32", "matmul", {}, ((b, m, n), (b, n, k)), _ms(row))
-    for row in _read(data / "neusight/conv.csv.gz"):
-        side, out = int(row["input_size"]), int(row["c_out"])
-        shape = (int(row["B"]), int(row["c_in"]), side, side)
-        what: dict[str, object] = {"out": out, "kernel": 3, "padding": 1}
-        yield Row(row["device"], "conv", "fp32", "conv2d", what, (shape,), _ms(row), int(row["row"]))
-    for name in ELEMENTWISE:
-        for row in _read(data / f"neusight/{name}.csv.gz"):
-            two = 2 if name in ("add", "mul", "div") else 1
-            yield Row(row["device"], "stream", "fp32", name, {}, ((int(row["B"]), int(row["H"])),) * two, _ms(row))
-    for name, op in (("softmax", "softmax"), ("ln", "layer_norm")):
-        for row in _read(data / f"neusight/{name}.csv.gz"):
-            yield Row(row["device"], op, "fp32", op, {}, ((int(row["B"]), int(row["H"])),), _ms(row))
-    for row in _read(data / "deepbench/gemm.csv.gz"):
-        if row["dtype"] in DTYPES:
-            m, n, k = (int(row[c]) for c in "MNK")
-            plain: dict[str, object] = {"out": m, "bias": False}
-            dtype = DTYPES[row["dtype"]]
-            source = "deepbench" if dtype == "fp32" else "deepbench-fp16"
-            yield Row(row["device"], source, dtype, "linear", plain, ((n, k),), float(row["ms"]) / 1e3)
-    for row in _read(data / "deepbench/conv.csv.gz"):
-        if row["dtype"] == "fp32" and row["fwd_ms"]:
-            sizes = {name: int(row[name]) for name in ("W", "H", "C", "N", "K", "S", "R")}
-            how: dict[str, object] = {
-                "out": sizes["K"],
-                "kernel": [sizes["R"], sizes["S"]],
-                "padding": [int(row["pad_h"]), int(row["pad_w"])],
-                "stride": [int(row["str_h"]), int(row["str_w"])],
-                "bias": False,
-            }
-            shape = (sizes["N"], sizes["C"], sizes["H"], sizes["W"])
-            seconds = float(row["fwd_ms"]) / 1e3
-            yield Row(row["device"], "deepbench-conv", "fp32", "conv2d", how, (shape,), seconds)
-    for row in _read(data / "aiconfigurator/h200_sxm_gemm.csv.gz"):
-        if row["dtype"] in DTYPES:
-            m, n, k = (int(row[c]) for c in "mnk")
-            plain = {"out": n, "bias": False}
-            yield Row("h200-sxm", "aiconfigurator", DTYPES[row["dtype"]], "linear", plain, ((m, k),), _ms(row))
-
-
-def _ms(row: dict[str, str]) -> float:
-    return float(row["latency_ms"]) / 1e3
-
-
-def _conv_floor(rows: list[Row]) -> list[float]:
+def _conv_floor(rows: list[Measurement]) -> list[float]:
     """Host time of the convolution rows: the smallest latency among the 200 rows around each, in their order."""
-    taken = np.argsort([row.order for row in rows])
+    taken = np.argsort([row.order or 0 for row in rows])
     seconds = np.array([rows[index].seconds for index in taken])
     floors = np.zeros(len(rows))
     for place, index in enumerate(taken):
@@ -133,21 +89,20 @@ def load(data: Path, chips: tuple[str, ...], most: int = 400, apart: bool = Fals
 
     apart : the rows kept apart instead of the others.
     """
-    groups: dict[tuple[str, str, str, str], list[Row]] = {}
+    groups: dict[tuple[str, str, str, str], list[Measurement]] = {}
     for row in questions(data):
-        if row.device in chips and row.seconds > 0:
-            groups.setdefault((row.device, row.source, row.op, row.dtype), []).append(row)
+        if row.chip in chips:
+            groups.setdefault((row.chip, SOURCES[row.set, row.dtype], row.op, row.dtype), []).append(row)
     kernels: dict[str, list[Kernel]] = {}
     columns: dict[str, list[tuple[float, str, float]]] = {}
     for (device, source, op, _), rows in groups.items():
         floors = _conv_floor(rows) if source == "conv" else [0.0] * len(rows)
-        drawn = sorted((row.digest, index) for index, row in enumerate(rows))
-        drawn = [(digest, index) for digest, index in drawn if (digest[0] in APART) == apart]
+        drawn = sorted((digest(row), index) for index, row in enumerate(rows))
+        drawn = [(found, index) for found, index in drawn if (found[0] in APART) == apart]
         limit = most // len(ELEMENTWISE) if op in ELEMENTWISE else most
         for _, index in drawn[:limit]:
             row = rows[index]
-            work = operators.single(row.op, row.attributes, list(row.inputs), precision(row.dtype))
-            lowered = operators.lower(work)
+            lowered = kernels_of(row)
             kernels.setdefault(device, []).extend(lowered)
             columns.setdefault(device, []).extend([(row.seconds, source, floors[index])] * len(lowered))
     loaded = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ def command(
     fitted = specs.load_calibration(calibration) if calibration and calibration != "none" else calibration
     result = validate(read.measurements, chips=chips_of(read.measurements), calibration=fitted, sha256=read.sha256)
     warn(f"{count:,} rows left out: {why}" for why, count in result.skipped.items())
+    warn(_impossible(result))
 
     def show(screen: Console) -> None:
         from roofline.render.scores import score_table, worst_table
@@ -62,6 +64,17 @@ def command(
     if threshold is not None and result.median > threshold:
         click.echo(f"median error {result.median:.1%} is above the threshold of {threshold:.1%}", err=True)
         ctx.exit(1)
+
+
+EXAMPLES = 3
+"""Rows faster than light that are shown with their arithmetic; --json has all."""
+
+
+def _impossible(result: Validation) -> Iterator[str]:
+    rows = sorted(result.impossible, key=lambda row: row.measured / row.plain)
+    if rows:
+        yield f"{len(rows):,} of {len(result.rows):,} rows are faster than light; they are scored all the same"
+    yield from (row.impossible for row in rows[:EXAMPLES])
 
 
 def _rows(result: Validation) -> Table:
