@@ -17,44 +17,53 @@ from roofline.core.prediction import Tier
 from roofline.core.validation import Scored, Validation
 from roofline.errors import DataError
 from roofline.gpufit.fit import Fit, fit_own, fit_shared
-from roofline.gpufit.heldout import Held, family_fits, fits_without_each, halves, leave_out, stranger
-from roofline.gpufit.rows import Parts, parts_of
+from roofline.gpufit.heldout import Held, by_own_numbers, family_fits, fits_without_each, halves, leave_out, stranger
+from roofline.gpufit.rows import parts_of
 from roofline.validate import score_networks
 
 How = Literal["device", "half"]
 WORDS: dict[str, str] = {"device": "card left out", "half": "half of the calls seen"}
 
 
-def validate_held_out(measurements: Sequence[Measurement], how: How) -> Validation:
-    """Score rows of GPUs by numbers fitted on these same rows, held out.
+def validate_held_out(
+    measurements: Sequence[Measurement], how: How, *, apart: Sequence[Measurement] = ()
+) -> Validation:
+    """Score rows of GPUs by numbers fitted on these same rows, held out; or by all of them, rows that lie ``apart``.
 
     Raises
     ------
     DataError : no calls of GPUs, or for ``device`` of one card alone.
     """
-    known = specs.list_chips()
-    chips = {name: specs.load_chip(name) for name in sorted({row.chip for row in measurements}) if name in known}
-    chips = {name: chip for name, chip in chips.items() if chip.kind == "gpu"}
+    chips = _gpus([*measurements, *apart])
     parts = parts_of((row for row in measurements if row.kind == "operator"), chips)
     needed = 2 if how == "device" else 1
     if len(parts.chips) < needed:
         have = ", ".join(parts.chips) or "none"
         raise DataError(f"--leave-out {how} takes calls of {needed} GPUs; there are {have} ({dict(parts.left_out)})")
-    skipped = dict(parts.left_out)
+    others = parts_of(apart, {name: chips[name] for name in parts.chips}) if apart else None
+    skipped = dict((others or parts).left_out)
     if how == "device":
         without = fits_without_each(parts)
-        held = leave_out(parts, without)
+        held = leave_out(others or parts, without)
         numbers = {name: _without(name, without, held) for name in without}
         chips = {name: stranger(chip) for name, chip in chips.items()}
     else:
-        held = halves(parts)
-        numbers = _own(parts, chips, held)
+        found = fit_shared(parts.parts)
+        fit_own(found, parts.parts, {name: chips[name] for name in parts.chips})
+        held = by_own_numbers(others, found) if others else halves(parts)
+        numbers = {name: _own(chips[name], found, held) for name in parts.chips}
     tier: Tier = "borrowed" if how == "device" else "calibrated"
     scored = _calls(held, tier, WORDS[how])
     for name, calibration in numbers.items():
         nets = [row for row in measurements if row.kind == "network" and row.chip == name]
         scored += score_networks(nets, chips[name], calibration, skipped, held_out=WORDS[how])
     return Validation(tuple(scored), skipped)
+
+
+def _gpus(measurements: Sequence[Measurement]) -> dict[str, Chip]:
+    known = specs.list_chips()
+    chips = {name: specs.load_chip(name) for name in sorted({row.chip for row in measurements}) if name in known}
+    return {name: chip for name, chip in chips.items() if chip.kind == "gpu"}
 
 
 def _calls(held: Sequence[Held], tier: Tier, how: str) -> list[Scored]:
@@ -77,19 +86,8 @@ def _without(chip: str, without: Mapping[str, Fit], held: Sequence[Held]) -> Cal
     return Calibration(ANY_GPU, "any", "gpu", "any", {}, family_fits(others), without[chip].shared)
 
 
-def _own(parts: Parts, chips: Mapping[str, Chip], held: Sequence[Held]) -> dict[str, Calibration]:
-    """Every card's own numbers, with the errors on half of its calls."""
-    found = fit_shared(parts.parts)
-    fit_own(found, parts.parts, {name: chips[name] for name in parts.chips})
-    return {
-        name: Calibration(
-            name,
-            chips[name].architecture,
-            "gpu",
-            "any",
-            {},
-            {**family_fits(held), **family_fits([one for one in held if one.part.chip.name == name])},
-            {**found.shared, **found.own[name]},
-        )
-        for name in parts.chips
-    }
+def _own(chip: Chip, found: Fit, held: Sequence[Held]) -> Calibration:
+    """A card's own numbers, with the errors on half of its calls; those of all cards for families it lacks."""
+    families = {**family_fits(held), **family_fits([one for one in held if one.part.chip.name == chip.name])}
+    numbers = {**found.shared, **found.own[chip.name]}
+    return Calibration(chip.name, chip.architecture, "gpu", "any", {}, families, numbers)

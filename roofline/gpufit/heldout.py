@@ -77,11 +77,21 @@ def halves(parts: Parts, start: Mapping[str, float] | None = None, *, refit: boo
             other = _half(part, 1 - seen)
             if other.any():
                 held[key].predicted[other] = found.predict(part.select(other))
-    for one in held.values():
-        like = [h for h in held.values() if (h.part.chip, h.part.family) == (one.part.chip, one.part.family)]
+    return _within_other_half(list(held.values()))
+
+
+def by_own_numbers(parts: Parts, found: Fit) -> list[Held]:
+    """Every card predicted by its own numbers, which were fitted on other calls than these."""
+    return _within_other_half([_held(part, found.predict(part)) for part in parts.parts.values()])
+
+
+def _within_other_half(held: list[Held]) -> list[Held]:
+    """Intervals of every second call from the calls between them, of the same card and family."""
+    for one in held:
+        like = [h for h in held if (h.part.chip.name, h.part.family) == (one.part.chip.name, one.part.family)]
         for half in (0, 1):
             one.within(_spread(like, 1 - half), _half(one.part, half))
-    return list(held.values())
+    return held
 
 
 def _half(part: Part, which: int) -> NDArray[np.bool_]:
