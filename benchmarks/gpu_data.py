@@ -1,40 +1,31 @@
-"""Which measured rows is the GPU model fitted on? Public kernel timings as schedules; nothing is fitted here.
+"""Which measured rows is the GPU model fitted on, which score it, and which are kept apart?
 
-NeuSight (fp32, five cards, one latency per call with a floor of its machine), DeepBench (cuBLAS and cuDNN on a
-Titan X of Maxwell and a T4) and aiconfigurator (bf16 products of an H200). Rows are ordered by the sha256 of
-(operator, dimensions), so that a cut of them is a fair draw and the same everywhere; those that start with 0
-or 1 are kept apart for the last score.
+NeuSight (fp32, five cards), DeepBench (cuBLAS and cuDNN on a Titan X of Maxwell and a T4) and aiconfigurator (products
+of an H200 on tensor cores). Rows are ordered by the sha256 of (operator, dimensions), so that a cut of them is a fair
+draw and the same everywhere; those that start with 0 or 1 are kept apart for the last score.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from roofline.core.measurement import Measurement
-from roofline.core.schedule import Kernel, Schedule
-from roofline.measure.lowering import kernels_of
 from roofline.measure.public import read_public
 
-ELEMENTWISE = ("add", "mul", "div", "relu", "gelu", "tanh")
-SOURCES: dict[tuple[str, str], str] = {
-    ("neusight/linear", "fp32"): "linear",
-    ("neusight/bmm", "fp32"): "bmm",
-    ("neusight/conv", "fp32"): "conv",
-    **{(f"neusight/{op}", "fp32"): "stream" for op in ELEMENTWISE},
-    ("neusight/softmax", "fp32"): "softmax",
-    ("neusight/ln", "fp32"): "layer_norm",
-    ("deepbench/gemm", "fp32"): "deepbench",
-    ("deepbench/gemm", "fp16"): "deepbench-fp16",
-    ("deepbench/conv", "fp32"): "deepbench-conv",
-    ("aiconfigurator/bf16", "bf16"): "aiconfigurator",
+SETS = {
+    "neusight": "NeuSight (sitar-lab/NeuSight @ 6945927)",
+    "deepbench": "DeepBench (baidu-research/DeepBench @ da81ba7)",
+    "aiconfigurator": "aiconfigurator (ai-dynamo/aiconfigurator @ 095f58a)",
 }
-"""The sets and precisions that are fitted, and what they are called here."""
+MOST = 400
+"""Rows of a card and set (and operator, precision, direction) that are drawn."""
+STREAMS = ("add", "mul", "div", "pow", "relu", "gelu", "tanh")
+"""Operators of which fewer are drawn, so that all of them together are about as many as products."""
 APART = "01"
 """First digits of the hash of rows kept apart."""
 
@@ -50,63 +41,35 @@ def digest(row: Measurement) -> str:
     return hashlib.sha256(f"{row.op} {attributes} {row.inputs}".encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Measured rows of one device as columns. ``weight`` falls where host time hides the kernel."""
-
-    schedule: Schedule
-    seconds: NDArray[np.float64]
-    source: NDArray[np.str_]
-    floor: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.seconds)
-
-    def select(self, rows: NDArray[np.generic]) -> Rows:
-        return Rows(self.schedule.select(rows), self.seconds[rows], self.source[rows], self.floor[rows])
+def folder() -> Path:
+    """$ROOFLINE_DATA; ends the program where it is not set."""
+    path = os.environ.get("ROOFLINE_DATA")
+    if not path or not Path(path, "neusight").is_dir():
+        sys.exit("set ROOFLINE_DATA to the folder that holds neusight/, deepbench/ and aiconfigurator/")
+    return Path(path)
 
 
-def questions(data: Path) -> Iterator[Measurement]:
-    """Every row of the sets that is fitted."""
-    for name in ("neusight", "deepbench", "aiconfigurator"):
+def operators(data: Path, *, apart: bool = False, most: int = MOST) -> list[Measurement]:
+    """The rows drawn of every card and set, in the order of collection; or those kept ``apart``."""
+    groups: dict[tuple[str, ...], list[tuple[str, int, Measurement]]] = defaultdict(list)
+    for place, row in enumerate(_all(data)):
+        hashed = digest(row)
+        if (hashed[0] in APART) == apart:
+            groups[row.chip, row.set, row.op, row.dtype, row.part].append((hashed, place, row))
+    drawn: list[tuple[int, Measurement]] = []
+    for key, rows in groups.items():
+        limit = most // len(STREAMS) if key[2] in STREAMS else most
+        drawn += [(place, row) for _, place, row in sorted(rows, key=lambda one: one[:2])[:limit]]
+    return [row for _, row in sorted(drawn, key=lambda one: one[0])]
+
+
+def _all(data: Path) -> Iterator[Measurement]:
+    for name in SETS:
         for row in read_public(name, data / name):
-            if (row.set, row.dtype) in SOURCES and row.part == "forward":
+            if row.kind == "operator":
                 yield row
 
 
-def _conv_floor(rows: list[Measurement]) -> list[float]:
-    """Host time of the convolution rows: the smallest latency among the 200 rows around each, in their order."""
-    taken = np.argsort([row.order or 0 for row in rows])
-    seconds = np.array([rows[index].seconds for index in taken])
-    floors = np.zeros(len(rows))
-    for place, index in enumerate(taken):
-        floors[index] = seconds[max(0, place - 100) : place + 101].min()
-    return [float(value) for value in floors]
-
-
-def load(data: Path, chips: tuple[str, ...], most: int = 400, apart: bool = False) -> dict[str, Rows]:
-    """Device -> up to ``most`` rows of every set (and operator among the streams), fewest digests first.
-
-    apart : the rows kept apart instead of the others.
-    """
-    groups: dict[tuple[str, str, str, str], list[Measurement]] = {}
-    for row in questions(data):
-        if row.chip in chips:
-            groups.setdefault((row.chip, SOURCES[row.set, row.dtype], row.op, row.dtype), []).append(row)
-    kernels: dict[str, list[Kernel]] = {}
-    columns: dict[str, list[tuple[float, str, float]]] = {}
-    for (device, source, op, _), rows in groups.items():
-        floors = _conv_floor(rows) if source == "conv" else [0.0] * len(rows)
-        drawn = sorted((digest(row), index) for index, row in enumerate(rows))
-        drawn = [(found, index) for found, index in drawn if (found[0] in APART) == apart]
-        limit = most // len(ELEMENTWISE) if op in ELEMENTWISE else most
-        for _, index in drawn[:limit]:
-            row = rows[index]
-            lowered = kernels_of(row)
-            kernels.setdefault(device, []).extend(lowered)
-            columns.setdefault(device, []).extend([(row.seconds, source, floors[index])] * len(lowered))
-    loaded = {}
-    for device, found in kernels.items():
-        seconds, sources, floor = zip(*columns[device], strict=True)
-        loaded[device] = Rows(Schedule.of(found), np.array(seconds), np.array(sources), np.array(floor))
-    return loaded
+def networks(data: Path) -> list[Measurement]:
+    """Whole nets, which are never fitted on."""
+    return [row for name in ("neusight", "caffe") for row in read_public(name, data / name) if row.kind == "network"]

@@ -64,7 +64,7 @@ def validate(
             used[fitted.file] = None
         own = fitted is not None and _fitted_on(fitted, rows, sha256)
         scored += _operators([m for m in rows if m.kind == "operator"], chip, stack, fitted, own, skipped)
-        scored += _networks([m for m in rows if m.kind == "network"], chip, fitted, skipped)
+        scored += score_networks([m for m in rows if m.kind == "network"], chip, fitted, skipped)
     if not scored:
         reasons = "; ".join(f"{count} rows: {why}" for why, count in skipped.items())
         raise DataError(f"no row could be predicted ({reasons or 'no rows'})")
@@ -87,9 +87,14 @@ def _by_question(measurements: Iterable[Measurement]) -> dict[tuple[str, str, St
     return groups
 
 
-def _networks(
-    rows: Sequence[Measurement], chip: Chip, fitted: Calibration | None, skipped: dict[str, int]
+def score_networks(
+    rows: Sequence[Measurement],
+    chip: Chip,
+    fitted: Calibration | None,
+    skipped: dict[str, int],
+    held_out: str = "network",
 ) -> list[Scored]:
+    """Network rows of one chip predicted by a calibration; what cannot be predicted is counted in ``skipped``."""
     scored = []
     for row in rows:
         try:
@@ -119,7 +124,7 @@ def _networks(
                 seconds.high,
                 plain.seconds.middle,
                 best.tier,
-                "network",
+                held_out,
             )
         )
     return scored
