@@ -26,6 +26,8 @@ MOST = 400
 """Rows of a card and set (and operator, precision, direction) that are drawn."""
 STREAMS = ("add", "mul", "div", "pow", "relu", "gelu", "tanh")
 """Operators of which fewer are drawn, so that all of them together are about as many as products."""
+TRACED = "neusight/traced"
+"""Calls of the nets that judge the model, which are left out therefore."""
 APART = "01"
 """First digits of the hash of rows kept apart."""
 
@@ -66,7 +68,7 @@ def operators(data: Path, *, apart: bool = False, most: int = MOST) -> list[Meas
 def _all(data: Path) -> Iterator[Measurement]:
     for name in SETS:
         for row in read_public(name, data / name):
-            if row.kind == "operator":
+            if row.kind == "operator" and row.set != TRACED:
                 yield row
 
 
