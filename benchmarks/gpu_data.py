@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from roofline import operators
 from roofline.core.dtype import precision
 from roofline.core.schedule import Kernel, Schedule
+from roofline.core.workload import Workload
 
 ELEMENTWISE = ("add", "mul", "div", "relu", "gelu", "tanh")
 DTYPES = {"fp32": "fp32", "fp16_mixed": "fp16", "bfloat16": "bf16"}
@@ -30,7 +32,10 @@ APART = "01"
 
 @dataclass(frozen=True)
 class Row:
-    """One measured call: which operator on which shapes, how long, and how its set is called."""
+    """One measured call: which operator on which shapes, how long, and how its set is called.
+
+    plain : a product of BLAS whose second operand is not stored transposed, as a layer's weights are.
+    """
 
     device: str
     source: str
@@ -40,6 +45,7 @@ class Row:
     inputs: tuple[tuple[int, ...], ...]
     seconds: float
     order: int = 0
+    plain: bool = False
 
     @property
     def digest(self) -> str:
@@ -90,10 +96,10 @@ def questions(data: Path) -> Iterator[Row]:
     for row in _read(data / "deepbench/gemm.csv.gz"):
         if row["dtype"] in DTYPES:
             m, n, k = (int(row[c]) for c in "MNK")
-            plain: dict[str, object] = {"out": m, "bias": False}
-            dtype = DTYPES[row["dtype"]]
+            bare: dict[str, object] = {"out": m, "bias": False}
+            dtype, turned = DTYPES[row["dtype"]], (row["ta"], row["tb"]) == ("T", "N")
             source = "deepbench" if dtype == "fp32" else "deepbench-fp16"
-            yield Row(row["device"], source, dtype, "linear", plain, ((n, k),), float(row["ms"]) / 1e3)
+            yield Row(row["device"], source, dtype, "linear", bare, ((n, k),), float(row["ms"]) / 1e3, plain=not turned)
     for row in _read(data / "deepbench/conv.csv.gz"):
         if row["dtype"] == "fp32" and row["fwd_ms"]:
             sizes = {name: int(row[name]) for name in ("W", "H", "C", "N", "K", "S", "R")}
@@ -110,8 +116,8 @@ def questions(data: Path) -> Iterator[Row]:
     for row in _read(data / "aiconfigurator/h200_sxm_gemm.csv.gz"):
         if row["dtype"] in DTYPES:
             m, n, k = (int(row[c]) for c in "mnk")
-            plain = {"out": n, "bias": False}
-            yield Row("h200-sxm", "aiconfigurator", DTYPES[row["dtype"]], "linear", plain, ((m, k),), _ms(row))
+            bare = {"out": n, "bias": False}
+            yield Row("h200-sxm", "aiconfigurator", DTYPES[row["dtype"]], "linear", bare, ((m, k),), _ms(row))
 
 
 def _ms(row: dict[str, str]) -> float:
@@ -126,6 +132,14 @@ def _conv_floor(rows: list[Row]) -> list[float]:
     for place, index in enumerate(taken):
         floors[index] = seconds[max(0, place - 100) : place + 101].min()
     return [float(value) for value in floors]
+
+
+def _work(row: Row) -> Workload:
+    """The one operator of a row."""
+    if not row.plain:
+        return operators.single(row.op, row.attributes, list(row.inputs), precision(row.dtype))
+    ((m, k),) = row.inputs
+    return operators.single("matmul", {}, [(m, k), (k, cast(int, row.attributes["out"]))], precision(row.dtype))
 
 
 def load(data: Path, chips: tuple[str, ...], most: int = 400, apart: bool = False) -> dict[str, Rows]:
@@ -146,8 +160,7 @@ def load(data: Path, chips: tuple[str, ...], most: int = 400, apart: bool = Fals
         limit = most // len(ELEMENTWISE) if op in ELEMENTWISE else most
         for _, index in drawn[:limit]:
             row = rows[index]
-            work = operators.single(row.op, row.attributes, list(row.inputs), precision(row.dtype))
-            lowered = operators.lower(work)
+            lowered = operators.lower(_work(row))
             kernels.setdefault(device, []).extend(lowered)
             columns.setdefault(device, []).extend([(row.seconds, source, floors[index])] * len(lowered))
     loaded = {}

@@ -26,7 +26,9 @@ from roofline import specs
 from roofline.core.calibration import Calibration, FamilyFit
 from roofline.core.chip import Chip
 from roofline.devices import ceiling, gpu
-from roofline.devices.gpu_parameters import Parameters, sustained_share
+from roofline.devices.gpu_parameters import Parameters
+from roofline.devices.gpu_products import NEIGHBOURS
+from roofline.devices.power import sustained_share
 
 Floats = NDArray[np.float64]
 
@@ -52,7 +54,10 @@ class Stage:
 
 STAGES = (
     Stage(
-        ("wide", "narrow", "edge", "prologue", "split", "reach", "sharpness"),
+        (
+            *("wide", "narrow", "edge", "prologue", "split", "reach", "product", "sharpness"),
+            *("scatter", "pages", "paged", "cool"),
+        ),
         ("linear", "bmm", "deepbench"),
         ("sustained",),
     ),
@@ -61,6 +66,9 @@ STAGES = (
     Stage(("tensor", "tensor_reach"), ("deepbench-fp16", "aiconfigurator"), ("tensor",)),
     Stage(("winograd", "transform"), ("conv", "deepbench-conv"), ("winograd",)),
 )
+
+RESTED = {"linear": 0.01, "bmm": 0.01}
+"""Seconds a card rests before each call of a set: NeuSight sets every shape up anew, DeepBench repeats."""
 
 HOST_BOUND = 2.0
 """Convolutions below this many times their floor are host time, and are not scored; those near it weigh less."""
@@ -86,7 +94,8 @@ class Fit:
 
     def predict(self, chip: Chip, source: str, rows: Rows, device: str) -> Floats:
         floor = self.floor(device, source, rows)
-        return gpu.gpu_times(rows.schedule, chip, self.parameters(device), floor=floor).total
+        parameters = replace(self.parameters(device), rest=RESTED.get(source, 0.0))
+        return gpu.gpu_times(rows.schedule, chip, parameters, floor=floor).total
 
 
 Parts = dict[tuple[str, str], Rows]
@@ -185,12 +194,20 @@ def ratios(
 
 
 def left_out(parts: Parts, chips: Mapping[str, Chip], start: Fit) -> dict[tuple[str, str], Floats]:
-    """Every device predicted by what the others taught."""
+    """Every device predicted by what the others taught, with tiles read off other cards' kernel names."""
     out: dict[tuple[str, str], Floats] = {}
     for device in sorted({device for device, _ in parts}):
         others = fit({key: rows for key, rows in parts.items() if key[0] != device}, chips, start, own=False)
-        out |= ratios(others, parts, chips, (device,))
+        out |= ratios(others, parts, {**chips, device: strange(device, chips)}, (device,))
     return out
+
+
+def strange(device: str, chips: Mapping[str, Chip]) -> Chip:
+    """The chip with the tiles of a neighbour, unless another card of its architecture has shown the same."""
+    chip = chips[device]
+    siblings = [d for d, other in chips.items() if d != device and other.architecture == chip.architecture]
+    neighbours = NEIGHBOURS.get(chip.architecture, ())
+    return chip if siblings or not neighbours else replace(chip, architecture=neighbours[0])
 
 
 def halves(parts: Parts, chips: Mapping[str, Chip], start: Fit) -> dict[tuple[str, str], Floats]:
