@@ -55,7 +55,7 @@ class Stage:
 STAGES = (
     Stage(
         (
-            *("wide", "narrow", "edge", "prologue", "split", "reach", "product", "sharpness"),
+            *("wide", "narrow", "edge", "prologue", "reach", "product", "sharpness"),
             *("scatter", "pages", "paged", "cool"),
         ),
         ("linear", "bmm", "deepbench"),

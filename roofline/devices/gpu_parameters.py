@@ -35,7 +35,7 @@ class Parameters:
     tensor: float = 0.8
     edge: float = 8.0
     prologue: float = 8.0
-    split: float = 4.0
+    split: float = 2.0
     reach: float = 1.3
     scatter: float = 0.26
     pages: float = 7.0
@@ -49,11 +49,11 @@ class Parameters:
     transform: float = 1.0
     sharpness: float = 3.0
     joint: float = 3.0
-    joules: float = 0.038
+    joules: float = 0.036
     turbo: float = 1.1
-    hold: float = 0.95
+    hold: float = 0.9
     sustained: float = 0.0
-    cool: float = 0.07
+    cool: float = 0.13
     rest: float = 0.0
 
     @classmethod
