@@ -24,10 +24,11 @@ class Parameters:
         its table of pages [MB]; paged : what it reads beyond [GB/s].
     winograd : efficiency of the Winograd product over that of a plain one. transform : traffic of its transforms.
     sharpness : exponent p that joins compute and memory of a product; joint : q, of a stream and its launch.
-    joules : energy of a lane and clock at 12 nm and above [nJ]. turbo : clock of consumer cards over their boost;
+    watts : energy of a lane and clock at 12 nm and above [nJ]. turbo : clock of consumer cards over their boost;
         hold : that of other cards where their power does not cap it. sustained : share of the boost clock held
-        in fp32 products; 0: by :mod:`roofline.devices.power`. cool : how much faster a card is after a rest; rest :
-        seconds between measured calls, a condition of a data set.
+        in fp32 products; 0: by :mod:`roofline.devices.power`.
+    rested : exponent of how much faster a card is after a rest. rest : seconds between measured calls, a condition of
+        a data set.
     """
 
     wide: float = 0.78
@@ -49,11 +50,11 @@ class Parameters:
     transform: float = 1.0
     sharpness: float = 3.0
     joint: float = 3.0
-    joules: float = 0.036
+    watts: float = 0.036
     turbo: float = 1.1
-    hold: float = 0.9
+    hold: float = 0.92
     sustained: float = 0.0
-    cool: float = 0.13
+    rested: float = 0.13
     rest: float = 0.0
 
     @classmethod

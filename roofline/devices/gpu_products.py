@@ -21,39 +21,11 @@ from roofline.devices.power import after_rest, sustained_share, top_share
 
 Floats = NDArray[np.float64]
 
-SIMT_TILES: dict[str, dict[str, tuple[tuple[int, int], ...]]] = {
-    "": {
-        "linear": ((128, 128), (64, 128), (128, 64), (64, 64), (32, 128), (128, 32), (32, 64), (32, 32)),
-        "bmm": ((128, 128), (64, 128), (128, 64), (64, 64)),
-    },
-    "pascal": {"linear": ((128, 32), (64, 64), (32, 128)), "bmm": ((64, 128),)},
-    "volta": {
-        "linear": ((64, 128), (32, 128), (128, 32), (128, 128), (32, 64), (32, 32)),
-        "bmm": ((64, 64), (128, 32), (32, 128)),
-    },
-    "turing": {
-        "linear": ((64, 128), (128, 128), (64, 64), (32, 128), (128, 32), (32, 32), (32, 64)),
-        "bmm": ((64, 64), (64, 128), (32, 128), (128, 32)),
-    },
-    "ampere": {
-        "linear": ((64, 128), (32, 128), (32, 32), (128, 32), (32, 64), (128, 128)),
-        "bmm": ((128, 128),),
-    },
+SIMT_TILES: dict[str, tuple[tuple[int, int], ...]] = {
+    "linear": ((128, 128), (64, 128), (128, 64), (64, 64), (32, 128), (128, 32), (32, 64), (32, 32)),
+    "batched": ((128, 128), (64, 128), (128, 64), (64, 64)),
 }
-"""Tiles (m, n) of fp32 kernels of cuBLAS 12 by architecture, from the kernel names of NeuSight's rows; an
-architecture without a list takes that of its first neighbour that has one, or all there are."""
-
-NEIGHBOURS: dict[str, tuple[str, ...]] = {
-    "maxwell": ("pascal",),
-    "pascal": ("volta",),
-    "volta": ("turing",),
-    "turing": ("volta",),
-    "ampere": ("turing", "volta"),
-    "ada": ("ampere", "turing"),
-    "hopper": ("ampere", "volta"),
-    "blackwell": ("ampere",),
-}
-"""Whose list an architecture borrows: the libraries of the first have kernels in common with its own."""
+"""Tiles (m, n) of fp32 kernels where no list of the architecture's libraries is known: all there are."""
 
 SECTOR_ARCHITECTURES = ("maxwell", "pascal")
 """Their L2 fetches single sectors of 32 bytes, later ones two at a time: long rows read 8 numbers at a time cost them
@@ -123,7 +95,8 @@ def products(
 ) -> tuple[Floats, Floats, Floats]:
     """Compute and memory seconds of the fastest tiles of every product, and the operations it does."""
     grid, simt = grid_of(chip, precision, parameters)
-    lists = tiles_of(chip.architecture)
+    known = {kind: found.shapes for kind, found in chip.tiles.items()}
+    lists = SIMT_TILES | known if simt else dict.fromkeys(SIMT_TILES, known.get("tensor", TENSOR_TILES))
     sizes = Sizes.of(schedule, parse_precision(precision).storage.bytes)
     fused = schedule.in_family("attention")
     batched = (schedule.in_family("bmm") & (schedule.batch > 1)) | fused
@@ -132,26 +105,18 @@ def products(
     compute, memory = np.zeros(len(schedule)), np.zeros(len(schedule))
     scattered = in_sectors(grid, parameters) if simt and chip.architecture in SECTOR_ARCHITECTURES else grid
     for kind, mine, where in (
-        ("bmm", batched, grid),
+        ("batched", batched, grid),
         ("linear", ~batched & ~forward, grid),
         ("linear", forward, scattered),
     ):
         rows = np.flatnonzero(mine)
-        tiles = lists[kind] if simt else TENSOR_TILES
-        compute[rows], memory[rows] = product_seconds(sizes.select(rows), where.cut(tiles), parameters)
+        compute[rows], memory[rows] = product_seconds(sizes.select(rows), where.cut(lists[kind]), parameters)
     if fused.any():
         rows = np.flatnonzero(fused)
         turned = replace(sizes.select(rows), n=sizes.k[rows], k=sizes.n[rows])
-        tiles = lists["bmm"] if simt else TENSOR_TILES
-        compute[rows] += product_seconds(turned, grid.cut(tiles), parameters)[0]
+        compute[rows] += product_seconds(turned, grid.cut(lists["batched"]), parameters)[0]
         memory[rows] = sizes.bytes[rows] / grid.bandwidth
     return compute, memory, schedule.flops
-
-
-def tiles_of(architecture: str) -> dict[str, tuple[tuple[int, int], ...]]:
-    """The tiles of an architecture's libraries, else its neighbour's, else all there are."""
-    able = (name for name in (architecture, *NEIGHBOURS.get(architecture, ())) if name in SIMT_TILES)
-    return SIMT_TILES[next(able, "")]
 
 
 def grid_of(chip: Chip, precision: str, parameters: Parameters) -> tuple[Grid, bool]:

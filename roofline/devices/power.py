@@ -3,13 +3,13 @@
 A card runs at the highest clock at which its lanes draw no more than the power limit:
 
     share = min(ceiling, power / (energy * lanes * boost clock))                 of the boost clock
-    energy = joules * (min(process, 12 nm) / 12 nm)^1.5                          [J per lane and clock]
+    energy = watts * 1 nJ * (min(process, 12 nm) / 12 nm)^1.5                          [J per lane and clock]
 
 12 and 16 nm are one family of processes, and older cards (28 nm: GTX 980, Titan X) are known not to be capped. The
 ceiling is ``turbo`` for consumer cards, which go above their sheet, and ``hold`` for others. The power is a mean
 over a while, so a card that rests between short calls clocks higher in them:
 
-    clock = min(top, share * (1 + rest / busy)^cool)
+    clock = min(top, share * (1 + rest / busy)^rested)
 
 Programs do not rest; only some sets of measured kernels do (NeuSight sets up every shape anew: about 10 ms a call).
 
@@ -48,7 +48,7 @@ def sustained_share(chip: Chip, parameters: Parameters) -> float:
     ceiling = parameters.turbo if clock.hz("top") > clock.hz() else parameters.hold
     if chip.power is None or chip.process_nm is None:
         return ceiling
-    energy = parameters.joules * 1e-9 * (min(chip.process_nm.value, SAME_NODE_NM) / SAME_NODE_NM) ** SHRINK
+    energy = parameters.watts * 1e-9 * (min(chip.process_nm.value, SAME_NODE_NM) / SAME_NODE_NM) ** SHRINK
     return float(min(ceiling, chip.power.value / (energy * lanes(chip) * clock.hz())))
 
 
@@ -60,5 +60,5 @@ def top_share(chip: Chip, parameters: Parameters) -> float:
 
 def after_rest(busy: Floats, headroom: float, parameters: Parameters) -> Floats:
     """How many times its sustained clock a card runs at in calls of ``busy`` seconds, each after a rest."""
-    rested = (1.0 + parameters.rest / np.maximum(busy, 1e-9)) ** parameters.cool
-    return np.clip(rested, 1.0, max(headroom, 1.0))
+    faster = (1.0 + parameters.rest / np.maximum(busy, 1e-9)) ** parameters.rested
+    return np.clip(faster, 1.0, max(headroom, 1.0))

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from operator_cases import Question, questions
 
 from roofline import specs
-from roofline.core.chip import Chip
+from roofline.core.chip import Chip, TileList
 from roofline.core.dtype import precision
 from roofline.core.run import Run
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.devices import ceiling, gpu
 from roofline.devices.gpu_parameters import Parameters
-from roofline.devices.gpu_products import NEIGHBOURS, SIMT_TILES, Grid, Sizes, product_seconds, tile_seconds, tiles_of
+from roofline.devices.gpu_products import Grid, Sizes, product_seconds, tile_seconds
 from roofline.errors import UsageError
 from roofline.operators import lower, single
 from roofline.predict import predict, resolve_calibration
@@ -109,11 +109,15 @@ def test_long_rows_cost_older_chips_more() -> None:
     assert other == pytest.approx(plain)
 
 
-def test_an_architecture_without_tiles_borrows_them() -> None:
-    assert tiles_of("maxwell") is SIMT_TILES["pascal"]
-    assert tiles_of("ada") is SIMT_TILES["ampere"]
-    assert tiles_of("cdna") is SIMT_TILES[""]
-    assert all(name in SIMT_TILES or name in NEIGHBOURS for names in NEIGHBOURS.values() for name in names)
+def test_products_take_the_tiles_of_the_chip() -> None:
+    """A product of 32 rows on a chip whose library has but tiles of 128 x 128 does four times the work."""
+    chip = specs.load_chip("tesla-v100-pcie-32gb")
+    work, flat = schedule_of("linear", {"out": 80 * 128}, (32, 4096)), Parameters(edge=0.0, prologue=0.0, product=1e6)
+    wide, tall = (
+        replace(chip, tiles={"linear": TileList((shape,), "test", "measured")}, launch=None)
+        for shape in ((32, 128), (128, 128))
+    )
+    assert gpu.gpu_times(work, tall, flat).total == pytest.approx(4 * gpu.gpu_times(work, wide, flat).total)
 
 
 def test_a_stream_by_hand() -> None:
