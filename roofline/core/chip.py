@@ -33,11 +33,13 @@ class Fact:
 
 @dataclass(frozen=True)
 class Clock:
-    """Clocks of an engine in Hz. ``top`` is what the part really reaches: the limit of light."""
+    """Clocks of an engine in Hz. ``top`` is what the part really reaches: the limit of light; ``sustained`` what
+    it was measured to hold in long products."""
 
     boost: Fact
     base: Fact | None = None
     top: Fact | None = None
+    sustained: Fact | None = None
 
     def hz(self, which: ClockName = "boost") -> float:
         fact = {"base": self.base, "boost": self.boost, "top": self.top}[which]

@@ -66,7 +66,7 @@ def _winograd(schedule: Schedule, form: int, grid: Grid, parameters: Parameters)
     patches = np.ceil(images * np.ceil(side / form) ** 2)
     n = schedule.n.astype(np.float64)
     sizes = Sizes(np.full(len(n), points), patches, n, channels, np.zeros(len(n)), 4.0)
-    tiles = SIMT_TILES[""]["bmm"] if form == 4 else ((32, 32),)
+    tiles = SIMT_TILES["batched"] if form == 4 else ((32, 32),)
     seconds, _ = product_seconds(sizes, grid.cut(tiles, parameters.winograd), parameters)
     moving = schedule.bytes / grid.bandwidth
     if form == 4:

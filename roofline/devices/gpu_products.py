@@ -16,37 +16,24 @@ from roofline.core.dtype import precision as parse_precision
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.devices import ceiling
-from roofline.devices.gpu_parameters import Parameters, lanes, sustained_share, vector_engine
+from roofline.devices.gpu_parameters import Parameters, lanes, vector_engine
+from roofline.devices.power import after_rest, sustained_share, top_share
 
 Floats = NDArray[np.float64]
 
-SIMT_TILES: dict[str, dict[str, tuple[tuple[int, int], ...]]] = {
-    "": {
-        "linear": ((128, 128), (64, 128), (128, 64), (64, 64), (32, 128), (128, 32), (32, 64), (32, 32)),
-        "bmm": ((128, 128), (64, 128), (128, 64), (64, 64)),
-    },
-    "pascal": {"linear": ((128, 32), (64, 64), (32, 128)), "bmm": ((64, 128),)},
-    "volta": {
-        "linear": ((64, 128), (32, 128), (128, 32), (128, 128), (32, 64), (32, 32)),
-        "bmm": ((64, 64), (128, 32), (32, 128)),
-    },
-    "turing": {
-        "linear": ((64, 128), (128, 128), (64, 64), (32, 128), (128, 32), (32, 32)),
-        "bmm": ((64, 64), (64, 128), (32, 128)),
-    },
-    "ampere": {
-        "linear": ((64, 128), (32, 128), (32, 32), (128, 32), (32, 64), (128, 128)),
-        "bmm": ((128, 128),),
-    },
+SIMT_TILES: dict[str, tuple[tuple[int, int], ...]] = {
+    "linear": ((128, 128), (64, 128), (128, 64), (64, 64), (32, 128), (128, 32), (32, 64), (32, 32)),
+    "batched": ((128, 128), (64, 128), (128, 64), (64, 64)),
 }
-"""Tiles (m, n) of fp32 kernels of cuBLAS 12 by architecture, from the kernel names of NeuSight's rows; an
-architecture without a list takes that of :data:`LIKE`, or all there are."""
+"""Tiles (m, n) of fp32 kernels where no list of the architecture's libraries is known: all there are."""
 
-LIKE = {"ada": "ampere", "hopper": "ampere", "blackwell": "ampere"}
+SECTOR_ARCHITECTURES = ("maxwell", "pascal")
+"""Their L2 fetches single sectors of 32 bytes, later ones two at a time: long rows read 8 numbers at a time cost them
+an access of DRAM each."""
 
 TENSOR_TILES = ((256, 128), (128, 256), (128, 128), (256, 64), (64, 256), (128, 64), (64, 128), (64, 64), (64, 32))
 
-CUTS = (1, 2, 4, 8, 16)
+CUTS = (1, 2, 3, 4, 6, 8, 12, 16)
 """Parts a long k is cut into where the tiles alone do not fill the chip."""
 
 CUT_WAVES = 2
@@ -55,17 +42,28 @@ CUT_WAVES = 2
 LEAST_CUT = 256
 """Steps of k that a cut has at least."""
 
+TOGETHER = 2
+"""Blocks that run on a multiprocessor side by side."""
+
 
 @dataclass(frozen=True)
 class Grid:
     """What a product runs on: multiprocessors, multiply-adds a second of each, bytes a second of DRAM, and bytes of the
-    panels that blocks can share."""
+    panels that blocks find again in the L2.
+
+    headroom : how many times faster its lanes are after a rest. scatter : share of the bandwidth where panels miss.
+    pages : bytes that a multiprocessor can read without missing its page table; paged : bytes a second of each beyond.
+    """
 
     units: float
     rate: float
     bandwidth: float
     cache: float
     tiles: tuple[tuple[int, int], ...]
+    headroom: float = 1.0
+    scatter: float = 1.0
+    pages: float = np.inf
+    paged: float = np.inf
 
     def cut(self, tiles: tuple[tuple[int, int], ...], rate: float = 1.0) -> Grid:
         """The same with other tiles and ``rate`` times the speed."""
@@ -97,20 +95,26 @@ def products(
 ) -> tuple[Floats, Floats, Floats]:
     """Compute and memory seconds of the fastest tiles of every product, and the operations it does."""
     grid, simt = grid_of(chip, precision, parameters)
-    lists = SIMT_TILES.get(LIKE.get(chip.architecture, chip.architecture), SIMT_TILES[""])
+    known = {kind: found.shapes for kind, found in chip.tiles.items()}
+    lists = SIMT_TILES | known if simt else dict.fromkeys(SIMT_TILES, known.get("tensor", TENSOR_TILES))
     sizes = Sizes.of(schedule, parse_precision(precision).storage.bytes)
     fused = schedule.in_family("attention")
     batched = (schedule.in_family("bmm") & (schedule.batch > 1)) | fused
+    layers = [code for code, name in enumerate(schedule.op_names) if name == "linear"]
+    forward = schedule.in_family("linear") & np.isin(schedule.op, layers)
     compute, memory = np.zeros(len(schedule)), np.zeros(len(schedule))
-    for kind, mine in (("bmm", batched), ("linear", ~batched)):
+    scattered = in_sectors(grid, parameters) if simt and chip.architecture in SECTOR_ARCHITECTURES else grid
+    for kind, mine, where in (
+        ("batched", batched, grid),
+        ("linear", ~batched & ~forward, grid),
+        ("linear", forward, scattered),
+    ):
         rows = np.flatnonzero(mine)
-        tiles = lists[kind] if simt else TENSOR_TILES
-        compute[rows], memory[rows] = product_seconds(sizes.select(rows), grid.cut(tiles), parameters)
+        compute[rows], memory[rows] = product_seconds(sizes.select(rows), where.cut(lists[kind]), parameters)
     if fused.any():
         rows = np.flatnonzero(fused)
         turned = replace(sizes.select(rows), n=sizes.k[rows], k=sizes.n[rows])
-        tiles = lists["bmm"] if simt else TENSOR_TILES
-        compute[rows] += product_seconds(turned, grid.cut(tiles), parameters)[0]
+        compute[rows] += product_seconds(turned, grid.cut(lists["batched"]), parameters)[0]
         memory[rows] = sizes.bytes[rows] / grid.bandwidth
     return compute, memory, schedule.flops
 
@@ -122,28 +126,37 @@ def grid_of(chip: Chip, precision: str, parameters: Parameters) -> tuple[Grid, b
     units, simt = engine.count.value, engine.kind == "vector"
     wide = lanes(chip) / vector_engine(chip).count.value > 64
     efficiency = (parameters.wide if wide else parameters.narrow) if simt else parameters.tensor
-    rate = peak / 2 / units * efficiency * (sustained_share(chip, parameters) if simt else 1.0)
+    share = sustained_share(chip, parameters) if simt else 1.0
+    headroom = top_share(chip, parameters) / share if simt else 1.0
     level = chip.level("L2")
     reach = parameters.reach if simt else parameters.tensor_reach
     cache = reach * level.capacity.value if level is not None and level.capacity else 0.0
-    return Grid(units, rate, parameters.product * (chip.dram.total_bandwidth or np.inf), cache, ()), simt
+    bandwidth = parameters.product * (chip.dram.total_bandwidth or np.inf)
+    return Grid(units, peak / 2 / units * efficiency * share, bandwidth, cache, (), headroom), simt
+
+
+def in_sectors(grid: Grid, parameters: Parameters) -> Grid:
+    """The grid for operands that both have long rows, on chips that fetch single sectors."""
+    pages, paged = parameters.pages * 1e6, parameters.paged * 1e9
+    return replace(grid, scatter=parameters.scatter, pages=pages, paged=paged)
 
 
 def product_seconds(sizes: Sizes, grid: Grid, parameters: Parameters) -> tuple[Floats, Floats]:
-    """Compute and memory seconds with the fastest tile and cut of k."""
+    """Compute and memory seconds with the fastest tile and cut of k.
+
+    Only what leaves multiprocessors idle is cut, into parts of at least ``LEAST_CUT`` steps.
+    """
     compute, memory = np.full(len(sizes.m), np.inf), np.full(len(sizes.m), np.inf)
     least, p = memory.copy(), parameters.sharpness
-    for cuts in CUTS:
-        rows = np.flatnonzero((sizes.k >= cuts * LEAST_CUT) | (cuts == 1))
-        if not len(rows):
-            continue
-        part = sizes.select(rows)
-        for tall, broad in grid.tiles:
-            quick, moving = tile_seconds(part, grid, tall, broad, cuts, parameters)
+    for tall, broad in grid.tiles:
+        blocks = np.ceil(sizes.m / tall) * np.ceil(sizes.n / broad) * sizes.batch
+        most = np.minimum(CUT_WAVES * grid.units / blocks, sizes.k / LEAST_CUT)
+        for cuts in CUTS:
+            rows = np.flatnonzero(most >= cuts) if cuts > 1 else np.arange(len(most))
+            if not len(rows):
+                break
+            quick, moving = tile_seconds(sizes.select(rows), grid, tall, broad, cuts, parameters)
             joined = (quick**p + moving**p) ** (1 / p)
-            if cuts > 1:  # only what leaves multiprocessors idle is cut
-                blocks = np.ceil(part.m / tall) * np.ceil(part.n / broad) * part.batch
-                joined = np.where(blocks * cuts <= CUT_WAVES * grid.units, joined, np.inf)
             better = joined < least[rows]
             mine = rows[better]
             compute[mine], memory[mine], least[mine] = quick[better], moving[better], joined[better]
@@ -155,22 +168,42 @@ def tile_seconds(
 ) -> tuple[Floats, Floats]:
     """Compute and memory seconds of products in tiles of ``tall`` x ``broad`` with k in ``cuts`` parts.
 
-    Blocks of a wave share the panels they read while these fit into the L2; with longer k they drift apart,
-    and in the end each reads its own from DRAM:
+    Blocks start along n first, as cuBLAS numbers them. Those that run together read their panels once; the next read
+    them again unless what was read in between left them in the L2:
 
-        panels = k * (TM + TN) * sqrt(min(blocks, multiprocessors)) * bytes of a number
-        missed = 1 / (1 + (reach * L2 / panels)^2)
-        bytes  = operands + missed * (blocks * k * (TM + TN) * bytes of a number - operands)
+        wide   = min(n/TN, 2 * multiprocessors)      blocks side by side along n
+        deep   = 2 * multiprocessors / wide          and along m, at least 1 and at most m/TM
+        missed(x) = 1 / (1 + (reach * L2 / x)^2)
+        again  = missed(n*k) * k*n * (m/TM / deep - 1) + missed(wide*TN*k) * m*k * (n/TN / wide - 1)   [elements]
+        memory = (operands + again/scatter + cuts) / (share * bandwidth) + paging
+        paging = blocks * panel / (1 + (pages / ((TM + TN) * k))^2) / (multiprocessors * paged)
     """
     inner = np.ceil(sizes.k / cuts)
-    blocks = np.ceil(sizes.m / tall) * np.ceil(sizes.n / broad) * sizes.batch * cuts
-    border = 1.0 + parameters.edge * (1.0 / tall + 1.0 / broad)
+    down, across = np.ceil(sizes.m / tall), np.ceil(sizes.n / broad)
+    blocks = down * across * sizes.batch * cuts
+    border = (1.0 + parameters.edge * (1.0 / tall + 1.0 / broad)) / (1.0 + parameters.edge / 64.0)
     steps = 8.0 * np.ceil(inner / 8.0) + parameters.prologue
     compute = tall * broad * border / grid.rate * steps * np.ceil(blocks / grid.units)
-    panel = inner * (tall + broad) * sizes.itemsize
-    panels = panel * np.sqrt(np.minimum(blocks, grid.units))
-    missed = 1.0 / (1.0 + (grid.cache / panels) ** 2)
-    moved = sizes.bytes + missed * np.maximum(blocks * panel - sizes.bytes, 0.0)
+
+    wave = TOGETHER * grid.units
+    wide = np.minimum(across, wave)
+    deep = np.clip(wave / wide, 1.0, down)
+    row = inner * sizes.itemsize
+    fresh_n = _missed(sizes.n * row, grid) * sizes.n * (down / deep - 1.0)
+    fresh_m = _missed(wide * broad * row, grid) * sizes.m * (across / wide - 1.0)
+    moved = sizes.bytes + sizes.batch * sizes.k * sizes.itemsize * (fresh_n + fresh_m) / grid.scatter
     if cuts > 1:
         moved = moved + parameters.split * cuts * sizes.batch * sizes.m * sizes.n * 4.0
-    return compute, moved / grid.bandwidth
+    memory = moved / grid.bandwidth
+    if np.isfinite(grid.paged):
+        lines = (tall + broad) * sizes.itemsize
+        missing = 1.0 / (1.0 + (grid.pages / (lines * sizes.k)) ** 2)
+        memory = memory + blocks * inner * lines * missing / (grid.units * grid.paged)
+    if parameters.rest:
+        compute = compute / after_rest(np.maximum(compute, memory), grid.headroom, parameters)
+    return compute, memory
+
+
+def _missed(between: Floats, grid: Grid) -> Floats:
+    """Share of what is read again that comes from DRAM, where ``between`` bytes were read in the meantime."""
+    return np.asarray(1.0 / (1.0 + (grid.cache / between) ** 2))

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roofline.core.chip import Chip
-from roofline.devices.gpu_parameters import Parameters, sustained_share
+from roofline.devices.gpu_parameters import Parameters
+from roofline.devices.power import sustained_share
 from roofline.gpufit.rows import HOST_BOUND, Key, Part
 
 Floats = NDArray[np.float64]
@@ -32,7 +33,10 @@ class Stage:
 STAGES = (
     Stage(
         ("linear", "bmm", "conv1x1"),
-        ("wide", "narrow", "edge", "prologue", "split", "reach", "sharpness"),
+        (
+            *("wide", "narrow", "edge", "prologue", "reach", "product", "sharpness"),
+            *("scatter", "pages", "paged", "rested"),
+        ),
         ("sustained",),
     ),
     Stage(("elementwise", "copy"), ("stream", "joint"), ("stream",)),

@@ -93,7 +93,7 @@ class _Dump:
         yield f"    kind: {engine.kind}"
         yield f"    count: {self.fact(engine.count, '')}"
         yield "    clock:"
-        for key in ("base", "boost", "top"):
+        for key in ("base", "boost", "top", "sustained"):
             fact = getattr(engine.clock, key)
             if fact is not None:
                 yield f"      {key}: {self.fact(fact, 'Hz')}"

@@ -162,12 +162,15 @@ class _ChipReader(FactReader):
             boost=self.fact(entry, "boost", "Hz", required="the boost clock") or PLACEHOLDER,
             base=self.fact(entry, "base", "Hz"),
             top=self.fact(entry, "top", "Hz"),
+            sustained=self.fact(entry, "sustained", "Hz"),
         )
         if PLACEHOLDER not in (clock.boost, clock.base, clock.top):
             if clock.base and clock.base.value > clock.boost.value:
                 entry.note("is above the boost clock", "base")
             if clock.top and clock.top.value < clock.boost.value:
                 entry.note("is below the boost clock; top is the most the part ever reaches", "top")
+            if clock.sustained and clock.sustained.value > (clock.top or clock.boost).value:
+                entry.note("is above the most the part ever reaches", "sustained")
         entry.finish()
         return clock
 

@@ -104,6 +104,7 @@ CHIP: Mapping[str, Section] = {
             _figure("boost", "Hz", "the clock that peaks are stated at", required=True),
             _figure("base", "Hz", "the clock that is guaranteed"),
             _figure("top", "Hz", "the most the part ever reaches: no prediction is faster"),
+            _figure("sustained", "Hz", "what it was measured to hold in long products"),
         ),
     ),
     "rates": Section(

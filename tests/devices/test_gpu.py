@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from operator_cases import Question, questions
 
 from roofline import specs
-from roofline.core.chip import Chip
+from roofline.core.chip import Chip, TileList
 from roofline.core.dtype import precision
 from roofline.core.run import Run
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.devices import ceiling, gpu
-from roofline.devices.gpu_parameters import Parameters, sustained_share
-from roofline.devices.gpu_products import Grid, Sizes, tile_seconds
+from roofline.devices.gpu_parameters import Parameters
+from roofline.devices.gpu_products import Grid, Sizes, product_seconds, tile_seconds
 from roofline.errors import UsageError
 from roofline.operators import lower, single
 from roofline.predict import predict, resolve_calibration
@@ -63,11 +63,61 @@ def test_a_cut_of_k_shares_the_steps_and_writes_its_parts() -> None:
     assert cut[1] - whole[1] == pytest.approx([4 * 128 * 64 * 4 / 1e12])
 
 
-def test_panels_that_miss_are_read_by_every_block() -> None:
-    """Two blocks of 128 x 128, k = 1000: each reads 256 numbers a step where nothing is shared."""
+def test_panels_that_miss_are_read_again_by_the_next_blocks() -> None:
+    """20 x 2 tiles of 128 x 128, k = 1000, on 10 multiprocessors: 20 blocks at once are one row of tiles, so the
+    operand along n is read once for each of the 2 rows of tiles, and that along m once."""
     grid = Grid(units=10, rate=1e9, bandwidth=1e9, cache=1e-9, tiles=())
-    _, memory = tile_seconds(sizes(1, 256, 128, 1000), grid, 128, 128, 1, BARE)
-    assert memory == pytest.approx([2 * 1000 * 256 * 4 / 1e9])
+    _, memory = tile_seconds(sizes(1, 256, 20 * 128, 1000), grid, 128, 128, 1, BARE)
+    assert memory == pytest.approx([1000 * 20 * 128 * 4 / 1e9])
+    _, sectors = tile_seconds(sizes(1, 256, 20 * 128, 1000), replace(grid, scatter=0.25), 128, 128, 1, BARE)
+    assert sectors == pytest.approx(4 * memory)
+
+
+def test_what_the_cache_holds_is_not_read_again() -> None:
+    grid = Grid(units=10, rate=1e9, bandwidth=1e9, cache=1e30, tiles=(), scatter=0.25)
+    _, memory = tile_seconds(sizes(1, 256, 20 * 128, 1000), grid, 128, 128, 1, BARE)
+    assert memory == pytest.approx([0.0])
+
+
+def test_rows_that_span_more_pages_than_the_table_has() -> None:
+    """One block reads (128 + 128) * 4 bytes * 1000 = its pages: half of that misses, at 1 GB/s of ten."""
+    span = 256 * 4 * 1000
+    grid = Grid(units=10, rate=1e9, bandwidth=1e30, cache=1e30, tiles=(), pages=span, paged=1e9)
+    _, memory = tile_seconds(sizes(1, 128, 128, 1000), grid, 128, 128, 1, BARE)
+    assert memory == pytest.approx([span / 2 / (10 * 1e9)])
+
+
+def test_only_what_leaves_multiprocessors_idle_is_cut() -> None:
+    """One block on ten multiprocessors is cut in eight; twenty blocks are not."""
+    grid = Grid(units=10, rate=1e9, bandwidth=1e15, cache=1e30, tiles=((128, 128),))
+    one, many = (product_seconds(sizes(1, 128, 128 * blocks, 8192), grid, BARE)[0] for blocks in (1, 20))
+    assert one == pytest.approx([128 * 128 * 8192 / 8 / 1e9])
+    assert many == pytest.approx([2 * 128 * 128 * 8192 / 1e9])
+
+
+def test_long_rows_cost_older_chips_more() -> None:
+    """Forward layers alone: the gradient for the data reads its weights along the other side."""
+    chip, parameters = specs.load_chip("tesla-p100-pcie"), Parameters()
+    spared = replace(parameters, scatter=1.0, paged=1e9)
+    layer = schedule_of("linear", {"out": 4096, "bias": False}, (4096, 20000))
+    product = schedule_of("matmul", {}, (4096, 20000), (20000, 4096))
+    slow, plain, other = (
+        gpu.gpu_times(work, chip, numbers).total[0]
+        for work, numbers in ((layer, parameters), (layer, spared), (product, parameters))
+    )
+    assert slow > 1.5 * plain
+    assert other == pytest.approx(plain)
+
+
+def test_products_take_the_tiles_of_the_chip() -> None:
+    """A product of 32 rows on a chip whose library has but tiles of 128 x 128 does four times the work."""
+    chip = specs.load_chip("tesla-v100-pcie-32gb")
+    work, flat = schedule_of("linear", {"out": 80 * 128}, (32, 4096)), Parameters(edge=0.0, prologue=0.0, product=1e6)
+    wide, tall = (
+        replace(chip, tiles={"linear": TileList((shape,), "test", "measured")}, launch=None)
+        for shape in ((32, 128), (128, 128))
+    )
+    assert gpu.gpu_times(work, tall, flat).total == pytest.approx(4 * gpu.gpu_times(work, wide, flat).total)
 
 
 def test_a_stream_by_hand() -> None:
@@ -75,15 +125,6 @@ def test_a_stream_by_hand() -> None:
     times = gpu.gpu_times(schedule_of("relu", {}, (1024, 1024)), chip, Parameters(stream=0.5, joint=1.0))
     assert chip.launch is not None
     assert times.total == pytest.approx([2 * 4 * 2**20 / (0.5 * 320e9) + chip.launch.value])
-
-
-def test_the_clock_a_card_holds() -> None:
-    """70 W over 0.0027 nJ/nm x 12 nm x 40 x 64 lanes x 1.59 GHz; a V100 has power to spare."""
-    share = {name: sustained_share(specs.load_chip(name), Parameters()) for name in ("tesla-t4", "gtx-980")}
-    assert share["tesla-t4"] == pytest.approx(70 / (0.0027e-9 * 12 * 2560 * 1.59e9))
-    assert share["gtx-980"] == Parameters().turbo
-    assert sustained_share(specs.load_chip("tesla-v100-sxm2"), Parameters()) == 1.0
-    assert sustained_share(specs.load_chip("tesla-t4"), Parameters(sustained=0.6)) == 0.6
 
 
 def test_winograd_does_less_than_direct_work() -> None:

@@ -5,7 +5,8 @@ dashes, times in microseconds), saved as ``.txt`` or ``.log`` and read with ``--
 ``conv.csv``, ``rnn.csv`` (milliseconds). The spreadsheets of its ``results`` are not read.
 
 cuBLAS and cuDNN are called from C++, the same call in a loop. Matrices of products are column-major, A (m, k) and
-B (k, n), either of them transposed: the same product as a linear layer k -> m on n rows. cuDNN picks the fastest of its
+B (k, n), either of them transposed: the product of a linear layer k -> m on n rows. Only where A is transposed and B
+is not are both stored along k, as a layer has them; elsewhere it is a plain product. cuDNN picks the fastest of its
 algorithms. Recurrences have one layer and skip its input product (CUDNN_SKIP_INPUT).
 """
 
@@ -155,8 +156,10 @@ _SAME = {name: name for name in PRINTED.values()}
 def _gemm(asked: Asked, dtype: str, source: Source) -> Iterator[Measurement]:
     m, n, k = (asked.whole(name) for name in "mnk")
     how = "".join("T" if asked.text(name).lower() in ("1", "t") else "N" for name in ("ta", "tb"))
-    attributes = {"out": m, "bias": False}
-    yield _row(asked, dtype, "gemm", "linear", attributes, (n, k), asked.seconds("time"), kernel=f"gemm {how}")
+    layer = how == "TN" or dtype != "fp32"  # tensor cores read their operands alike
+    op, attributes = ("linear", {"out": m, "bias": False}) if layer else ("matmul", {})
+    shapes = ((n, k),) if layer else ((n, k), (k, m))
+    yield _row(asked, dtype, "gemm", op, attributes, shapes, asked.seconds("time"), kernel=f"gemm {how}")
 
 
 def _conv(asked: Asked, dtype: str, source: Source) -> Iterator[Measurement]:
@@ -170,7 +173,7 @@ def _conv(asked: Asked, dtype: str, source: Source) -> Iterator[Measurement]:
     shape = tuple(asked.whole(name) for name in "nchw")
     for part, seconds in _parts(asked, source):
         kernel = asked.text("algo") if part == "forward" else ""
-        yield _row(asked, dtype, "conv", "conv2d", attributes, shape, seconds, part=part, kernel=kernel)
+        yield _row(asked, dtype, "conv", "conv2d", attributes, (shape,), seconds, part=part, kernel=kernel)
 
 
 def _rnn(asked: Asked, dtype: str, source: Source) -> Iterator[Measurement]:
@@ -181,7 +184,7 @@ def _rnn(asked: Asked, dtype: str, source: Source) -> Iterator[Measurement]:
     attributes = {"hidden": hidden, "skip_input": True}
     for part, seconds in _parts(asked, source):
         shape = (asked.whole("n"), asked.whole("t"), hidden)
-        yield _row(asked, dtype, "rnn", CELLS[cell], attributes, shape, seconds, part=part)
+        yield _row(asked, dtype, "rnn", CELLS[cell], attributes, (shape,), seconds, part=part)
 
 
 _KINDS = {"gemm": _gemm, "conv": _conv, "rnn": _rnn}
@@ -201,7 +204,7 @@ def _row(
     kind: str,
     op: str,
     attributes: Mapping[str, Any],
-    shape: tuple[int, ...],
+    inputs: tuple[tuple[int, ...], ...],
     seconds: float,
     *,
     part: str = "forward",
@@ -215,7 +218,7 @@ def _row(
         stack=STACK,
         op=op,
         attributes=attributes,
-        inputs=(shape,),
+        inputs=inputs,
         part=part,
         cache="unknown",
         kernel=kernel,
