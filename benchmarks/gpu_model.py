@@ -56,9 +56,13 @@ STAGES = (
         ("linear", "bmm", "deepbench"),
         ("sustained",),
     ),
-    Stage(("stream", "joint"), ("stream",), ("stream",)),
-    Stage(("row", "again"), ("softmax", "layer_norm"), ("row", "again")),
-    Stage(("tensor", "tensor_reach"), ("deepbench-fp16", "aiconfigurator"), ("tensor",)),
+    Stage(("stream", "old", "inline", "early"), ("stream",), ("stream", "early")),
+    Stage(
+        ("row", "again", "kept", "row_clocks", "element_clocks", "softmax_early", "norm_early"),
+        ("softmax", "layer_norm"),
+        ("row", "row_clocks", "element_clocks"),
+    ),
+    Stage(("tensor", "port", "fill", "panel"), ("deepbench-fp16", "aiconfigurator"), ("tensor", "fill")),
     Stage(("winograd", "transform"), ("conv", "deepbench-conv"), ("winograd",)),
 )
 

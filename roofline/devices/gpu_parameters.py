@@ -14,33 +14,49 @@ class Parameters:
     """The fitted numbers; those without a unit are shares or counts.
 
     wide, narrow : efficiency of the inner loop of fp32 products on multiprocessors of 128 and 64 lanes.
-    tensor : that on tensor cores. edge : extra work of a tile for each line of its border [elements].
+    tensor : that on tensor cores. port : bytes from the L2 into a multiprocessor a clock, in their products [B].
+    fill : steps of k that a block on tensor cores loses. panel : share of the DRAM bandwidth these products reach.
+    edge : extra work of a tile for each line of its border [elements].
     prologue : steps of k before a block works at full rate. split : cost of a cut of k [traffic of its result].
-    stream, product, row : share of the DRAM bandwidth that streams, products and rows reach.
-    again : extra reads of a row by norms, which walk over it twice.
+    stream, product : share of the DRAM bandwidth that streams and products reach; row : of a stream's, by rows.
+    old : the share of Maxwell and the GP100 over that of others; inline : that with error correction in the DRAM.
+    early, softmax_early, norm_early : part of a launch before a stream, softmax, norm starts; the rest runs beside it.
+    row_clocks, element_clocks : clocks of a multiprocessor for a row of a norm, an element of a long softmax row.
+    kept : share of the caches that keeps rows of norms for their second walk. again : reads of long softmax rows
+    that miss the caches.
     reach, tensor_reach : share of the L2 in which blocks can share panels, in fp32 and on tensor cores.
     winograd : efficiency of the Winograd product over that of a plain one. transform : traffic of its transforms.
-    sharpness : exponent p that joins compute and memory of a product; joint : q, of a stream and its launch.
+    sharpness : exponent p that joins compute and memory of a product.
     watts : energy of a lane and clock over the process [nJ/nm]; turbo : clock of consumer cards over their boost.
     sustained : share of the boost clock held in fp32 products; 0: by :func:`sustained_share`.
     """
 
     wide: float = 0.85
     narrow: float = 0.93
-    tensor: float = 0.8
+    tensor: float = 0.75
+    port: float = 64.0
+    fill: float = 150.0
+    panel: float = 0.84
     edge: float = 5.0
     prologue: float = 16.0
     split: float = 2.0
     reach: float = 0.7
     tensor_reach: float = 4.0
-    stream: float = 0.8
+    stream: float = 0.89
+    old: float = 0.8
+    inline: float = 0.85
+    early: float = 0.5
     product: float = 0.8
-    row: float = 0.8
+    row: float = 0.9
+    softmax_early: float = 0.65
+    norm_early: float = 0.85
+    row_clocks: float = 800.0
+    element_clocks: float = 1.6
+    kept: float = 0.5
     again: float = 0.3
     winograd: float = 0.8
     transform: float = 1.0
     sharpness: float = 4.0
-    joint: float = 3.0
     watts: float = 0.0027
     turbo: float = 1.07
     sustained: float = 0.0

@@ -70,13 +70,6 @@ def test_panels_that_miss_are_read_by_every_block() -> None:
     assert memory == pytest.approx([2 * 1000 * 256 * 4 / 1e9])
 
 
-def test_a_stream_by_hand() -> None:
-    chip = specs.load_chip("tesla-t4")
-    times = gpu.gpu_times(schedule_of("relu", {}, (1024, 1024)), chip, Parameters(stream=0.5, joint=1.0))
-    assert chip.launch is not None
-    assert times.total == pytest.approx([2 * 4 * 2**20 / (0.5 * 320e9) + chip.launch.value])
-
-
 def test_the_clock_a_card_holds() -> None:
     """70 W over 0.0027 nJ/nm x 12 nm x 40 x 64 lanes x 1.59 GHz; a V100 has power to spare."""
     share = {name: sustained_share(specs.load_chip(name), Parameters()) for name in ("tesla-t4", "gtx-980")}
