@@ -100,16 +100,17 @@ def planned(
     total, flops = np.full(count, np.nan), schedule.flops.copy()
     multiplied = schedule.kind == KINDS.index("matmul")
     for code, name in enumerate(schedule.precision_names):
-        matrix = chip.engine_for(parse_precision(name), matrix=True).kind == "matrix"
-        for families, plan in ((PRODUCTS, tensor_products if matrix else products), (("conv",), convolutions)):
+        for families, plan in ((PRODUCTS, products), (("conv",), convolutions)):
             mine = np.flatnonzero(multiplied & (schedule.precision == code) & schedule.in_family(*families))
             if not len(mine):
                 continue
-            engine = chip.engine_for(parse_precision(name), matrix=True).name
+            engine = chip.engine_for(parse_precision(name), matrix=True)
+            tensor = engine.kind == "matrix" and plan is products
+            plan = tensor_products if tensor else plan
             compute, memory, done = plan(schedule.select(mine), chip, name, parameters, stack or Stack())
-            p = JOIN if plan is tensor_products else parameters.sharpness
+            p = JOIN if tensor else parameters.sharpness
             total[mine] = (compute**p + memory**p) ** (1 / p) + launch[mine]
-            resources.setdefault(engine, np.zeros(count))[mine] = compute
+            resources.setdefault(engine.name, np.zeros(count))[mine] = compute
             resources[chip.dram.name][mine], flops[mine] = memory, done
     for moved, move in ((STREAMS, streams), (ROWS, rows)):
         mine = np.flatnonzero(schedule.in_family(*moved))
