@@ -56,7 +56,7 @@ STAGES = (
         ("linear", "bmm", "deepbench"),
         ("sustained",),
     ),
-    Stage(("stream", "old", "inline", "early"), ("stream",), ("stream", "early")),
+    Stage(("stream", "inline", "early"), ("stream",), ("stream", "early")),
     Stage(
         ("row", "again", "kept", "row_clocks", "element_clocks", "softmax_early", "norm_early"),
         ("softmax", "layer_norm"),

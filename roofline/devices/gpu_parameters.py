@@ -19,7 +19,7 @@ class Parameters:
     edge : extra work of a tile for each line of its border [elements].
     prologue : steps of k before a block works at full rate. split : cost of a cut of k [traffic of its result].
     stream, product : share of the DRAM bandwidth that streams and products reach; row : of a stream's, by rows.
-    old : the share of Maxwell and the GP100 over that of others; inline : that with error correction in the DRAM.
+    inline : that share with error correction among the data, over that without.
     early, softmax_early, norm_early : part of a launch before a stream, softmax, norm starts; the rest runs beside it.
     row_clocks, element_clocks : clocks of a multiprocessor for a row of a norm, an element of a long softmax row.
     kept : share of the caches that keeps rows of norms for their second walk. again : reads of long softmax rows
@@ -43,7 +43,6 @@ class Parameters:
     reach: float = 0.7
     tensor_reach: float = 4.0
     stream: float = 0.89
-    old: float = 0.8
     inline: float = 0.85
     early: float = 0.5
     product: float = 0.8

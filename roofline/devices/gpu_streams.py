@@ -1,6 +1,6 @@
 """How long does work that only moves bytes take on a GPU: streams, and walks along rows?
 
-    share   = stream * old (Maxwell, GP100) * inline (DRAM that keeps its error correction among the data)
+    share   = stream * (0.79 on Maxwell, 0.83 on a GP100) * (inline, if error correction lies among the data)
     memory  = (bytes + bytes read again) / (share * row * bandwidth)          row: 1 for streams           [s]
     work    = clocks / (multiprocessors * clock)                                                           [s]
     time    = max(launch, early * launch + max(memory, work))
@@ -32,6 +32,11 @@ Mask = NDArray[np.bool_]
 STREAMS = ("elementwise", "copy")
 ROWS = ("softmax", "norm", "reduction", "pool", "embedding", "depthwise")
 """What walks over its operands; depthwise convolutions too, which have too few products to fill tiles."""
+
+MAXWELL, GP100 = 0.79, 0.83
+"""What their memory controllers reach over those of later chips. A GTX 980 copied 156 of 224 GB/s (Mei, Chu, IEEE TPDS
+28(1), 2017), 0.70 where later chips stream at 0.89; a P100 501 of 732 GB/s where a V100 copied 739 of 897
+(geoffxy/habitat, devices.yml). A Titan X of Maxwell in Caffe (0.67) agrees; it was not fitted."""
 
 WARP_ROW = 1024
 """Elements up to which PyTorch's softmax keeps a row in the registers of one warp (PersistentSoftmax.cuh)."""
@@ -66,11 +71,10 @@ def rows(schedule: Schedule, chip: Chip, parameters: Parameters, launch: Floats)
 def streamed(chip: Chip, parameters: Parameters) -> float:
     """Bytes a second of DRAM that a long stream reaches; infinite where the spec knows no bandwidth.
 
-    Maxwell and the GP100 reach less of theirs than later chips: a GTX 980 0.70 (156 of 224 GB/s: Mei, Chu, IEEE TPDS
-    28(1), 2017), a P100 0.75. GDDR of data-centre cards keeps the bits of its error correction among the data and
-    fetches them with the rest; HBM has room of its own for them (NVIDIA, Tesla V100 white paper).
+    GDDR of data-centre cards keeps the bits of its error correction among the data and fetches them with the rest;
+    HBM has room of its own for them (NVIDIA, Tesla V100 white paper).
     """
-    share = parameters.stream * (parameters.old if _old(chip) else 1.0)
+    share = parameters.stream * _controller(chip)
     if chip.dram.inline_ecc:
         share *= parameters.inline
     return share * (chip.dram.total_bandwidth or np.inf)
@@ -105,7 +109,8 @@ def _units(chip: Chip) -> float:
     return vector_engine(chip).count.value
 
 
-def _old(chip: Chip) -> bool:
-    """Whether the memory controller is of Maxwell's kind; the GP100 is the Pascal of 64 lanes a multiprocessor."""
-    gp100 = chip.architecture == "pascal" and lanes(chip) / _units(chip) <= 64
-    return chip.architecture == "maxwell" or gp100
+def _controller(chip: Chip) -> float:
+    """The GP100 is the Pascal of 64 lanes a multiprocessor."""
+    if chip.architecture == "pascal" and lanes(chip) / _units(chip) <= 64:
+        return GP100
+    return MAXWELL if chip.architecture == "maxwell" else 1.0
