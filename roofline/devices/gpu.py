@@ -10,8 +10,8 @@ A product is cut into tiles of TM x TN, one block each, and the multiprocessors 
     time    = (compute^p + memory^p)^(1/p) + launch               [s], the fastest tile and cut
 
 A convolution is that product with m = images x pixels; unstrided 3x3 in fp32 may also run as Winograd
-(Lavin, Gray, arXiv:1509.09308) in whichever form is faster by model. On tensor cores products have equations of
-their own: :mod:`roofline.devices.gpu_tensor`. Streams and rows move bytes (:mod:`roofline.devices.gpu_streams`):
+(Lavin, Gray, arXiv:1509.09308) in whichever form is faster by model. Tensor cores have equations of their own
+(:mod:`roofline.devices.gpu_tensor`). Streams and rows move bytes (:mod:`roofline.devices.gpu_streams`):
 
     stream  = max(launch, early * launch + bytes / (fraction * bandwidth))
 
@@ -105,7 +105,7 @@ def planned(
             if not len(mine):
                 continue
             engine = chip.engine_for(parse_precision(name), matrix=True)
-            tensor = engine.kind == "matrix" and plan is products
+            tensor = engine.kind == "matrix"
             plan = tensor_products if tensor else plan
             compute, memory, done = plan(schedule.select(mine), chip, name, parameters, stack or Stack())
             p = JOIN if tensor else parameters.sharpness
