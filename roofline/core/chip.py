@@ -101,7 +101,7 @@ class MemoryLevel:
     ``bandwidth`` is of reads and writes together where one figure is known; separate ports have
     ``read_bandwidth`` and ``write_bandwidth``. ``private`` levels belong to one unit each (an SM's
     shared memory, a core's L1), so one unit sees only its share. Beside an ``overflow``, capacity and
-    bandwidth are those of the fast part.
+    bandwidth are those of the fast part. ``inline_ecc``: the bits of error correction are fetched with the data.
     """
 
     name: str
@@ -112,6 +112,7 @@ class MemoryLevel:
     private: bool = False
     shared_with: tuple[str, ...] = ()
     overflow: Overflow | None = None
+    inline_ecc: bool = False
 
     @property
     def total_capacity(self) -> float | None:

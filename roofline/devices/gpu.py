@@ -10,10 +10,10 @@ A product is cut into tiles of TM x TN, one block each, and the multiprocessors 
     time    = (compute^p + memory^p)^(1/p) + launch               [s], the fastest tile and cut
 
 A convolution is that product with m = images x pixels; unstrided 3x3 in fp32 may also run as Winograd
-(Lavin, Gray, arXiv:1509.09308) in whichever form is faster by model. Streams and rows move bytes:
+(Lavin, Gray, arXiv:1509.09308) in whichever form is faster by model. Tensor cores have equations of their own
+(:mod:`roofline.devices.gpu_tensor`). Streams and rows move bytes (:mod:`roofline.devices.gpu_streams`):
 
-    stream  = (launch^q + (bytes / (fraction * bandwidth))^q)^(1/q)
-    row     = launch + (bytes + again * reads) / (fraction * bandwidth)      again: norms read a row twice
+    stream  = max(launch, early * launch + bytes / (fraction * bandwidth))
 
 ``sustained`` is what of its boost clock a card holds in long fp32 products: see :func:`sustained_share`.
 Which numbers are fitted, on what and how well: docs/model.md, "The GPU model".
@@ -33,6 +33,8 @@ from roofline.devices.gpu_convolutions import convolutions
 from roofline.devices.gpu_parameters import Parameters, vector_engine
 from roofline.devices.gpu_products import products
 from roofline.devices.gpu_streams import ROWS, STREAMS, rows, streams
+from roofline.devices.gpu_tensor import JOIN
+from roofline.devices.gpu_tensor import products as tensor_products
 
 Floats = NDArray[np.float64]
 
@@ -102,11 +104,13 @@ def planned(
             mine = np.flatnonzero(multiplied & (schedule.precision == code) & schedule.in_family(*families))
             if not len(mine):
                 continue
-            engine = chip.engine_for(parse_precision(name), matrix=True).name
+            engine = chip.engine_for(parse_precision(name), matrix=True)
+            tensor = engine.kind == "matrix"
+            plan = tensor_products if tensor else plan
             compute, memory, done = plan(schedule.select(mine), chip, name, parameters, stack or Stack())
-            p = parameters.sharpness
+            p = JOIN if tensor else parameters.sharpness
             total[mine] = (compute**p + memory**p) ** (1 / p) + launch[mine]
-            resources.setdefault(engine, np.zeros(count))[mine] = compute
+            resources.setdefault(engine.name, np.zeros(count))[mine] = compute
             resources[chip.dram.name][mine], flops[mine] = memory, done
     for moved, move in ((STREAMS, streams), (ROWS, rows)):
         mine = np.flatnonzero(schedule.in_family(*moved))

@@ -14,16 +14,22 @@ class Parameters:
     """The fitted numbers; those without a unit are shares or counts.
 
     wide, narrow : efficiency of a tile of 128 x 128 in fp32 on multiprocessors of 128 and 64 lanes.
-    tensor : that on tensor cores. edge : extra work of a tile for each line of its border [elements].
-    prologue : steps of k before a block works at full rate. split : cost of a cut of k [traffic of its result].
-    stream, product, row : share of the DRAM bandwidth that streams, products and rows reach.
-    again : extra reads of a row by norms, which walk over it twice.
-    reach, tensor_reach : share of the L2 in which blocks find panels again, in fp32 and on tensor cores.
+    edge : extra work of a tile for each line of its border [elements]. prologue : steps of k before a block works at
+        full rate. split : cost of a cut of k [traffic of its result].
+    product : share of the DRAM bandwidth that products reach. reach : share of the L2 in which blocks find panels again.
     scatter : share of their bandwidth that products reach where panels miss the L2 and both have long rows,
         on chips that read DRAM in sectors of 32 bytes. pages : panels that such a multiprocessor reads without missing
         its table of pages [MB]; paged : what it reads beyond [GB/s].
+    sharpness : exponent p that joins compute and memory of a product.
+    tensor : efficiency of tensor cores. port : bytes from the L2 into a multiprocessor a clock, in their products [B].
+    fill : steps of k that a block on tensor cores loses. panel : share of the DRAM bandwidth these products reach.
+    stream : share of the DRAM bandwidth that streams reach; row : of a stream's, by rows.
+    inline : that share with error correction among the data, over that without.
+    early, softmax_early, norm_early : part of a launch before a stream, softmax, norm starts; the rest runs beside it.
+    row_clocks, element_clocks : clocks of a multiprocessor for a row of a norm, an element of a long softmax row.
+    kept : share of the caches that keeps rows of norms for their second walk. again : reads of long softmax rows
+        that miss the caches.
     winograd : efficiency of the Winograd product over that of a plain one. transform : traffic of its transforms.
-    sharpness : exponent p that joins compute and memory of a product; joint : q, of a stream and its launch.
     watts : energy of a lane and clock at 12 nm and above [nJ]. turbo : clock of consumer cards over their boost;
         hold : that of other cards where their power does not cap it. sustained : share of the boost clock held
         in fp32 products; 0: by :mod:`roofline.devices.power`.
@@ -33,23 +39,31 @@ class Parameters:
 
     wide: float = 0.78
     narrow: float = 0.96
-    tensor: float = 0.8
     edge: float = 8.0
     prologue: float = 8.0
     split: float = 2.0
+    product: float = 0.65
     reach: float = 1.3
     scatter: float = 0.26
     pages: float = 7.0
     paged: float = 3.8
-    tensor_reach: float = 4.0
-    stream: float = 0.8
-    product: float = 0.65
-    row: float = 0.8
+    sharpness: float = 3.0
+    tensor: float = 0.75
+    port: float = 64.0
+    fill: float = 150.0
+    panel: float = 0.84
+    stream: float = 0.89
+    row: float = 0.9
+    inline: float = 0.85
+    early: float = 0.5
+    softmax_early: float = 0.65
+    norm_early: float = 0.85
+    row_clocks: float = 800.0
+    element_clocks: float = 1.6
+    kept: float = 0.5
     again: float = 0.3
     winograd: float = 0.8
     transform: float = 1.0
-    sharpness: float = 3.0
-    joint: float = 3.0
     watts: float = 0.036
     turbo: float = 1.1
     hold: float = 0.92

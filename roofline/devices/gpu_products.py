@@ -129,8 +129,7 @@ def grid_of(chip: Chip, precision: str, parameters: Parameters) -> tuple[Grid, b
     share = sustained_share(chip, parameters) if simt else 1.0
     headroom = top_share(chip, parameters) / share if simt else 1.0
     level = chip.level("L2")
-    reach = parameters.reach if simt else parameters.tensor_reach
-    cache = reach * level.capacity.value if level is not None and level.capacity else 0.0
+    cache = parameters.reach * level.capacity.value if level is not None and level.capacity else 0.0
     bandwidth = parameters.product * (chip.dram.total_bandwidth or np.inf)
     return Grid(units, peak / 2 / units * efficiency * share, bandwidth, cache, (), headroom), simt
 

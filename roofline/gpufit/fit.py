@@ -39,9 +39,13 @@ STAGES = (
         ),
         ("sustained",),
     ),
-    Stage(("elementwise", "copy"), ("stream", "joint"), ("stream",)),
-    Stage(("softmax", "norm", "reduction", "pool", "embedding"), ("row", "again"), ("row", "again")),
-    Stage(("tensor",), ("tensor", "tensor_reach"), ("tensor",)),
+    Stage(("elementwise", "copy"), ("stream", "inline", "early"), ("stream", "early")),
+    Stage(
+        ("softmax", "norm"),
+        ("row", "again", "kept", "row_clocks", "element_clocks", "softmax_early", "norm_early"),
+        ("row", "row_clocks", "element_clocks"),
+    ),
+    Stage(("tensor",), ("tensor", "port", "fill", "panel"), ("tensor", "fill")),
     Stage(("conv",), ("winograd", "transform"), ("winograd",)),
 )
 

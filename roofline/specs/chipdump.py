@@ -123,6 +123,8 @@ class _Dump:
             yield f"      bandwidth: {self.fact(level.overflow.bandwidth, 'B/s')}"
         if level.private:
             yield "    private: true"
+        if level.inline_ecc:
+            yield "    inline_ecc: true"
         if level.shared_with:
             yield f"    shared_with: [{', '.join(map(_scalar, level.shared_with))}]"
 

@@ -153,6 +153,7 @@ CHIP: Mapping[str, Section] = {
             Key("private", "true or false", "every unit has its own and sees only its share", default="false"),
             Key("shared_with", "list of texts", "who else uses it"),
             Key("overflow", "keys and values", "a slower last part, of DRAM alone", of="overflow"),
+            Key("inline_ecc", "true or false", "error correction is fetched from DRAM like data", default="false"),
         ),
     ),
     "capacity": Section(

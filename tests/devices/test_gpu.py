@@ -120,13 +120,6 @@ def test_products_take_the_tiles_of_the_chip() -> None:
     assert gpu.gpu_times(work, tall, flat).total == pytest.approx(4 * gpu.gpu_times(work, wide, flat).total)
 
 
-def test_a_stream_by_hand() -> None:
-    chip = specs.load_chip("tesla-t4")
-    times = gpu.gpu_times(schedule_of("relu", {}, (1024, 1024)), chip, Parameters(stream=0.5, joint=1.0))
-    assert chip.launch is not None
-    assert times.total == pytest.approx([2 * 4 * 2**20 / (0.5 * 320e9) + chip.launch.value])
-
-
 def test_winograd_does_less_than_direct_work() -> None:
     schedule = schedule_of("conv2d", {"out": 256, "kernel": 3, "padding": 1}, (32, 256, 28, 28))
     _, flops = gpu.planned(schedule, specs.load_chip("titan-x-maxwell"), Parameters())
