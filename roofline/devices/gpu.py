@@ -38,13 +38,14 @@ Floats = NDArray[np.float64]
 
 FORMULA = "(compute^p + memory^p)^(1/p) + launch"
 
-PRODUCTS: tuple[str, ...] = ("linear", "bmm", "conv1x1", "attention")
+PRODUCTS: tuple[str, ...] = ("linear", "bmm", "attention")
+CONVOLUTIONS: tuple[str, ...] = ("conv", "conv1x1")
 WIDER = 1.5
 """Families nobody measured borrow the interval of another, this much wider on its logarithm: a guess."""
 
 SCORES: dict[str, tuple[str, float]] = {
     **{name: (name, 1.0) for name in ("linear", "bmm", "conv", "elementwise", "softmax", "norm", "tensor")},
-    "conv1x1": ("linear", 1.0),
+    "conv1x1": ("conv", 1.0),
     "attention": ("bmm", WIDER),
     "tensor-other": ("tensor", WIDER),
     "copy": ("elementwise", 1.0),
@@ -98,16 +99,18 @@ def planned(
     total, flops = np.full(count, np.nan), schedule.flops.copy()
     multiplied = schedule.kind == KINDS.index("matmul")
     for code, name in enumerate(schedule.precision_names):
-        for families, plan in ((PRODUCTS, products), (("conv",), convolutions)):
-            mine = np.flatnonzero(multiplied & (schedule.precision == code) & schedule.in_family(*families))
-            if not len(mine):
-                continue
-            engine = chip.engine_for(parse_precision(name), matrix=True).name
-            compute, memory, done = plan(schedule.select(mine), chip, name, parameters, stack or Stack())
+        engine = resources.setdefault(chip.engine_for(parse_precision(name), matrix=True).name, np.zeros(count))
+        mine = np.flatnonzero(multiplied & (schedule.precision == code) & schedule.in_family(*PRODUCTS))
+        if len(mine):
+            compute, memory, done = products(schedule.select(mine), chip, name, parameters, stack or Stack())
             p = parameters.sharpness
             total[mine] = (compute**p + memory**p) ** (1 / p) + launch[mine]
-            resources.setdefault(engine, np.zeros(count))[mine] = compute
-            resources[chip.dram.name][mine], flops[mine] = memory, done
+            engine[mine], resources[chip.dram.name][mine], flops[mine] = compute, memory, done
+        mine = np.flatnonzero(multiplied & (schedule.precision == code) & schedule.in_family(*CONVOLUTIONS))
+        if len(mine):
+            cost, _ = convolutions(schedule.select(mine), chip, name, parameters, stack or Stack())
+            total[mine] = cost.total + launch[mine]
+            engine[mine], resources[chip.dram.name][mine], flops[mine] = cost.compute, cost.memory, cost.flops
     for moved, move in ((STREAMS, streams), (ROWS, rows)):
         mine = np.flatnonzero(schedule.in_family(*moved))
         total[mine], resources[chip.dram.name][mine] = move(schedule.select(mine), chip, parameters, launch[mine])

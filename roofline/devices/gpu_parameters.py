@@ -19,7 +19,10 @@ class Parameters:
     stream, product, row : share of the DRAM bandwidth that streams, products and rows reach.
     again : extra reads of a row by norms, which walk over it twice.
     reach, tensor_reach : share of the L2 in which blocks can share panels, in fp32 and on tensor cores.
-    winograd : efficiency of the Winograd product over that of a plain one. transform : traffic of its transforms.
+    conv : efficiency of implicit products of convolutions, conv_tensor : that on tensor cores; winograd, staged,
+    strided, weight : that of Winograd in one kernel, of products between transforms, of strided gradients of the data and
+    of gradients of weights over it. conv_start : steps of k before a block works at full rate. conv_memory : share of
+    the DRAM bandwidth. transform : traffic around the products between transforms. conv_sharpness : as sharpness.
     sharpness : exponent p that joins compute and memory of a product; joint : q, of a stream and its launch.
     watts : energy of a lane and clock over the process [nJ/nm]; turbo : clock of consumer cards over their boost.
     sustained : share of the boost clock held in fp32 products; 0: by :func:`sustained_share`.
@@ -37,8 +40,15 @@ class Parameters:
     product: float = 0.8
     row: float = 0.8
     again: float = 0.3
-    winograd: float = 0.8
-    transform: float = 1.0
+    conv: float = 0.9
+    conv_tensor: float = 0.5
+    conv_start: float = 16.0
+    winograd: float = 0.9
+    staged: float = 0.85
+    transform: float = 1.25
+    filters: float = 2.0
+    strided: float = 0.6
+    weight: float = 0.9
     sharpness: float = 4.0
     joint: float = 3.0
     watts: float = 0.0027
