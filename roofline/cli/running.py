@@ -106,7 +106,10 @@ RUNNING: Mapping[str, Option] = {
         help="Major version of the library of convolutions: which plans it has and how it chooses.",
     ),
     "autotuned": click.option(
-        "--autotune", "autotuned", is_flag=True, help="The library tries all plans of a convolution and keeps the fastest."
+        "--autotune",
+        "autotuned",
+        is_flag=True,
+        help="The library tries all plans of a convolution and keeps the fastest.",
     ),
     "tf32": click.option("--tf32", is_flag=True, help="fp32 products in tf32, on chips that have it."),
     "host_dispatch": click.option(

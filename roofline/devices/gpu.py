@@ -9,8 +9,7 @@ A product is cut into tiles of TM x TN, one block each, and the multiprocessors 
     memory  = (bytes + cuts) / (fraction * bandwidth)             [s]
     time    = (compute^p + memory^p)^(1/p) + launch               [s], the fastest tile and cut
 
-A convolution is that product with m = images x pixels; unstrided 3x3 in fp32 may also run as Winograd
-(Lavin, Gray, arXiv:1509.09308) in whichever form is faster by model. Streams and rows move bytes:
+A convolution takes one of several plans (:mod:`roofline.devices.gpu_plans`). Streams and rows move bytes:
 
     stream  = (launch^q + (bytes / (fraction * bandwidth))^q)^(1/q)
     row     = launch + (bytes + again * reads) / (fraction * bandwidth)      again: norms read a row twice
@@ -29,12 +28,13 @@ from roofline.core.dtype import precision as parse_precision
 from roofline.core.schedule import FAMILIES, KINDS, Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
-from roofline.devices.gpu_convolutions import convolutions
+from roofline.devices.gpu_convolutions import convolutions, depthwise
 from roofline.devices.gpu_parameters import Parameters, vector_engine
 from roofline.devices.gpu_products import products
 from roofline.devices.gpu_streams import ROWS, STREAMS, rows, streams
 
 Floats = NDArray[np.float64]
+Names = NDArray[np.str_]
 
 FORMULA = "(compute^p + memory^p)^(1/p) + launch"
 
@@ -55,6 +55,16 @@ SCORES: dict[str, tuple[str, float]] = {
     "depthwise": ("norm", WIDER),
 }
 """Which held-out errors speak for a family, and how much wider; backward kernels count as their family."""
+
+
+def plan_labels(schedule: Schedule, chip: Chip, parameters: Parameters, stack: Stack | None = None) -> Names:
+    """How each convolution is done, ``""`` for other kernels."""
+    labels = np.full(len(schedule), "", dtype="<U24")
+    for code, name in enumerate(schedule.precision_names):
+        mine = np.flatnonzero((schedule.precision == code) & schedule.in_family(*CONVOLUTIONS))
+        if len(mine):
+            labels[mine] = convolutions(schedule.select(mine), chip, name, parameters, stack or Stack())[1]
+    return labels
 
 
 def scored_as(schedule: Schedule, chip: Chip) -> NDArray[np.str_]:
@@ -114,5 +124,10 @@ def planned(
     for moved, move in ((STREAMS, streams), (ROWS, rows)):
         mine = np.flatnonzero(schedule.in_family(*moved))
         total[mine], resources[chip.dram.name][mine] = move(schedule.select(mine), chip, parameters, launch[mine])
+    mine = np.flatnonzero(schedule.in_family("depthwise"))
+    if len(mine):
+        cost = depthwise(schedule.select(mine), chip, parameters, stack or Stack())
+        total[mine] = cost.total + launch[mine]
+        resources[vector_engine(chip).name][mine], resources[chip.dram.name][mine] = cost.compute, cost.memory
     resources["launch"] = launch
     return Times(resources, total, FORMULA), flops

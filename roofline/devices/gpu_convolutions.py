@@ -27,6 +27,7 @@ from roofline.devices.gpu_plans import (
     fourier,
     fused,
     implicit,
+    joined,
     patches_of,
     split,
     staged,
@@ -71,10 +72,10 @@ def allowed(plan: str, schedule: Schedule, stack: Stack) -> NDArray[np.bool_]:
     role, taps = passes(schedule), schedule.taps
     if plan in ("implicit", "strided", "split"):
         behind = (role == DATA) & (schedule.stride > 1)
-        return {"split": role == WEIGHT, "strided": behind, "implicit": (role != WEIGHT) & ~behind}[plan]
+        return np.asarray({"split": role == WEIGHT, "strided": behind, "implicit": (role != WEIGHT) & ~behind}[plan])
     plain = (schedule.stride == 1) & (schedule.batch == 1)
     if plan == "fourier":
-        return plain & np.isin(taps, FOURIER_TAPS) & stack.autotuned
+        return np.asarray(plain & np.isin(taps, FOURIER_TAPS) & stack.autotuned)
     if not stack.winograd or stack.cudnn < 5:
         return np.zeros(len(schedule), dtype=np.bool_)
     free = stack.autotuned or stack.cudnn >= 7
@@ -82,7 +83,7 @@ def allowed(plan: str, schedule: Schedule, stack: Stack) -> NDArray[np.bool_]:
         plain = plain & (taps == 9) & (role != WEIGHT)
     else:
         plain = plain & np.isin(taps, tuple(WINOGRAD) if free else (9,)) & ((role != WEIGHT) | free)
-    return plain if free else plain & (schedule.k >= taps * RULE_CHANNELS)
+    return np.asarray(plain if free else plain & (schedule.k >= taps * RULE_CHANNELS))
 
 
 def convolutions(
@@ -125,10 +126,11 @@ def _costs(
             elif plan == "strided":
                 cost = strided(x, machine.at(parameters.strided), tiles, start)
             elif plan == "split":
-                cost = split(x, machine.at(parameters.weight), tiles)
+                cost = split(x, machine.at(parameters.weight), tiles[:1] if taps == 1 and not tensor else tiles)
             elif plan == "winograd":
                 patches = patches_of(chip.architecture, stack.cudnn)
-                cost = fused(x, machine.at(parameters.winograd), patches, filters, start)
+                hotter = held(chip, parameters, 1.0) / held(chip, parameters, parameters.cool)
+                cost = fused(x, machine.at(parameters.winograd * hotter), patches, filters, start)
             else:
                 by = fourier(taps) if plan == "fourier" else WINOGRAD[taps]
                 cost = staged(x, between, by, gradient=gradient, **around)
@@ -140,10 +142,19 @@ def machine_of(chip: Chip, precision: str, parameters: Parameters, *, tensor: bo
     engine, peak = ceiling.engine_and_rate(chip, parse_precision(precision), matrix=True)
     assert engine is not None
     wide = lanes(chip) / vector_engine(chip).count.value > 64
-    reached = parameters.conv_tensor if tensor else parameters.conv * sustained_share(chip, parameters)
+    reached = parameters.conv_tensor if tensor else parameters.conv * held(chip, parameters, parameters.cool)
     bandwidth = BANDWIDTH * (chip.dram.total_bandwidth or np.inf)
     launch = chip.launch.value if chip.launch else 0.0
     return Machine(engine.count.value, peak / 2 / engine.count.value * reached, bandwidth, launch, wide)
+
+
+def held(chip: Chip, parameters: Parameters, draw: float) -> float:
+    """What of its boost clock a card holds in kernels that draw ``draw`` of the power of plain products.
+
+    Implicit products and those between transforms draw ``cool`` of it, Winograd in one kernel all. A clock found on
+    plain products says little here: a T4 holds 0.55 of its boost in those and 0.77 in implicit products.
+    """
+    return sustained_share(chip, replace(parameters, watts=parameters.watts * draw, sustained=0.0))
 
 
 def _on_tensor_cores(schedule: Schedule, chip: Chip, precision: str) -> NDArray[np.bool_]:
@@ -165,3 +176,28 @@ def _bias_seconds(schedule: Schedule, chip: Chip, parameters: Parameters, stack:
     biased = (passes(schedule) == FORWARD) & (schedule.weights > bare) & (stack.mode != "compiled")
     seconds = 2.0 * schedule.writes / (parameters.stream * (chip.dram.total_bandwidth or np.inf))
     return np.where(biased, seconds + (chip.launch.value if chip.launch else 0.0), 0.0)
+
+
+DEPTHWISE_STEPS = 8.0
+"""Instructions of a lane for each tap of a result: two loads, an address, a test for the border, a multiply-add."""
+
+DEPTHWISE_L2 = 3.0
+"""Bandwidth of the L2 over that of DRAM, where nothing says it; 2.4 on a V100, 4.0 on a T4."""
+
+
+def depthwise(schedule: Schedule, chip: Chip, parameters: Parameters, stack: Stack) -> Cost:
+    """Convolutions of one channel each, by kernels that walk over the result; nobody's rows stand behind it.
+
+        compute = results * taps * 8 instructions / (lanes * clock)
+        memory  = bytes / (row * bandwidth)
+
+    The gradient of weights sums over all pixels for every tap by itself (PyTorch's and TensorFlow's kernels do), so
+    its operands come from the L2 once for each tap.
+    """
+    taps, weights = schedule.taps.astype(np.float64), passes(schedule) == WEIGHT
+    rate = lanes(chip) * vector_engine(chip).clock.hz() * held(chip, parameters, parameters.cool)
+    bandwidth = parameters.row * (chip.dram.total_bandwidth or np.inf)
+    compute = schedule.flops / 2.0 * DEPTHWISE_STEPS / rate
+    again = np.where(weights, (taps - 1.0) / DEPTHWISE_L2, 0.0)
+    memory = schedule.bytes * (1.0 + again) / bandwidth + _bias_seconds(schedule, chip, parameters, stack)
+    return Cost(joined(compute, memory), compute, memory, schedule.flops)

@@ -19,10 +19,11 @@ class Parameters:
     stream, product, row : share of the DRAM bandwidth that streams, products and rows reach.
     again : extra reads of a row by norms, which walk over it twice.
     reach, tensor_reach : share of the L2 in which blocks can share panels, in fp32 and on tensor cores.
-    conv : efficiency of implicit products of convolutions, conv_tensor : that on tensor cores; winograd, staged,
-    strided, weight : that of Winograd in one kernel, of products between transforms, of strided gradients of the data and
-    of gradients of weights over it. conv_start : steps of k before a block works at full rate. conv_memory : share of
-    the DRAM bandwidth. transform : traffic around the products between transforms. conv_sharpness : as sharpness.
+    conv : efficiency of implicit products of convolutions; winograd, staged, strided, weight : that of Winograd in one
+    kernel, of products between transforms, of gradients for the data behind a stride and of gradients of weights, over
+    it; conv_tensor : that on tensor cores. conv_start : steps of k before a block works at full rate.
+    transform, filters : traffic of transforms over the size of their result, for images and weights.
+    cool : power of convolutions over that of plain products.
     sharpness : exponent p that joins compute and memory of a product; joint : q, of a stream and its launch.
     watts : energy of a lane and clock over the process [nJ/nm]; turbo : clock of consumer cards over their boost.
     sustained : share of the boost clock held in fp32 products; 0: by :func:`sustained_share`.
@@ -40,15 +41,16 @@ class Parameters:
     product: float = 0.8
     row: float = 0.8
     again: float = 0.3
-    conv: float = 0.9
-    conv_tensor: float = 0.5
-    conv_start: float = 16.0
-    winograd: float = 0.9
-    staged: float = 0.85
-    transform: float = 1.25
-    filters: float = 2.0
-    strided: float = 0.6
-    weight: float = 0.9
+    conv: float = 0.8
+    conv_tensor: float = 0.6
+    conv_start: float = 20.0
+    winograd: float = 1.2
+    staged: float = 1.3
+    transform: float = 1.3
+    filters: float = 3.4
+    cool: float = 0.6
+    strided: float = 0.55
+    weight: float = 0.8
     sharpness: float = 4.0
     joint: float = 3.0
     watts: float = 0.0027

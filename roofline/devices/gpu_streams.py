@@ -15,8 +15,8 @@ from roofline.devices.gpu_parameters import Parameters
 Floats = NDArray[np.float64]
 
 STREAMS = ("elementwise", "copy")
-ROWS = ("softmax", "norm", "reduction", "pool", "embedding", "depthwise")
-"""What walks over its operands; depthwise convolutions too, which have too few products to fill tiles."""
+ROWS = ("softmax", "norm", "reduction", "pool", "embedding")
+"""What walks over its operands."""
 
 
 def streams(schedule: Schedule, chip: Chip, parameters: Parameters, launch: Floats) -> tuple[Floats, Floats]:
