@@ -26,7 +26,7 @@ NETS: dict[str, tuple[str, int, dict[str, int]]] = {
     "vgg_a": ("vgg-a", 64, {}),
     "googlenet": ("googlenet", 128, {"lrn": 0}),
 }
-STACK = Stack(framework="caffe", version="cuDNN R4", winograd=False)
+STACK = Stack(framework="caffe", version="cuDNN R4", cudnn=4)
 MODES = {"inference": ("forward",), "training": ("forward", "backward")}
 
 

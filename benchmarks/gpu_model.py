@@ -59,7 +59,11 @@ STAGES = (
     Stage(("stream", "joint"), ("stream",), ("stream",)),
     Stage(("row", "again"), ("softmax", "layer_norm"), ("row", "again")),
     Stage(("tensor", "tensor_reach"), ("deepbench-fp16", "aiconfigurator"), ("tensor",)),
-    Stage(("winograd", "transform"), ("conv", "deepbench-conv"), ("winograd",)),
+    Stage(
+        ("conv", "winograd", "staged", "conv_start", "transform", "filters", "cool"),
+        ("conv", "deepbench-conv"),
+        ("conv", "winograd", "staged"),
+    ),
 )
 
 HOST_BOUND = 2.0
