@@ -122,7 +122,7 @@ def _costs(
             rows = np.flatnonzero(can & (weights == gradient) & (schedule.taps == taps))
             x = Images.of(schedule.select(rows), weights=gradient)
             if plan == "implicit":
-                cost = implicit(x, machine, tiles, start)
+                cost = implicit(x, machine.at(parameters.pointwise if taps == 1 else 1.0), tiles, start)
             elif plan == "strided":
                 cost = strided(x, machine.at(parameters.strided), tiles, start)
             elif plan == "split":

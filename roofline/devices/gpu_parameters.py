@@ -19,9 +19,10 @@ class Parameters:
     stream, product, row : share of the DRAM bandwidth that streams, products and rows reach.
     again : extra reads of a row by norms, which walk over it twice.
     reach, tensor_reach : share of the L2 in which blocks can share panels, in fp32 and on tensor cores.
-    conv : efficiency of implicit products of convolutions; winograd, staged, strided, weight : that of Winograd in one
-    kernel, of products between transforms, of gradients for the data behind a stride and of gradients of weights, over
-    it; conv_tensor : that on tensor cores. conv_start : steps of k before a block works at full rate.
+    conv : efficiency of implicit products of convolutions; over it that of Winograd in one kernel (winograd), of
+    products between transforms (staged), of 1x1 (pointwise), of gradients for the data behind a stride (strided) and
+    of gradients of weights (weight); conv_tensor : that on tensor cores.
+    conv_start : steps of k before a block works at full rate.
     transform, filters : traffic of transforms over the size of their result, for images and weights.
     cool : power of convolutions over that of plain products.
     sharpness : exponent p that joins compute and memory of a product; joint : q, of a stream and its launch.
@@ -49,6 +50,7 @@ class Parameters:
     transform: float = 1.4
     filters: float = 3.3
     cool: float = 0.56
+    pointwise: float = 0.9
     strided: float = 0.54
     weight: float = 0.8
     sharpness: float = 4.0
