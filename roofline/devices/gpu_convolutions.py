@@ -121,12 +121,13 @@ def _costs(
         for gradient, taps in {(bool(g), int(t)) for g, t in zip(weights[can], schedule.taps[can], strict=True)}:
             rows = np.flatnonzero(can & (weights == gradient) & (schedule.taps == taps))
             x = Images.of(schedule.select(rows), weights=gradient)
+            single = parameters.pointwise if taps == 1 else 1.0
             if plan == "implicit":
-                cost = implicit(x, machine.at(parameters.pointwise if taps == 1 else 1.0), tiles, start)
+                cost = implicit(x, machine.at(single), tiles, start)
             elif plan == "strided":
                 cost = strided(x, machine.at(parameters.strided), tiles, start)
             elif plan == "split":
-                cost = split(x, machine.at(parameters.weight), tiles[:1] if taps == 1 and not tensor else tiles)
+                cost = split(x, machine.at(parameters.weight * single), tiles[:1] if taps == 1 and not tensor else tiles)
             elif plan == "winograd":
                 patches = patches_of(chip.architecture, stack.cudnn)
                 hotter = held(chip, parameters, 1.0) / held(chip, parameters, parameters.cool)

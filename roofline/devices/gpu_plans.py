@@ -48,7 +48,7 @@ SHARPNESS = 4.0
 """Exponent that joins arithmetic and traffic of one kernel; between 2 and 8 the rows do not tell."""
 
 SPLITS = (1, 2, 4, 8, 16, 32, 64, 128)
-SPLIT_START = 80.0
+SPLIT_START = 100.0
 """Steps of k before and after which a block of a gradient of weights works at full rate."""
 SPLIT_TRAFFIC = 2.0
 """Traffic of a cut of k over its part of the result: written, and added to what is there."""

@@ -109,7 +109,8 @@ def test_gradients_of_weights_are_cut_into_parts_that_add_up() -> None:
 
 
 def plans(schedule: Schedule, chip: str = "titan-x-maxwell", **stack: object) -> list[str]:
-    return gpu.plan_labels(schedule, specs.load_chip(chip), Parameters(), Stack(**stack)).tolist()  # type: ignore[arg-type]
+    labels = gpu.plan_labels(schedule, specs.load_chip(chip), Parameters(), Stack(**stack))  # type: ignore[arg-type]
+    return [str(label) for label in labels]
 
 
 def test_which_plan_runs_is_the_stacks_rule() -> None:
