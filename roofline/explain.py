@@ -25,6 +25,7 @@ from roofline.core.schedule import KINDS
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.devices import ceiling, cpu, gpu
+from roofline.devices.gpu_parameters import Parameters
 from roofline.errors import UnknownName, UsageError
 from roofline.predict import resolve_calibration, resolve_chip, time_program
 from roofline.program import make_program, shapes_of, with_tf32
@@ -135,7 +136,9 @@ def explain(
     fitted = resolve_calibration(part, wanted, calibration, stack)
     timing = time_program(program, part, stack, fitted)
     seen = part.with_units(stack.threads)
-    plans = cpu.plan_labels(schedule, stack) if fitted and fitted.model == "cpu" else []
+    plans: list[str] = cpu.plan_labels(schedule, stack) if fitted and fitted.model == "cpu" else []
+    if fitted and fitted.model == "gpu":
+        plans = [str(name) for name in gpu.plan_labels(schedule, seen, Parameters.of(fitted.ceilings), stack)]
     rows = [int(row) for row in np.flatnonzero(schedule.layer == index)]
     node = work.nodes[index]
     return Explanation(
@@ -221,7 +224,11 @@ def _account(
             for name, values in timing.resources.items()
             if (seconds := float(values[row])) > 0
         ),
-        formula=cpu.FORMULA if fit else gpu.FORMULA if timing.tiers[row] != "datasheet" else ceiling.FORMULA,
+        formula=cpu.FORMULA
+        if fit
+        else f"{gpu.FORMULA}{f'; plan: {plan}' if plan else ''}"
+        if timing.tiers[row] != "datasheet"
+        else ceiling.FORMULA,
         seconds=Interval(float(timing.low[row]), float(timing.total[row]), float(timing.high[row])),
         light=float(timing.light[row]),
         plain=float(timing.ceiling[row]),

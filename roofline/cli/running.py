@@ -17,7 +17,7 @@ from roofline.core.run import (
     Recipe,
     Run,
 )
-from roofline.core.stack import STACK_MODES, Stack
+from roofline.core.stack import RECENT_CUDNN, STACK_MODES, Stack
 from roofline.errors import UsageError
 
 Option = Callable[[Any], Any]
@@ -97,6 +97,20 @@ RUNNING: Mapping[str, Option] = {
         default=True,
         help="Direct 3x3 convolutions alone, as cuDNN before version 5.",
     ),
+    "cudnn": click.option(
+        "--cudnn",
+        type=click.IntRange(1),
+        default=RECENT_CUDNN,
+        show_default=True,
+        metavar="N",
+        help="Major version of the library of convolutions: which plans it has and how it chooses.",
+    ),
+    "autotuned": click.option(
+        "--autotune",
+        "autotuned",
+        is_flag=True,
+        help="The library tries all plans of a convolution and keeps the fastest.",
+    ),
     "tf32": click.option("--tf32", is_flag=True, help="fp32 products in tf32, on chips that have it."),
     "host_dispatch": click.option(
         "--host-dispatch",
@@ -143,4 +157,6 @@ def stack_of(said: Mapping[str, Any]) -> Stack:
         fused_attention=said["attention"] == "fused",
         tf32=said["tf32"],
         winograd=said["winograd"],
+        cudnn=said["cudnn"],
+        autotuned=said["autotuned"],
     )

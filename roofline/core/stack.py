@@ -8,6 +8,9 @@ from typing import Any
 
 STACK_MODES = ("eager", "compiled", "graphs")
 
+RECENT_CUDNN = 8
+"""What an unnamed stack is taken to have."""
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -19,6 +22,8 @@ class Stack:
     fused_attention : one kernel instead of product, softmax, product.
     tf32 : fp32 products run in tf32 on chips that have it.
     winograd : 3x3 convolutions may take fewer multiplications (cuDNN 5 and later).
+    cudnn : major version of NVIDIA's library of convolutions: none before 5 has Winograd, 5 and 6 choose by rule.
+    autotuned : the library tries all its plans and keeps the fastest (``torch.backends.cudnn.benchmark``).
     """
 
     framework: str = "pytorch"
@@ -29,12 +34,16 @@ class Stack:
     fused_attention: bool = True
     tf32: bool = False
     winograd: bool = True
+    cudnn: int = RECENT_CUDNN
+    autotuned: bool = False
 
     def __str__(self) -> str:
         name = f"{self.framework} {self.version}".strip()
         said = [name, self.mode, f"{self.threads} thread{'s' if self.threads > 1 else ''}"]
         said += [] if self.fused_attention else ["attention unfused"]
         said += ["tf32"] if self.tf32 else []
+        said += [f"cuDNN {self.cudnn}"] if self.cudnn != RECENT_CUDNN else []
+        said += ["autotuned"] if self.autotuned else []
         return ", ".join(said if self.winograd else [*said, "no Winograd"])
 
     def to_dict(self) -> dict[str, Any]:

@@ -9,8 +9,7 @@ A product is cut into tiles of TM x TN, one block each, and the multiprocessors 
     memory  = (bytes + cuts) / (fraction * bandwidth)             [s]
     time    = (compute^p + memory^p)^(1/p) + launch               [s], the fastest tile and cut
 
-A convolution is that product with m = images x pixels; unstrided 3x3 in fp32 may also run as Winograd
-(Lavin, Gray, arXiv:1509.09308) in whichever form is faster by model. Tensor cores have equations of their own
+A convolution takes one of several plans (:mod:`roofline.devices.gpu_plans`). Tensor cores have equations of their own
 (:mod:`roofline.devices.gpu_tensor`). Streams and rows move bytes (:mod:`roofline.devices.gpu_streams`):
 
     stream  = max(launch, early * launch + bytes / (fraction * bandwidth))
@@ -29,7 +28,7 @@ from roofline.core.dtype import precision as parse_precision
 from roofline.core.schedule import FAMILIES, KINDS, Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
-from roofline.devices.gpu_convolutions import convolutions
+from roofline.devices.gpu_convolutions import convolutions, depthwise
 from roofline.devices.gpu_parameters import Parameters, vector_engine
 from roofline.devices.gpu_products import products
 from roofline.devices.gpu_streams import ROWS, STREAMS, rows, streams
@@ -37,16 +36,18 @@ from roofline.devices.gpu_tensor import JOIN
 from roofline.devices.gpu_tensor import products as tensor_products
 
 Floats = NDArray[np.float64]
+Names = NDArray[np.str_]
 
 FORMULA = "(compute^p + memory^p)^(1/p) + launch"
 
-PRODUCTS: tuple[str, ...] = ("linear", "bmm", "conv1x1", "attention")
+PRODUCTS: tuple[str, ...] = ("linear", "bmm", "attention")
+CONVOLUTIONS: tuple[str, ...] = ("conv", "conv1x1")
 WIDER = 1.5
 """Families nobody measured borrow the interval of another, this much wider on its logarithm: a guess."""
 
 SCORES: dict[str, tuple[str, float]] = {
     **{name: (name, 1.0) for name in ("linear", "bmm", "conv", "elementwise", "softmax", "norm", "tensor")},
-    "conv1x1": ("linear", 1.0),
+    "conv1x1": ("conv", 1.0),
     "attention": ("bmm", WIDER),
     "tensor-other": ("tensor", WIDER),
     "copy": ("elementwise", 1.0),
@@ -56,6 +57,16 @@ SCORES: dict[str, tuple[str, float]] = {
     "depthwise": ("norm", WIDER),
 }
 """Which held-out errors speak for a family, and how much wider; backward kernels count as their family."""
+
+
+def plan_labels(schedule: Schedule, chip: Chip, parameters: Parameters, stack: Stack | None = None) -> Names:
+    """How each convolution is done, ``""`` for other kernels."""
+    labels = np.full(len(schedule), "", dtype="<U24")
+    for code, name in enumerate(schedule.precision_names):
+        mine = np.flatnonzero((schedule.precision == code) & schedule.in_family(*CONVOLUTIONS))
+        if len(mine):
+            labels[mine] = convolutions(schedule.select(mine), chip, name, parameters, stack or Stack())[1]
+    return labels
 
 
 def scored_as(schedule: Schedule, chip: Chip) -> NDArray[np.str_]:
@@ -100,20 +111,26 @@ def planned(
     total, flops = np.full(count, np.nan), schedule.flops.copy()
     multiplied = schedule.kind == KINDS.index("matmul")
     for code, name in enumerate(schedule.precision_names):
-        for families, plan in ((PRODUCTS, products), (("conv",), convolutions)):
-            mine = np.flatnonzero(multiplied & (schedule.precision == code) & schedule.in_family(*families))
-            if not len(mine):
-                continue
-            engine = chip.engine_for(parse_precision(name), matrix=True)
-            tensor = engine.kind == "matrix"
-            plan = tensor_products if tensor else plan
+        able = chip.engine_for(parse_precision(name), matrix=True)
+        engine, tensor = resources.setdefault(able.name, np.zeros(count)), able.kind == "matrix"
+        mine = np.flatnonzero(multiplied & (schedule.precision == code) & schedule.in_family(*PRODUCTS))
+        if len(mine):
+            plan, p = (tensor_products, JOIN) if tensor else (products, parameters.sharpness)
             compute, memory, done = plan(schedule.select(mine), chip, name, parameters, stack or Stack())
-            p = JOIN if tensor else parameters.sharpness
             total[mine] = (compute**p + memory**p) ** (1 / p) + launch[mine]
-            resources.setdefault(engine.name, np.zeros(count))[mine] = compute
-            resources[chip.dram.name][mine], flops[mine] = memory, done
+            engine[mine], resources[chip.dram.name][mine], flops[mine] = compute, memory, done
+        mine = np.flatnonzero(multiplied & (schedule.precision == code) & schedule.in_family(*CONVOLUTIONS))
+        if len(mine):
+            cost, _ = convolutions(schedule.select(mine), chip, name, parameters, stack or Stack())
+            total[mine] = cost.total + launch[mine]
+            engine[mine], resources[chip.dram.name][mine], flops[mine] = cost.compute, cost.memory, cost.flops
     for moved, move in ((STREAMS, streams), (ROWS, rows)):
         mine = np.flatnonzero(schedule.in_family(*moved))
         total[mine], resources[chip.dram.name][mine] = move(schedule.select(mine), chip, parameters, launch[mine])
+    mine = np.flatnonzero(schedule.in_family("depthwise"))
+    if len(mine):
+        cost = depthwise(schedule.select(mine), chip, parameters, stack or Stack())
+        total[mine] = cost.total + launch[mine]
+        resources[vector_engine(chip).name][mine], resources[chip.dram.name][mine] = cost.compute, cost.memory
     resources["launch"] = launch
     return Times(resources, total, FORMULA), flops

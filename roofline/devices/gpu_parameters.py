@@ -16,7 +16,7 @@ class Parameters:
     wide, narrow : efficiency of a tile of 128 x 128 in fp32 on multiprocessors of 128 and 64 lanes.
     edge : extra work of a tile for each line of its border [elements]. prologue : steps of k before a block works at
         full rate. split : cost of a cut of k [traffic of its result].
-    product : share of the DRAM bandwidth that products reach. reach : share of the L2 in which blocks find panels again.
+    product : share of the DRAM bandwidth that products reach. reach : share of the L2 that keeps panels for blocks.
     scatter : share of their bandwidth that products reach where panels miss the L2 and both have long rows,
         on chips that read DRAM in sectors of 32 bytes. pages : panels that such a multiprocessor reads without missing
         its table of pages [MB]; paged : what it reads beyond [GB/s].
@@ -29,7 +29,11 @@ class Parameters:
     row_clocks, element_clocks : clocks of a multiprocessor for a row of a norm, an element of a long softmax row.
     kept : share of the caches that keeps rows of norms for their second walk. again : reads of long softmax rows
         that miss the caches.
-    winograd : efficiency of the Winograd product over that of a plain one. transform : traffic of its transforms.
+    conv : efficiency of implicit products of convolutions; over it that of Winograd in one kernel (winograd), of
+        products between transforms (staged), of 1x1 (pointwise), of gradients for the data behind a stride (strided)
+        and of gradients of weights (weight); conv_tensor : that on tensor cores.
+    conv_start : steps of k before a block works at full rate. cool : power of convolutions over that of plain products.
+    transform, filters : traffic of transforms over the size of their result, for images and weights.
     watts : energy of a lane and clock at 12 nm and above [nJ]. turbo : clock of consumer cards over their boost;
         hold : that of other cards where their power does not cap it. sustained : share of the boost clock held
         in fp32 products; 0: by :mod:`roofline.devices.power`.
@@ -62,8 +66,17 @@ class Parameters:
     element_clocks: float = 1.6
     kept: float = 0.5
     again: float = 0.3
-    winograd: float = 0.8
-    transform: float = 1.0
+    conv: float = 0.85
+    conv_tensor: float = 0.63
+    conv_start: float = 22.0
+    winograd: float = 1.1
+    staged: float = 1.2
+    transform: float = 1.3
+    filters: float = 3.4
+    cool: float = 0.59
+    pointwise: float = 0.9
+    strided: float = 0.52
+    weight: float = 0.81
     watts: float = 0.036
     turbo: float = 1.1
     hold: float = 0.92

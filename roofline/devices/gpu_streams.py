@@ -30,8 +30,8 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 STREAMS = ("elementwise", "copy")
-ROWS = ("softmax", "norm", "reduction", "pool", "embedding", "depthwise")
-"""What walks over its operands; depthwise convolutions too, which have too few products to fill tiles."""
+ROWS = ("softmax", "norm", "reduction", "pool", "embedding")
+"""What walks over its operands."""
 
 MAXWELL, GP100 = 0.79, 0.83
 """What their memory controllers reach over those of later chips. A GTX 980 copied 156 of 224 GB/s (Mei, Chu, IEEE TPDS

@@ -32,7 +32,7 @@ class Stage:
 
 STAGES = (
     Stage(
-        ("linear", "bmm", "conv1x1"),
+        ("linear", "bmm"),
         (
             *("wide", "narrow", "edge", "prologue", "reach", "product", "sharpness"),
             *("scatter", "pages", "paged", "rested"),
@@ -46,7 +46,11 @@ STAGES = (
         ("row", "row_clocks", "element_clocks"),
     ),
     Stage(("tensor",), ("tensor", "port", "fill", "panel"), ("tensor", "fill")),
-    Stage(("conv",), ("winograd", "transform"), ("winograd",)),
+    Stage(
+        ("conv", "conv1x1"),
+        ("conv", "winograd", "staged", "conv_start", "transform", "filters", "cool"),
+        ("conv", "winograd", "staged"),
+    ),
 )
 
 SCALE = 0.1
