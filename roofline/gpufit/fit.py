@@ -61,6 +61,8 @@ NOISE = 0.15
 """How far single calls lie from a good fit, likewise."""
 REACH = 2.5
 """Bounds of a fit: this much of the logarithm either way from its start."""
+ROUNDS = 25
+"""Most evaluations of a fit, without those for derivatives."""
 STEP = 1e-3
 """Relative step of numerical derivatives: wider than the rounding of a choice among tiles."""
 
@@ -159,6 +161,6 @@ def _least_squares(
         return np.concatenate([*rows, pull * (x - start)[: len(free)]])
 
     best = least_squares(
-        residual, start, max_nfev=25, diff_step=[STEP] * len(start), bounds=(start - REACH, start + REACH)
+        residual, start, max_nfev=ROUNDS, diff_step=[STEP] * len(start), bounds=(start - REACH, start + REACH)
     )
     put(best.x)

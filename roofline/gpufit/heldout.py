@@ -112,7 +112,8 @@ def _spread(held: Iterable[Held], half: int | None = None) -> tuple[float, float
     if not logs:
         return -np.inf, np.inf
     joined, weight = np.concatenate(logs), np.concatenate([np.full(len(part), 1.0 / len(part)) for part in logs])
-    return quantile(joined, weight, LEVELS[0]), quantile(joined, weight, LEVELS[-1])
+    rank = max(np.floor(LEVELS[0] * (len(joined) + 1)), 0.5) / len(joined)  # outward by one rank: split conformal
+    return quantile(joined, weight, rank), quantile(joined, weight, 1.0 - rank)
 
 
 def stranger(chip: Chip) -> Chip:
