@@ -31,24 +31,24 @@ class Parameters:
         a data set.
     """
 
-    wide: float = 0.78
+    wide: float = 0.79
     narrow: float = 0.96
     tensor: float = 0.8
-    edge: float = 8.0
-    prologue: float = 8.0
+    edge: float = 7.6
+    prologue: float = 7.2
     split: float = 2.0
-    reach: float = 1.3
+    reach: float = 1.25
     scatter: float = 0.26
     pages: float = 7.0
     paged: float = 3.8
     tensor_reach: float = 4.0
     stream: float = 0.8
-    product: float = 0.65
+    product: float = 0.66
     row: float = 0.8
     again: float = 0.3
     winograd: float = 0.8
     transform: float = 1.0
-    sharpness: float = 3.0
+    sharpness: float = 2.9
     joint: float = 3.0
     watts: float = 0.036
     turbo: float = 1.1

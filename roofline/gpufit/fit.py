@@ -35,7 +35,7 @@ STAGES = (
         ("linear", "bmm", "conv1x1"),
         (
             *("wide", "narrow", "edge", "prologue", "reach", "product", "sharpness"),
-            *("scatter", "pages", "paged", "rested"),
+            *("scatter", "pages", "paged"),
         ),
         ("sustained",),
     ),
