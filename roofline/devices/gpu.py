@@ -3,10 +3,10 @@
 A product is cut into tiles of TM x TN, one block each, and the multiprocessors work through them in waves:
 
     blocks  = ceil(m/TM) * ceil(n/TN) * batch * S                 S cuts of k
-    compute = TM*TN * (8*ceil(k/(8*S)) + prologue) * (1 + edge * (1/TM + 1/TN)) / rate
-              * ceil(blocks / multiprocessors)                    [s]
-    rate    = FMA per clock of a multiprocessor * efficiency * clock * sustained
-    memory  = (bytes + cuts) / (fraction * bandwidth)             [s]
+    border  = (1 + edge * (1/TM + 1/TN)) / (1 + edge/64)          1 for a tile of 128 x 128
+    compute = TM*TN * (8*ceil(k/(8*S)) + prologue) * border / rate * ceil(blocks / multiprocessors)      [s]
+    rate    = FMA per clock of a multiprocessor * efficiency * boost clock * sustained
+    memory  = (bytes + panels read again + cuts) / (fraction * bandwidth) + paging     [s], see tile_seconds
     time    = (compute^p + memory^p)^(1/p) + launch               [s], the fastest tile and cut
 
 A convolution takes one of several plans (:mod:`roofline.devices.gpu_plans`). Tensor cores have equations of their own
@@ -14,7 +14,7 @@ A convolution takes one of several plans (:mod:`roofline.devices.gpu_plans`). Te
 
     stream  = max(launch, early * launch + bytes / (fraction * bandwidth))
 
-``sustained`` is what of its boost clock a card holds in long fp32 products: see :func:`sustained_share`.
+``sustained`` is what of its boost clock a card holds in long fp32 products: see :mod:`roofline.devices.power`.
 Which numbers are fitted, on what and how well: docs/model.md, "The GPU model".
 """
 

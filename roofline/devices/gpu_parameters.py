@@ -41,17 +41,17 @@ class Parameters:
         a data set.
     """
 
-    wide: float = 0.78
+    wide: float = 0.79
     narrow: float = 0.96
-    edge: float = 8.0
-    prologue: float = 8.0
+    edge: float = 7.6
+    prologue: float = 7.2
     split: float = 2.0
-    product: float = 0.65
-    reach: float = 1.3
+    product: float = 0.66
+    reach: float = 1.25
     scatter: float = 0.26
     pages: float = 7.0
     paged: float = 3.8
-    sharpness: float = 3.0
+    sharpness: float = 2.9
     tensor: float = 0.75
     port: float = 64.0
     fill: float = 150.0

@@ -35,7 +35,7 @@ STAGES = (
         ("linear", "bmm"),
         (
             *("wide", "narrow", "edge", "prologue", "reach", "product", "sharpness"),
-            *("scatter", "pages", "paged", "rested"),
+            *("scatter", "pages", "paged"),
         ),
         ("sustained",),
     ),
