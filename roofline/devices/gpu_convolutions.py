@@ -143,10 +143,20 @@ def machine_of(chip: Chip, precision: str, parameters: Parameters, *, tensor: bo
     engine, peak = ceiling.engine_and_rate(chip, parse_precision(precision), matrix=True)
     assert engine is not None
     wide = lanes(chip) / vector_engine(chip).count.value > 64
-    reached = parameters.conv_tensor if tensor else parameters.conv * held(chip, parameters, parameters.cool)
+    beside = 1.0 + parameters.integers if shares_lanes(chip) else 1.0
+    reached = parameters.conv_tensor if tensor else parameters.conv / beside * held(chip, parameters, parameters.cool)
     bandwidth = BANDWIDTH * (chip.dram.total_bandwidth or np.inf)
     launch = chip.launch.value if chip.launch else 0.0
     return Machine(engine.count.value, peak / 2 / engine.count.value * reached, bandwidth, launch, wide)
+
+
+def shares_lanes(chip: Chip) -> bool:
+    """Whether addresses are worked out by the lanes that multiply: not on Volta, Turing and the large chips since.
+
+    Volta has lanes of their own for whole numbers (NVIDIA Tesla V100 whitepaper, p. 13); multiprocessors of 128 lanes
+    since Ampere do them on half of their lanes (NVIDIA Ampere GA102 whitepaper, p. 12).
+    """
+    return chip.architecture in ("maxwell", "pascal") or lanes(chip) / vector_engine(chip).count.value > 64
 
 
 def held(chip: Chip, parameters: Parameters, draw: float) -> float:

@@ -82,7 +82,7 @@ def test_the_loader() -> None:
 
 
 def test_the_stack() -> None:
-    eager, graphs = (answer("--batch 1", "--stack", mode, net="resnet18") for mode in ("eager", "graphs"))
+    eager, graphs = (answer("--batch 1", "--stack", mode, net="mobilenetv2") for mode in ("eager", "graphs"))
     assert (eager["stack"]["mode"], graphs["stack"]["mode"]) == ("eager", "graphs")
     assert middle(graphs) < middle(eager)
     assert eager["bounds"]["host"] > 0.3
