@@ -127,7 +127,9 @@ def _costs(
             elif plan == "strided":
                 cost = strided(x, machine.at(parameters.strided), tiles, start)
             elif plan == "split":
-                cost = split(x, machine.at(parameters.weight * single), tiles[:1] if taps == 1 and not tensor else tiles)
+                cost = split(
+                    x, machine.at(parameters.weight * single), tiles[:1] if taps == 1 and not tensor else tiles
+                )
             elif plan == "winograd":
                 patches = patches_of(chip.architecture, stack.cudnn)
                 hotter = held(chip, parameters, 1.0) / held(chip, parameters, parameters.cool)
