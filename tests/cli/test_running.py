@@ -92,7 +92,7 @@ def test_the_stack() -> None:
 
 
 def test_the_host() -> None:
-    fast, slow = (answer(f"--batch 1 --host-dispatch '{cost}'", net="resnet18") for cost in ("1 us", "80 us"))
+    fast, slow = (answer(f"--batch 1 --host-dispatch '{cost}'", net="mobilenetv2") for cost in ("1 us", "80 us"))
     assert slow["run"]["host_dispatch"] == pytest.approx(80e-6)
     assert middle(slow) > 5 * middle(fast)
     assert slow["bound"] == "host"
