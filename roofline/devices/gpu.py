@@ -111,19 +111,21 @@ def planned(
     total, flops = np.full(count, np.nan), schedule.flops.copy()
     multiplied = schedule.kind == KINDS.index("matmul")
     for code, name in enumerate(schedule.precision_names):
-        able = chip.engine_for(parse_precision(name), matrix=True)
-        engine, tensor = resources.setdefault(able.name, np.zeros(count)), able.kind == "matrix"
-        mine = np.flatnonzero(multiplied & (schedule.precision == code) & schedule.in_family(*PRODUCTS))
-        if len(mine):
-            plan, p = (tensor_products, JOIN) if tensor else (products, parameters.sharpness)
-            compute, memory, done = plan(schedule.select(mine), chip, name, parameters, stack or Stack())
-            total[mine] = (compute**p + memory**p) ** (1 / p) + launch[mine]
-            engine[mine], resources[chip.dram.name][mine], flops[mine] = compute, memory, done
-        mine = np.flatnonzero(multiplied & (schedule.precision == code) & schedule.in_family(*CONVOLUTIONS))
-        if len(mine):
-            cost, _ = convolutions(schedule.select(mine), chip, name, parameters, stack or Stack())
-            total[mine] = cost.total + launch[mine]
-            engine[mine], resources[chip.dram.name][mine], flops[mine] = cost.compute, cost.memory, cost.flops
+        for families in (PRODUCTS, CONVOLUTIONS):
+            mine = np.flatnonzero(multiplied & (schedule.precision == code) & schedule.in_family(*families))
+            if not len(mine):
+                continue
+            some, engine = schedule.select(mine), chip.engine_for(parse_precision(name), matrix=True)
+            if families is PRODUCTS:
+                plan, p = (tensor_products, JOIN) if engine.kind == "matrix" else (products, parameters.sharpness)
+                compute, memory, done = plan(some, chip, name, parameters, stack or Stack())
+                total[mine] = (compute**p + memory**p) ** (1 / p) + launch[mine]
+            else:
+                cost, _ = convolutions(some, chip, name, parameters, stack or Stack())
+                compute, memory, done = cost.compute, cost.memory, cost.flops
+                total[mine] = cost.total + launch[mine]
+            resources.setdefault(engine.name, np.zeros(count))[mine] = compute
+            resources[chip.dram.name][mine], flops[mine] = memory, done
     for moved, move in ((STREAMS, streams), (ROWS, rows)):
         mine = np.flatnonzero(schedule.in_family(*moved))
         total[mine], resources[chip.dram.name][mine] = move(schedule.select(mine), chip, parameters, launch[mine])

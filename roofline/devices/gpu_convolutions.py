@@ -94,11 +94,12 @@ def convolutions(
     """What every convolution takes behind its launch, and by which plan; a bias is added by a kernel of its own."""
     best = Cost(*(np.full(len(schedule), np.inf) for _ in range(4)))
     chosen = np.full(len(schedule), PLANS[0], dtype=f"<U{max(map(len, PLANS))}")
+    able = chip.engine_for(parse_precision(precision), matrix=True).kind == "matrix"
     for tensor in (False, True):
-        mine = np.flatnonzero(_on_tensor_cores(schedule, chip, precision) == tensor)
-        machine = machine_of(chip, precision if tensor else "fp32", parameters, tensor=tensor) if len(mine) else None
-        if machine is None:
+        mine = np.flatnonzero(able & _fills_tensor_cores(schedule) == tensor)
+        if not len(mine):
             continue
+        machine = machine_of(chip, "fp32" if able and not tensor else precision, parameters, tensor=tensor)
         for plan, rows, cost in _costs(schedule.select(mine), machine, chip, parameters, stack, tensor=tensor):
             better = cost.total < best.total[mine[rows]]
             won = mine[rows][better]
@@ -147,10 +148,20 @@ def machine_of(chip: Chip, precision: str, parameters: Parameters, *, tensor: bo
     engine, peak = ceiling.engine_and_rate(chip, parse_precision(precision), matrix=True)
     assert engine is not None
     wide = lanes(chip) / vector_engine(chip).count.value > 64
-    reached = parameters.conv_tensor if tensor else parameters.conv * held(chip, parameters, parameters.cool)
+    beside = 1.0 + parameters.integers if shares_lanes(chip) else 1.0
+    reached = parameters.conv_tensor if tensor else parameters.conv / beside * held(chip, parameters, parameters.cool)
     bandwidth = BANDWIDTH * (chip.dram.total_bandwidth or np.inf)
     launch = chip.launch.value if chip.launch else 0.0
     return Machine(engine.count.value, peak / 2 / engine.count.value * reached, bandwidth, launch, wide)
+
+
+def shares_lanes(chip: Chip) -> bool:
+    """Whether addresses are worked out by the lanes that multiply: not on Volta, Turing and the large chips since.
+
+    Volta has lanes of their own for whole numbers (NVIDIA Tesla V100 whitepaper, p. 13); multiprocessors of 128 lanes
+    since Ampere do them on half of their lanes (NVIDIA Ampere GA102 whitepaper, p. 12).
+    """
+    return chip.architecture in ("maxwell", "pascal") or lanes(chip) / vector_engine(chip).count.value > 64
 
 
 def held(chip: Chip, parameters: Parameters, draw: float) -> float:
@@ -162,9 +173,7 @@ def held(chip: Chip, parameters: Parameters, draw: float) -> float:
     return sustained_share(chip, replace(parameters, watts=parameters.watts * draw, sustained=0.0))
 
 
-def _on_tensor_cores(schedule: Schedule, chip: Chip, precision: str) -> NDArray[np.bool_]:
-    if chip.engine_for(parse_precision(precision), matrix=True).kind != "matrix":
-        return np.zeros(len(schedule), dtype=np.bool_)
+def _fills_tensor_cores(schedule: Schedule) -> NDArray[np.bool_]:
     role, taps = passes(schedule), schedule.taps
     inner = np.where(role == WEIGHT, schedule.m, schedule.k) // taps
     whole = np.round(schedule.weights / (schedule.itemsize * schedule.batch * schedule.n * taps)).astype(np.int64)

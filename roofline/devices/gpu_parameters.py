@@ -31,7 +31,8 @@ class Parameters:
         that miss the caches.
     conv : efficiency of implicit products of convolutions; over it that of Winograd in one kernel (winograd), of
         products between transforms (staged), of 1x1 (pointwise), of gradients for the data behind a stride (strided)
-        and of gradients of weights (weight); conv_tensor : that on tensor cores.
+        and of gradients of weights (weight); conv_tensor : that on tensor cores. integers : instructions beside each
+        multiply-add, which take its place where lanes do both.
     conv_start : steps of k before a block works at full rate. cool : power of convolutions over that of plain products.
     transform, filters : traffic of transforms over the size of their result, for images and weights.
     watts : energy of a lane and clock at 12 nm and above [nJ]. turbo : clock of consumer cards over their boost;
@@ -66,17 +67,18 @@ class Parameters:
     element_clocks: float = 1.6
     kept: float = 0.5
     again: float = 0.3
-    conv: float = 0.85
+    conv: float = 1.0
     conv_tensor: float = 0.63
-    conv_start: float = 22.0
-    winograd: float = 1.1
-    staged: float = 1.2
+    conv_start: float = 21.0
+    winograd: float = 1.0
+    staged: float = 1.1
     transform: float = 1.3
-    filters: float = 3.4
-    cool: float = 0.59
+    filters: float = 3.2
+    cool: float = 0.69
     pointwise: float = 0.9
+    integers: float = 0.2
     strided: float = 0.52
-    weight: float = 0.81
+    weight: float = 0.82
     watts: float = 0.036
     turbo: float = 1.1
     hold: float = 0.92

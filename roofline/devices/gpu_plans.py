@@ -19,8 +19,7 @@ split      the gradient of weights: m = taps x channels in, n = channels out, k 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,9 +93,6 @@ class Images:
         groups, m, n, k, taps, count = (getattr(schedule, name).astype(np.float64) for name in names)
         pixels, inner = (k, m) if weights else (m, k)
         return cls(groups, count, np.sqrt(pixels / count), taps, inner / taps, n, schedule.bytes, schedule.flops)
-
-    def select(self, rows: NDArray[Any]) -> Images:
-        return Images(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     @property
     def pixels(self) -> Floats:

@@ -48,7 +48,7 @@ STAGES = (
     Stage(("tensor",), ("tensor", "port", "fill", "panel"), ("tensor", "fill")),
     Stage(
         ("conv", "conv1x1"),
-        ("conv", "winograd", "staged", "conv_start", "transform", "filters", "cool"),
+        ("conv", "winograd", "staged", "conv_start", "transform", "filters", "cool", "strided", "weight"),
         ("conv", "winograd", "staged"),
     ),
 )

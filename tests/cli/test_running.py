@@ -82,7 +82,7 @@ def test_the_loader() -> None:
 
 
 def test_the_stack() -> None:
-    eager, graphs = (answer("--batch 1", "--stack", mode, net="resnet18") for mode in ("eager", "graphs"))
+    eager, graphs = (answer("--batch 1", "--stack", mode, net="mobilenetv2") for mode in ("eager", "graphs"))
     assert (eager["stack"]["mode"], graphs["stack"]["mode"]) == ("eager", "graphs")
     assert middle(graphs) < middle(eager)
     assert eager["bounds"]["host"] > 0.3
@@ -92,7 +92,7 @@ def test_the_stack() -> None:
 
 
 def test_the_host() -> None:
-    fast, slow = (answer(f"--batch 1 --host-dispatch '{cost}'", net="resnet18") for cost in ("1 us", "80 us"))
+    fast, slow = (answer(f"--batch 1 --host-dispatch '{cost}'", net="mobilenetv2") for cost in ("1 us", "80 us"))
     assert slow["run"]["host_dispatch"] == pytest.approx(80e-6)
     assert middle(slow) > 5 * middle(fast)
     assert slow["bound"] == "host"

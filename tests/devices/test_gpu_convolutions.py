@@ -160,7 +160,19 @@ def test_channels_that_are_no_multiple_of_eight_leave_tensor_cores_idle() -> Non
 
     assert seconds(252) > 2 * seconds(256)
     gradients = both_gradients(32, 64, 28, 28, dtype="fp16", out=64, stride=2)
-    assert gpu_convolutions._on_tensor_cores(gradients, chip, "fp16").all()
+    assert gpu_convolutions._fills_tensor_cores(gradients).all()
+
+
+def test_fp64_takes_its_own_rate() -> None:
+    chip, work = (
+        specs.load_chip("tesla-v100-pcie-32gb"),
+        ({"out": 256, "kernel": 3, "bias": False}, [(32, 256, 28, 28)]),
+    )
+    single_, double = (
+        gpu.gpu_times(lower(single("conv2d", *work, precision(name))), chip, Parameters(), Stack(winograd=False)).total
+        for name in ("fp32", "fp64")
+    )
+    assert double == pytest.approx(2 * single_, rel=0.02)
 
 
 def test_a_bias_is_a_pass_over_the_result() -> None:

@@ -27,7 +27,7 @@ from roofline.measure.public.files import Source, header, opened, stem, table, u
 
 COMMIT = "soumith/convnet-benchmarks @ b458aab"
 CHIP = "titan-x-maxwell"
-STACK = Stack(framework="caffe", version="cuDNN R4", winograd=False)
+STACK = Stack(framework="caffe", version="cuDNN R4", cudnn=4)
 NETS: dict[str, tuple[str, int, dict[str, int]]] = {
     "alexnet": ("alexnet", 128, {}),
     "overfeat": ("overfeat", 128, {}),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from roofline.measure.public.files import Line, Source, header, opened, stem, ta
 
 COMMIT = "baidu-research/DeepBench @ da81ba7"
 STACK = Stack(framework="c++")
+CUDNN = {"titan-x-maxwell": 6, "tesla-t4": 7}
+"""Its major version by card: the files do not say it, their algorithms tell."""
 DTYPES = {"fp32": "fp32", "float": "fp32", "fp16_mixed": "fp16", "half": "fp16"}
 CELLS = {"vanilla": "rnn", "lstm": "lstm", "gru": "gru"}
 
@@ -215,7 +217,7 @@ def _row(
         chip=asked.chip,
         dtype=dtype,
         seconds=seconds,
-        stack=STACK,
+        stack=replace(STACK, cudnn=CUDNN.get(asked.chip, STACK.cudnn)),
         op=op,
         attributes=attributes,
         inputs=inputs,
