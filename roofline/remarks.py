@@ -29,6 +29,11 @@ def remarks(chip: Chip, prediction: Prediction, calibration: Calibration | None 
         said.append(f"{unfitted:.1%} of the time is in layers no fit covers: plain roofline there")
     if calibration is not None and prediction.tiers.get("borrowed"):
         said.append(_lender(chip, calibration))
+    if calibration is not None and chip.kind == "gpu" and not chip.tiles:
+        said.append(
+            f"{chip.name}: nobody says what tiles the libraries of {chip.architecture} cut products into; "
+            "a general list stands in"
+        )
     doubtful = (
         unverified_figures(chip, parse_precision(prediction.dtype))
         if unfitted or prediction.tiers.get("borrowed")

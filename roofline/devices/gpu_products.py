@@ -31,8 +31,6 @@ SECTOR_ARCHITECTURES = ("maxwell", "pascal")
 """Their L2 fetches single sectors of 32 bytes, later ones two at a time: long rows read 8 numbers at a time cost them
 an access of DRAM each."""
 
-TENSOR_TILES = ((256, 128), (128, 256), (128, 128), (256, 64), (64, 256), (128, 64), (64, 128), (64, 64), (64, 32))
-
 CUTS = (1, 2, 3, 4, 6, 8, 12, 16)
 """Parts a long k is cut into where the tiles alone do not fill the chip."""
 
@@ -93,17 +91,16 @@ class Sizes:
 def products(
     schedule: Schedule, chip: Chip, precision: str, parameters: Parameters, stack: Stack
 ) -> tuple[Floats, Floats, Floats]:
-    """Compute and memory seconds of the fastest tiles of every product, and the operations it does."""
-    grid, simt = grid_of(chip, precision, parameters)
-    known = {kind: found.shapes for kind, found in chip.tiles.items()}
-    lists = SIMT_TILES | known if simt else dict.fromkeys(SIMT_TILES, known.get("tensor", TENSOR_TILES))
+    """Compute and memory seconds on vector lanes by the fastest tiles of every product, and the operations it does."""
+    grid = grid_of(chip, precision, parameters)
+    lists = SIMT_TILES | {kind: found.shapes for kind, found in chip.tiles.items()}
     sizes = Sizes.of(schedule, parse_precision(precision).storage.bytes)
     fused = schedule.in_family("attention")
     batched = (schedule.in_family("bmm") & (schedule.batch > 1)) | fused
     layers = [code for code, name in enumerate(schedule.op_names) if name == "linear"]
     forward = schedule.in_family("linear") & np.isin(schedule.op, layers)
     compute, memory = np.zeros(len(schedule)), np.zeros(len(schedule))
-    scattered = in_sectors(grid, parameters) if simt and chip.architecture in SECTOR_ARCHITECTURES else grid
+    scattered = in_sectors(grid, parameters) if chip.architecture in SECTOR_ARCHITECTURES else grid
     for kind, mine, where in (
         ("batched", batched, grid),
         ("linear", ~batched & ~forward, grid),
@@ -119,19 +116,18 @@ def products(
     return compute, memory, schedule.flops
 
 
-def grid_of(chip: Chip, precision: str, parameters: Parameters) -> tuple[Grid, bool]:
-    """What products in a precision run on, without tiles; and whether that is the vector lanes."""
+def grid_of(chip: Chip, precision: str, parameters: Parameters) -> Grid:
+    """The vector lanes that products in a precision run on, without tiles."""
     engine, peak = ceiling.engine_and_rate(chip, parse_precision(precision), matrix=True)
     assert engine is not None
-    units, simt = engine.count.value, engine.kind == "vector"
+    units = engine.count.value
     wide = lanes(chip) / vector_engine(chip).count.value > 64
-    efficiency = (parameters.wide if wide else parameters.narrow) if simt else parameters.tensor
-    share = sustained_share(chip, parameters) if simt else 1.0
-    headroom = top_share(chip, parameters) / share if simt else 1.0
+    share = sustained_share(chip, parameters)
+    rate = peak / 2 / units * (parameters.wide if wide else parameters.narrow) * share
     level = chip.level("L2")
     cache = parameters.reach * level.capacity.value if level is not None and level.capacity else 0.0
     bandwidth = parameters.product * (chip.dram.total_bandwidth or np.inf)
-    return Grid(units, peak / 2 / units * efficiency * share, bandwidth, cache, (), headroom), simt
+    return Grid(units, rate, bandwidth, cache, (), headroom=top_share(chip, parameters) / share)
 
 
 def in_sectors(grid: Grid, parameters: Parameters) -> Grid:

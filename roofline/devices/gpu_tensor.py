@@ -25,7 +25,7 @@ from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.devices import ceiling
 from roofline.devices.gpu_parameters import Parameters
-from roofline.devices.gpu_products import Sizes, grid_of
+from roofline.devices.gpu_products import Sizes
 
 Floats = NDArray[np.float64]
 
@@ -61,12 +61,11 @@ class Array:
 
 def array_of(chip: Chip, precision: str, parameters: Parameters) -> Array:
     """The tensor cores that multiply in a precision."""
-    grid, _ = grid_of(chip, precision, parameters)
-    engine, _ = ceiling.engine_and_rate(chip, parse_precision(precision), matrix=True)
+    engine, peak = ceiling.engine_and_rate(chip, parse_precision(precision), matrix=True)
     assert engine is not None
     return Array(
-        grid.units,
-        grid.rate,
+        engine.count.value,
+        peak / 2 / engine.count.value * parameters.tensor,
         parameters.port * engine.clock.hz(),
         parameters.fill,
         parameters.panel * (chip.dram.total_bandwidth or np.inf),

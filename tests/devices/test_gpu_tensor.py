@@ -127,11 +127,13 @@ def test_never_faster_than_the_peak_or_the_memory(name: str, m: int, n: int, k: 
 
 
 @given(*(st.integers(1, 3000) for _ in range(3)))
-def test_doubling_a_side_never_gains(m: int, n: int, k: int) -> None:
+def test_doubling_a_side_gains_nothing_but_a_launch(m: int, n: int, k: int) -> None:
+    """Twice the rows may spare the launch that adds up parts of k, because they fill the chip without cuts."""
     chip = specs.load_chip("h200-sxm")
     once, deep, tall = (
         float(gpu.gpu_times(schedule_of((a, c), (c, b)), chip, Parameters()).total[0])
         for a, b, c in ((m, n, k), (m, n, 2 * k), (2 * m, n, k))
     )
     assert deep >= 0.999 * once
-    assert tall >= 0.999 * once
+    assert chip.launch is not None
+    assert tall >= 0.999 * once - chip.launch.value
