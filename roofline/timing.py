@@ -95,6 +95,8 @@ def time_schedule(
     total = np.maximum(timing.total, timing.light)
     low, high = np.clip(timing.low, timing.light, total), np.maximum(timing.high, total)
     timing = _all_launches(replace(timing, total=total, low=low, high=high))
+    if calibration is not None and chip.kind == "gpu":
+        timing = _stepping(timing, host.between_steps(schedule, chip))
     return _fed_by_host(timing, stack, host_dispatch) if network and chip.kind == "gpu" else timing
 
 
@@ -186,6 +188,24 @@ def _all_launches(timing: Timing) -> Timing:
         light=timing.light * times,
         ceiling=timing.ceiling * times,
         resources={name: values * times for name, values in timing.resources.items()},
+    )
+
+
+def _stepping(timing: Timing, waits: Floats) -> Timing:
+    """What a device waits between launches that depend on each other is part of their launches."""
+    launch = timing.resources["launch"] + waits
+    own = {name: values for name, values in timing.resources.items() if name != "launch"}
+    most = np.max(list(own.values()), axis=0)
+    return replace(
+        timing,
+        total=timing.total + waits,
+        low=timing.low + waits,
+        high=timing.high + waits,
+        resources={**own, "launch": launch},
+        bound=[
+            "launch" if wait and of > rest else name
+            for wait, of, rest, name in zip(waits, launch, most, timing.bound, strict=True)
+        ],
     )
 
 

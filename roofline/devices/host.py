@@ -15,7 +15,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from roofline.core.schedule import Schedule
+from roofline.core.chip import Chip
+from roofline.core.schedule import PHASES, Schedule
 from roofline.core.stack import Stack
 
 Floats = NDArray[np.float64]
@@ -31,6 +32,22 @@ REPLAY_S = 10e-6
 
 GRAPH_FLOOR = 0.52
 """A kernel's floor inside a graph over that of an eager launch: 1.34 / 2.6 us on an A100, 1.26 / 2.4 on an H200."""
+
+
+STEP_S = 24e-6
+"""Seconds between launches that wait for each other inside one call of a library (the steps of a recurrence), beside
+the launch itself: cuDNN of 2016 on a Titan X of Maxwell; 24 and 28 us on either half of DeepBench's rows
+(benchmarks/recurrences.py)."""
+
+STEPPED = ("kepler", "maxwell", "pascal")
+"""Architectures to which it is carried over; later ones keep a whole recurrence in one kernel where it fits (cuDNN 6).
+Unverified: no recurrence was measured on any other card here."""
+
+
+def between_steps(schedule: Schedule, chip: Chip) -> Floats:
+    """Seconds a chip idles between the launches that one call makes of each row."""
+    waits = np.where(schedule.phase == PHASES.index("optimizer"), 0, schedule.repeats - schedule.calls)
+    return STEP_S * waits if chip.architecture in STEPPED else np.zeros(len(schedule))
 
 
 def dispatch_seconds(stack: Stack, known: float | None = None) -> tuple[float, float, float]:

@@ -77,7 +77,7 @@ def _recurrence(name: str, gates: int) -> Callable[..., Call]:
                 weights += [pool.take((gates * hidden,)) for _ in range(2)]
         state = x.new_zeros(layers * directions, x.shape[0], hidden)
         states = (state, state) if name == "lstm" else state
-        function = getattr(torch, name)
+        function = getattr(torch, "rnn_tanh" if name == "rnn" else name)
         return lambda: function(x, states, weights, True, layers, 0.0, False, both, True)
 
     return make
@@ -95,6 +95,7 @@ WEIGHTLESS: dict[str, Callable[..., Call]] = {"rotary": _rotary, "kv_cache": _kv
 WEIGHTED: dict[str, Callable[..., Call]] = {
     "rms_norm": _rms_norm,
     "experts": _experts,
+    "rnn": _recurrence("rnn", 1),
     "lstm": _recurrence("lstm", 4),
     "gru": _recurrence("gru", 3),
     "embedding_bag": _embedding_bag,

@@ -24,27 +24,30 @@ class Cell:
 
     gates : vectors of the hidden size that both products make.
     states : vectors carried from step to step. kept : vectors per step for the backward, the result aside.
+    gradients : vectors that the backward of the gates writes: LSTM four gates and dc; GRU three gates, the recurrent
+    part of the third, and what goes past them to the state.
     flops, backward_flops : of the gates, per hidden element; a sigmoid is 4 (see ``UNARY_FLOPS``).
     """
 
     gates: int
     states: int
     kept: int
+    gradients: int
     flops: float
     backward_flops: float
 
 
 CELLS = {
+    # add the two products 1, tanh 1
+    # back: dh 1, 1 - h^2 2, times dh 1
+    "rnn": Cell(gates=1, states=1, kept=0, gradients=1, flops=2.0, backward_flops=4.0),
     # add the two products 4, three sigmoids 12, two tanh 2, c = f c + i g 3, h = o tanh(c) 1
     # back: dh 1, dc through tanh(c) 6, products with tanh(c), i, f, g and the old c 5, four derivatives 12
-    "lstm": Cell(gates=4, states=2, kept=5, flops=22.0, backward_flops=24.0),
+    "lstm": Cell(gates=4, states=2, kept=5, gradients=5, flops=22.0, backward_flops=24.0),
     # add 3, two sigmoids 8, r times the recurrent part 1, tanh 1, h = n + z (h - n) 3
     # back: dh 1, to z 2, to n 2, past the gates 1, through r 2, three derivatives 9
-    "gru": Cell(gates=3, states=1, kept=4, flops=16.0, backward_flops=17.0),
+    "gru": Cell(gates=3, states=1, kept=4, gradients=5, flops=16.0, backward_flops=17.0),
 }
-GRADIENTS = 5
-"""Vectors that the backward of the gates writes: LSTM four gates and dc; GRU three gates, the recurrent part of
-the third, and what goes past them to the state."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +199,7 @@ def _backward(case: Case, cell: Cell, needs: Needs) -> list[Kernel]:
                 elements=state,
                 flops=cell.backward_flops * state,
                 reads=(cell.kept + cell.states + 2) * state * size,  # also dY and the state before
-                writes=GRADIENTS * state * size,
+                writes=cell.gradients * state * size,
                 repeats=steps,
             ),
             product("data", batch, hidden, gates, batch * gates * size, recurrent, state * size, steps),

@@ -9,13 +9,23 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from roofline import specs
-from roofline.core.run import Run
-from roofline.core.schedule import Kernel, Schedule
+from roofline.core.run import Recipe, Run
+from roofline.core.schedule import PHASES, Kernel, Schedule
 from roofline.core.stack import Stack
-from roofline.devices.host import DISPATCH, GRAPH_FLOOR, REPLAY_S, dispatch_seconds, waiting
+from roofline.devices.host import (
+    DISPATCH,
+    GRAPH_FLOOR,
+    REPLAY_S,
+    STEP_S,
+    between_steps,
+    dispatch_seconds,
+    waiting,
+)
 from roofline.errors import UsageError
-from roofline.operators import lower, single
+from roofline.operators import lower, lower_training, single, training_step
 from roofline.predict import predict
+from roofline.specs import load_calibration, load_chip
+from roofline.specs.lookup import package_folder
 from roofline.timing import time_schedule
 
 US = 1e-6
@@ -154,3 +164,21 @@ def test_intervals_hold_their_middle() -> None:
     for run in (Run(), Run(host_dispatch=0.0), Run(host_dispatch=1e-3)):
         for layer in predict("gtx-980", "mlp", batch=1, run=run, calibration="none").layers:
             assert layer.seconds.low <= layer.seconds.middle <= layer.seconds.high
+
+
+def test_steps_of_a_recurrence_wait_for_each_other_on_older_cards() -> None:
+    net = single("lstm", {"hidden": 8}, [(4, 10, 8)])
+    old, new = load_chip("titan-x-maxwell"), load_chip("tesla-v100-pcie-32gb")
+    # ten launches of the state's product in one call, ten of the gates; the product of all inputs is one
+    assert between_steps(lower(net), old) == pytest.approx([0, 9 * STEP_S, 9 * STEP_S])
+    assert not between_steps(lower(net), new).any()
+    twice = training_step(net, Recipe("sgd", accumulate=2), Stack(), on_gpu=True)
+    schedule = lower_training(twice)
+    waits = between_steps(schedule, old)
+    gates = [index for index, op in enumerate(schedule.op_labels()) if op == "lstm_gates"]
+    assert waits[gates] == pytest.approx([2 * 9 * STEP_S])
+    assert not waits[schedule.phase == PHASES.index("optimizer")].any()
+    shared = load_calibration(package_folder("hw_specs") / "calibrations/any-gpu/public.yaml")
+    timing = time_schedule(lower(net), old, calibration=shared)
+    assert timing.bound[1:] == ["launch", "launch"]
+    assert (timing.total[1:] > 9 * STEP_S).all()

@@ -180,6 +180,7 @@ def test_wide_nets_are_left_alone() -> None:
 
 ATEN = {
     "attention": "scaled_dot_product_attention",
+    "rnn": "rnn_tanh_cell",
     "lstm": "lstm_cell",
     "gru": "gru_cell",
     "upsample2d": "upsample_nearest2d",

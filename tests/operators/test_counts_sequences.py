@@ -174,12 +174,25 @@ def test_gru():
     assert (gates.flops, gates.reads, gates.writes) == (160, 120 + 120 + 40, 40)
 
 
-@pytest.mark.parametrize("op", ["lstm", "gru"])
+def test_rnn():
+    net = single("rnn", {"hidden": 5}, [(2, 3, 4)])
+    assert net.parameters == 5 * 4 + 5 * 5 + 2 * 5
+    inputs, state, gates = lower(net)
+    assert (inputs.flops, state.flops, state.repeats) == (2 * 6 * 5 * 4, 2 * 2 * 5 * 5, 3)
+    # both products and the state before in, the state out; add and tanh
+    assert (gates.flops, gates.reads, gates.writes) == (20, 40 + 40 + 40, 40)
+    # the derivative is read off the result
+    assert saved(net) == Saved(inputs=(0,), outputs=(0,), extra=0)
+    (step, *_) = backward(net)
+    assert (step.op, step.repeats, step.flops, step.reads, step.writes) == ("rnn_gates_backward", 3, 40, 3 * 40, 40)
+
+
+@pytest.mark.parametrize("op", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("both", [False, True])
 def test_layers_on_top_of_each_other(op: str, both: bool):
     torch = pytest.importorskip("torch")
     net = single(op, {"hidden": 6, "layers": 3, "bidirectional": both}, [(2, 5, 4)])
-    module = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[op](4, 6, 3, bidirectional=both)
+    module = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[op](4, 6, 3, bidirectional=both)
     assert [(name.split(".")[1], t.shape) for name, t in net.tensors.items() if t.role == "weight"] == [
         (name, tuple(weight.shape)) for name, weight in module.named_parameters()
     ]
@@ -187,7 +200,7 @@ def test_layers_on_top_of_each_other(op: str, both: bool):
     forward = list(lower(net))
     assert len(forward) == 3 * 3 * (2 if both else 1)
     assert products(backward(net)) == 2 * products(forward)
-    first = 2 * 10 * 4 * (24 if op == "lstm" else 18) * (2 if both else 1)
+    first = 2 * 10 * 4 * 6 * {"rnn": 1, "lstm": 4, "gru": 3}[op] * (2 if both else 1)
     assert products(backward(net, needed=False)) == 2 * products(forward) - first
 
 
