@@ -102,7 +102,7 @@ RUNNING: Mapping[str, Option] = {
         "--host-dispatch",
         type=Duration(),
         metavar="TIME",
-        help="What the host takes to hand over one kernel to a GPU: '8 us'. By default what is usual.",
+        help="What the host takes to hand over an elementwise kernel to a GPU: '8 us'. By default what is usual.",
     ),
     "threads": click.option(
         "--threads", type=click.IntRange(1), default=1, show_default=True, help="Compute threads, on a CPU."

@@ -19,6 +19,7 @@ from roofline.devices.host import (
     STEP_S,
     between_steps,
     dispatch_seconds,
+    efforts,
     waiting,
 )
 from roofline.errors import UsageError
@@ -60,6 +61,17 @@ def test_by_hand() -> None:
     assert waits([(3, 6.0)], 10.0) == pytest.approx([16])
     # a graph starts after 10 us and then waits no more
     assert waits([(1, 1.0), (4, 8.0)], 0.0, start=10.0) == pytest.approx([10, 0])
+
+
+def test_products_take_the_host_longer() -> None:
+    schedule = Schedule.of(Kernel(family, family) for family in ("linear", "elementwise", "norm"))
+    found = efforts(schedule, Stack())
+    assert found == pytest.approx([2.5, 1.0, 2.0])
+    # handed over at 0, 10 and 30 us: what the first one costs is over when the device begins
+    assert waiting(schedule, np.ones(3) * US, 10 * US, effort=found) == pytest.approx(np.array([0, 9, 19]) * US)
+    assert (efforts(schedule, Stack(mode="compiled")) == 1.0).all()
+    back = Schedule.of([Kernel("linear", "linear_backward_data", phase="backward")])
+    assert (efforts(back, Stack()) == 1.0).all()
 
 
 @given(rows, times, times)
