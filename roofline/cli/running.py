@@ -87,7 +87,7 @@ RUNNING: Mapping[str, Option] = {
     ),
     "execution": _choice("--stack", "execution", STACK_MODES, "How PyTorch runs it.", "eager"),
     "attention": _choice(
-        "--attention", "attention", ("fused", "unfused"), "One kernel, or product, softmax, product.", "fused"
+        "--attention", "attention", ("fused", "unfused"), "One kernel, or the steps of eager code.", "fused"
     ),
     "winograd": click.option(
         "--no-winograd",
