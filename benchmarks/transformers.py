@@ -40,8 +40,8 @@ RUNS = 25
 """Runs of a training loop that never sets its gradients to zero: micro-batches of one step."""
 HURT = 0.7
 """Training whose forward took more than this share of its backward: on V100 it is 0.55 everywhere, and on the A100-80
-0.49 to 0.52 in three runs and 0.72 to 0.94 in the others. No kernel explains that (their backwards are like the others'
-)."""
+0.49 to 0.52 in three runs and 0.72 to 0.94 in the others, whose backwards are like those of the three. The trace of the
+A100-40 shows products that start at half of their rate: the clock rises late, after the pause before every run."""
 
 
 @dataclass(frozen=True)
