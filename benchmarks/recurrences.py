@@ -62,12 +62,11 @@ def rows(data: Path) -> Iterator[Row]:
 
 def passes(op: str, hidden: int, batch: int, steps: int) -> tuple[Schedule, ...]:
     """The kernels of forward, gradient of the data and of the weights, without those of the inputs."""
-    work = replace(single(op, {"hidden": hidden}, [(batch, steps, hidden)]), training=True)
-    forward = [kernel for kernel in lower(work) if kernel.repeats == steps][-2:]
+    work = replace(single(op, {"hidden": hidden, "skip_input": True}, [(batch, steps, hidden)]), training=True)
     backward = operator_named(op).backward
     assert backward is not None
-    gates, data, _, weights, *_ = backward(case_of(work.nodes[0], work, Stack()), (False,))
-    return Schedule.of(forward), Schedule.of([gates, data]), Schedule.of([weights])
+    gates, data, weights, *_ = backward(case_of(work.nodes[0], work, Stack()), (True,))
+    return lower(work), Schedule.of([gates, data]), Schedule.of([weights])
 
 
 def ratio(row: Row, calibration: Calibration | None, step: float = host.STEP_S) -> float:

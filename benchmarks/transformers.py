@@ -23,19 +23,14 @@ from roofline.core.calibration import Calibration
 from roofline.core.prediction import Prediction
 from roofline.core.run import Recipe, Run
 from roofline.core.stack import Stack
+from roofline.measure.public.neusight import NETS
 from roofline.predict import predict
 from roofline.specs import load_calibration
 from roofline.specs.lookup import package_folder
 
-NETS: dict[str, tuple[str, dict[str, int]]] = {
-    "bert_large": ("bert-large", {}),
-    "bert_large-train": ("bert-large-pretraining", {}),
-    "gpt2_large": ("gpt2-large", {}),
-    "opt_13": ("opt-1.3b", {}),
-    "gpt3_27": ("gpt3-2.7b", {}),
-    "gpt3_xl": ("gpt3-2.7b", {"layers": 24, "hidden": 3072, "heads": 24}),
-}
 STACK = Stack(fused_attention=False)
+HEADED = {"bert-large": "bert-large-pretraining"}
+"""What is trained instead of a net without a head."""
 RUNS = 25
 """Runs of a training loop that never sets its gradients to zero: micro-batches of one step."""
 HURT = 0.7
@@ -79,8 +74,9 @@ def results(data: Path, calibration: Calibration | str | None = "none") -> Itera
             if row["run"].endswith("-fusion"):
                 continue
             net, mode, seq, batch = row["run"].split("-")
-            name, sizes = NETS.get(f"{net}-{mode}", NETS[net])
             training = mode == "train"
+            name, sizes = NETS[net]
+            name = HEADED.get(name, name) if training else name
             times = RUNS if training else 1
             prediction = predict(
                 row["device"],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from roofline.errors import Unsupported
+
 Call = Callable[[], Any]
 
 
@@ -67,6 +69,8 @@ def _experts(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], 
 
 def _recurrence(name: str, gates: int) -> Callable[..., Call]:
     def make(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], pool: Weights) -> Call:
+        if attributes.get("skip_input"):
+            raise Unsupported(f"PyTorch's {name} has weights for its input")
         x, hidden = tensors[0], int(attributes["hidden"])
         layers, both = int(attributes.get("layers", 1)), bool(attributes.get("bidirectional", False))
         directions, weights = 2 if both else 1, []

@@ -45,6 +45,8 @@ def call(torch: Any, node: Node, inputs: list[Any], weights: list[Any]) -> Any:
             return x.sum(-1)
         case "copy":
             return x.clone()
+        case "pow":
+            return torch.pow(*inputs)
         case "div":
             return torch.div(*inputs)
     return None
