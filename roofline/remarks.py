@@ -58,8 +58,8 @@ def remarks(chip: Chip, prediction: Prediction, calibration: Calibration | None 
     waits = prediction.bounds.get("host", 0.0)
     if waits > 0.05 and prediction.run.get("host_dispatch") is None:
         said.append(
-            f"{waits:.0%} of the time the device waits for the host to hand over kernels, at a usual figure that "
-            "nobody verified; --host-dispatch takes yours, --stack graphs does without"
+            f"{waits:.0%} of the time the device waits for the host to hand over kernels, at what is usual on other "
+            "machines; --host-dispatch takes yours, --stack graphs does without"
         )
     convolves = any(layer.op.startswith("conv") for layer in prediction.layers)
     tf32 = convolves and any(p.compute == "tf32" for p in chip.precisions())

@@ -61,7 +61,7 @@ def time_schedule(
 
     network : the kernels run one after the other, and on a GPU the host hands them over (:mod:`.devices.host`).
     pieces : samples a batch may be worked through by. footprint : bytes the net keeps in memory.
-    host_dispatch : seconds of the host for each launch, where they are known.
+    host_dispatch : seconds of the host for an elementwise kernel, where they are known.
     """
     stack = stack or Stack()
     part = chip.with_units(stack.threads)
@@ -95,6 +95,8 @@ def time_schedule(
     total = np.maximum(timing.total, timing.light)
     low, high = np.clip(timing.low, timing.light, total), np.maximum(timing.high, total)
     timing = _all_launches(replace(timing, total=total, low=low, high=high))
+    if calibration is not None and chip.kind == "gpu":
+        timing = _stepping(timing, host.between_steps(schedule, chip))
     return _fed_by_host(timing, stack, host_dispatch) if network and chip.kind == "gpu" else timing
 
 
@@ -189,15 +191,34 @@ def _all_launches(timing: Timing) -> Timing:
     )
 
 
+def _stepping(timing: Timing, waits: Floats) -> Timing:
+    """What a device waits between launches that depend on each other is part of their launches."""
+    launch = timing.resources["launch"] + waits
+    own = {name: values for name, values in timing.resources.items() if name != "launch"}
+    most = np.max(list(own.values()), axis=0)
+    return replace(
+        timing,
+        total=timing.total + waits,
+        low=timing.low + waits,
+        high=timing.high + waits,
+        resources={**own, "launch": launch},
+        bound=[
+            "launch" if wait and of > rest else name
+            for wait, of, rest, name in zip(waits, launch, most, timing.bound, strict=True)
+        ],
+    )
+
+
 def _fed_by_host(timing: Timing, stack: Stack, known: float | None) -> Timing:
     """What the device waits for the host joins the rows as a resource, and bounds those it is most of."""
     if len(timing.schedule) == 0:
         return timing
+    effort = host.efforts(timing.schedule, stack)
     replay = host.REPLAY_S if stack.mode == "graphs" else 0.0
     ends = (timing.low, timing.total, timing.high)
     waits = [
         # a graph is handed over while the one before runs, if that takes long enough
-        host.waiting(timing.schedule, seconds, dispatch, max(0.0, replay - float(seconds.sum())))
+        host.waiting(timing.schedule, seconds, dispatch, max(0.0, replay - float(seconds.sum())), effort)
         for seconds, dispatch in zip(ends, host.dispatch_seconds(stack, known), strict=True)
     ]
     low, total, high = (seconds + wait for seconds, wait in zip(ends, waits, strict=True))

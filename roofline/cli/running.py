@@ -87,7 +87,7 @@ RUNNING: Mapping[str, Option] = {
     ),
     "execution": _choice("--stack", "execution", STACK_MODES, "How PyTorch runs it.", "eager"),
     "attention": _choice(
-        "--attention", "attention", ("fused", "unfused"), "One kernel, or product, softmax, product.", "fused"
+        "--attention", "attention", ("fused", "unfused"), "One kernel, or the steps of eager code.", "fused"
     ),
     "winograd": click.option(
         "--no-winograd",
@@ -116,7 +116,7 @@ RUNNING: Mapping[str, Option] = {
         "--host-dispatch",
         type=Duration(),
         metavar="TIME",
-        help="What the host takes to hand over one kernel to a GPU: '8 us'. By default what is usual.",
+        help="What the host takes to hand over an elementwise kernel to a GPU: '8 us'. By default what is usual.",
     ),
     "threads": click.option(
         "--threads", type=click.IntRange(1), default=1, show_default=True, help="Compute threads, on a CPU."

@@ -62,8 +62,8 @@ class Run:
     cache : storage of keys and values of earlier tokens; ``""`` is that of the precision.
     loader_rate : samples per second that the input pipeline delivers; ``inf`` counts only the copy to the
         device, ``None`` neither.
-    host_dispatch : seconds the host takes to hand over one kernel to a GPU; ``None`` is what is usual for the
-        mode of the stack.
+    host_dispatch : seconds the host takes to hand over one elementwise kernel to a GPU (others take it longer:
+        :data:`roofline.devices.host.EFFORT`); ``None`` is what is usual for the mode of the stack.
     """
 
     mode: Mode = "inference"

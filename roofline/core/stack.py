@@ -19,7 +19,7 @@ class Stack:
     mode : ``eager`` hands over kernel by kernel, ``compiled`` merges chains of elementwise work
         (TorchInductor), ``graphs`` replays a recorded CUDA graph.
     threads : compute threads on a CPU. layout : memory order of images.
-    fused_attention : one kernel instead of product, softmax, product.
+    fused_attention : one kernel instead of products, softmax and what eager code runs between.
     tf32 : fp32 products run in tf32 on chips that have it.
     winograd : 3x3 convolutions may take fewer multiplications (cuDNN 5 and later).
     cudnn : major version of NVIDIA's library of convolutions: none before 5 has Winograd, 5 and 6 choose by rule.

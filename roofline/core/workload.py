@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Literal
 
@@ -99,6 +100,16 @@ class Workload:
     def samples(self) -> int:
         """How many samples one run covers: the ``batch`` symbol, or 1."""
         return self.symbols.get("batch", 1)
+
+    @cached_property
+    def swapped(self) -> frozenset[str]:
+        """Tensors that are views with dimensions in another order than in storage: some uses copy them first."""
+        names: set[str] = set()
+        for node in self.nodes:
+            passes = node.op in VIEWS or node.op in (("kv_cache",) if self.training else IDLE)
+            if node.op == "transpose" or (passes and node.inputs[0] in names):
+                names.update(node.outputs)
+        return frozenset(names)
 
     def owners(self) -> dict[str, str]:
         """Map every view and every in-place result to the tensor whose storage it shares.

@@ -194,11 +194,12 @@ class BertLayer(nn.Module):
         self.up = nn.Linear(hidden, 4 * hidden)
         self.down = nn.Linear(4 * hidden, hidden)
         self.norm = nn.LayerNorm(hidden, eps=1e-12)
+        self.drop = nn.Dropout(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
         mixed = _attend(self.query(x), self.key(x), self.value(x), self.heads, causal=False)
-        x = self.attention_norm(self.attention_out(mixed) + x)
-        return self.norm(self.down(functional.gelu(self.up(x))) + x)
+        x = self.attention_norm(self.drop(self.attention_out(mixed)) + x)
+        return self.norm(self.drop(self.down(functional.gelu(self.up(x)))) + x)
 
 
 class Bert(nn.Module):
@@ -210,12 +211,13 @@ class Bert(nn.Module):
         self.types = nn.Embedding(2, hidden)
         self.places = nn.Embedding(512, hidden)
         self.norm = nn.LayerNorm(hidden, eps=1e-12)
+        self.drop = nn.Dropout(0.1)
         self.layers = nn.Sequential(*(BertLayer(hidden, heads) for _ in range(layers)))
 
     def forward(self, ids: Tensor, position: Tensor, type: Tensor) -> Tensor:
         x = self.words(ids) + self.types(type)
         x += self.places(position)
-        return self.layers(self.norm(x))
+        return self.layers(self.drop(self.norm(x)))
 
 
 class GptLayer(nn.Module):

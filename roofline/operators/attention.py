@@ -1,4 +1,4 @@
-"""Scaled dot-product attention, fused into one kernel or as product, softmax, product."""
+"""Scaled dot-product attention, fused into one kernel or in the steps of eager code (:mod:`.attention_steps`)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
 from roofline.errors import UsageError
-from roofline.operators.attributes import Attributes, flag
+from roofline.operators import attention_steps
+from roofline.operators.attributes import Attributes, Parameter, flag
 from roofline.operators.case import Case, Needs, Saved
 from roofline.operators.operator import Inferred, Operator, dims, ranked
-from roofline.operators.rowwise import SOFTMAX_FLOPS, SOFTMAX_PASSES
 
 
 def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
@@ -49,129 +49,38 @@ def _kernels(case: Case) -> list[Kernel]:
             flops=2 * product,
         )
         return [fused]
-    query, key, value = case.inputs
-    table = scores * case.result.dtype.bytes
-    raw, weighted = 4, 5  # temporaries, after three inputs and one output
-    return [
-        case.kernel(
-            "bmm",
-            op="matmul",
-            kind="matmul",
-            batch=groups,
-            m=queries,
-            n=keys,
-            k=head_size,
-            elements=scores,
-            flops=product,
-            reads=query.bytes + (key.bytes if key.name != query.name else 0.0),
-            writes=table,
-            target=raw,
-        ),
-        case.kernel(
-            "softmax",
-            op="softmax",
-            m=groups * queries,
-            k=keys,
-            elements=scores,
-            flops=SOFTMAX_FLOPS * scores,
-            reads=table,
-            writes=table,
-            passes=SOFTMAX_PASSES,
-            source=raw,
-            source2=-1,
-            target=weighted,
-        ),
-        case.kernel(
-            "bmm",
-            op="matmul",
-            kind="matmul",
-            batch=groups,
-            m=queries,
-            n=head_size,
-            k=keys,
-            flops=product,
-            reads=table + value.bytes,
-            source=weighted,
-            source2=2,
-        ),
-    ]
+    return attention_steps.forward(case)
 
 
 def _saves(case: Case) -> Saved:
-    """Queries, keys and values; fused also the result and one logarithm per query, unfused the whole table."""
+    """Fused: queries, keys, values, the result and one logarithm per query. Unfused: what every step keeps."""
     batch, heads, queries, _ = case.inputs[0].shape
     if case.stack.fused_attention:
         return Saved(inputs=(0, 1, 2), outputs=(0,), extra=4.0 * batch * heads * queries)
-    return Saved(inputs=(0, 1, 2), extra=_scores(case) * case.result.dtype.bytes)
-
-
-def _scores(case: Case) -> int:
-    batch, heads, queries, _ = case.inputs[0].shape
-    return batch * heads * queries * case.inputs[1].shape[2]
+    return attention_steps.saves(case)
 
 
 def _backward(case: Case, needs: Needs) -> list[Kernel]:
-    """Fused: five products in one kernel, the first of them the scores once more (Dao et al., 2022).
-
-    Unfused: dV = P^T dO, dP = dO V^T, dS from dP and P, dQ = dS K, dK = dS^T Q.
-    """
+    """Fused: five products in one kernel, the first of them the scores once more (Dao et al., 2022)."""
+    if not case.stack.fused_attention:
+        return attention_steps.backward(case)
     query, key, value = case.inputs
     batch, heads, queries, head_size = query.shape
-    keys = key.shape[2]
-    groups, scores = batch * heads, _scores(case)
-    product = 2.0 * scores * head_size
+    groups, scores = batch * heads, batch * heads * queries * key.shape[2]
     written = query.bytes + key.bytes + value.bytes
-    if case.stack.fused_attention:
-        return [
-            case.gradient(
-                "attention",
-                kind="matmul",
-                batch=groups,
-                m=queries,
-                n=keys,
-                k=head_size,
-                elements=scores,
-                flops=5 * product,
-                reads=written + 2 * query.bytes,
-                writes=written,
-            )
-        ]
-    table = scores * case.result.dtype.bytes
-
-    def bmm(m: int, n: int, k: int, reads: float, writes: float, target: int = -1) -> Kernel:
-        return case.gradient(
-            "bmm",
-            op="matmul_backward",
+    return [
+        case.gradient(
+            "attention",
             kind="matmul",
             batch=groups,
-            m=m,
-            n=n,
-            k=k,
-            elements=groups * m * n,
-            flops=product,
-            reads=reads,
-            writes=writes,
-            target=target,
-        )
-
-    spread = groups * keys * head_size * value.dtype.bytes
-    return [
-        bmm(keys, head_size, queries, table + query.bytes, spread),
-        bmm(queries, keys, head_size, query.bytes + value.bytes, table, case.temporary),
-        case.gradient(
-            "softmax",
-            op="softmax_backward",
-            m=groups * queries,
-            k=keys,
+            m=queries,
+            n=key.shape[2],
+            k=head_size,
             elements=scores,
-            flops=SOFTMAX_FLOPS * scores,
-            reads=2 * table,
-            writes=table,
-            passes=2.0,
-            target=case.temporary + 1,
-        ),
-        bmm(queries, head_size, keys, table + key.bytes, query.bytes),
-        bmm(keys, head_size, queries, table + query.bytes, spread),
+            flops=5 * 2.0 * scores * head_size,
+            reads=written + 2 * query.bytes,
+            writes=written,
+        )
     ]
 
 
@@ -182,7 +91,11 @@ ATTENTION = (
         (3, 3),
         _shapes,
         _kernels,
-        (flag("causal", False, "a query sees no later key"),),
+        (
+            flag("causal", False, "a query sees no later key"),
+            flag("padded", False, "eager code adds a mask of padding to the scores"),
+            Parameter("dropout", "whole", "how many of 100 probabilities become zero in training", 0, low=0),
+        ),
         backward=_backward,
         saves=_saves,
         autocast="low",

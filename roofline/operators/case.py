@@ -25,6 +25,8 @@ class Case:
     precision: Precision
     stack: Stack
     training: bool = False
+    swapped: tuple[bool, ...] = ()
+    """For each input, whether it is a view with dimensions in another order than in storage."""
 
     @property
     def result(self) -> Tensor:

@@ -29,6 +29,29 @@ UNARY_FLOPS = {
 """Operations per element, a square root, division or transcendental function counting as one: what
 any program must do, so that a rate made of it is never above the peak of the vector units."""
 
+GELU_STEPS: tuple[tuple[str, float, tuple[int, ...], int], ...] = (
+    # 0.5 x (1 + tanh(0.798 (x + 0.0447 x^3))) in the order Python evaluates it: kernel, operations, what it reads and
+    # where it writes (0 is x, 1 the result, the others temporaries)
+    ("mul", 1.0, (0,), 2),
+    ("pow", 2.0, (0,), 3),
+    ("mul", 1.0, (3,), 4),
+    ("add", 1.0, (4, 0), 3),
+    ("mul", 1.0, (3,), 4),
+    ("tanh", 1.0, (4,), 3),
+    ("add", 1.0, (3,), 4),
+    ("mul", 1.0, (2, 4), 1),
+)
+"""``gelu_tanh`` written out, as in Hugging Face's ``gelu_new`` (GPT-2): eager code has a kernel for each step."""
+
+GELU_STEPS_BACKWARD = (
+    # of the last product 2, tanh, two factors, the cube in three steps, a sum, the half, a sum
+    *(("mul", 1.0, 2), ("mul", 1.0, 2), ("tanh_backward", 3.0, 2), ("mul", 1.0, 1), ("mul", 1.0, 1)),
+    *(("pow", 1.0, 1), ("mul", 1.0, 1), ("mul", 1.0, 2), ("add", 1.0, 2), ("mul", 1.0, 1), ("add", 1.0, 2)),
+)
+
+GELU_STEPS_KEPT = 3
+"""Tensors that these keep for the backward beside the input: the half, the tanh, and one more than it."""
+
 KEEPS_OUTPUT = ("relu", "sqrt", "exp", "tanh", "sigmoid")
 """Functions whose derivative is read off the result; the others keep their input."""
 
@@ -53,10 +76,31 @@ def broadcast(left: Shape, right: Shape) -> Shape:
 
 
 def _unary_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    if attributes.flag("inplace") and attributes.flag("steps"):
+        raise UsageError("steps write new tensors: take out inplace")
     return Inferred((inputs[0].shape,))
 
 
+def _in_steps(case: Case) -> bool:
+    """Whether a function is written out in steps and nobody compiles them into one kernel again."""
+    return case.attributes.flag("steps") and case.stack.mode != "compiled"
+
+
 def _unary_kernels(case: Case) -> list[Kernel]:
+    if _in_steps(case):
+        count, size = case.result.elements, case.result.bytes
+        return [
+            case.kernel(
+                "elementwise",
+                op=op,
+                flops=flops * count,
+                reads=len(read) * size,
+                source=read[0],
+                source2=read[-1] if len(read) > 1 else -1,
+                target=target,
+            )
+            for op, flops, read, target in GELU_STEPS
+        ]
     kernel = case.kernel("elementwise", flops=UNARY_FLOPS[case.node.op] * case.result.elements)
     return [case.kernel("copy", op="copy", target=2), kernel] if _copies_input(case) else [kernel]
 
@@ -71,6 +115,8 @@ def _unary_saves(case: Case) -> Saved:
     """What autograd keeps: the result where the derivative is a function of it, else the input."""
     if case.node.op == "neg":
         return Saved()
+    if _in_steps(case):
+        return Saved(inputs=(0,), extra=GELU_STEPS_KEPT * case.inputs[0].bytes)
     if _copies_input(case):
         return Saved(extra=case.inputs[0].bytes)
     signs = case.node.op == "leaky_relu" and case.attributes.flag("inplace")  # those of the result will do
@@ -80,6 +126,11 @@ def _unary_saves(case: Case) -> Saved:
 def _unary_backward(case: Case, needs: Needs) -> list[Kernel]:
     """dX = dY f'(X): one kernel that reads dY and what was kept; counted like the forward plus a product."""
     x, y = case.inputs[0], case.result
+    if _in_steps(case):
+        return [
+            case.gradient("elementwise", op=op, flops=flops * x.elements, reads=reads * x.bytes, writes=x.bytes)
+            for op, flops, reads in GELU_STEPS_BACKWARD
+        ]
     kept = 0.0 if case.node.op == "neg" else x.bytes
     flops = (UNARY_FLOPS[case.node.op] + (1.0 if kept else 0.0)) * x.elements
     return [case.gradient("elementwise", flops=flops, reads=y.bytes + kept, writes=x.bytes)]
@@ -151,6 +202,7 @@ def _binary_kernels(case: Case) -> list[Kernel]:
 
 
 _INPLACE = (flag("inplace", False, "the result overwrites the first input"),)
+_STEPS = (flag("steps", False, "written out in eight kernels, as in Hugging Face's gelu_new"),)
 
 ELEMENTWISE = (
     *(
@@ -160,7 +212,7 @@ ELEMENTWISE = (
             (1, 1),
             _unary_shapes,
             _unary_kernels,
-            _INPLACE,
+            (*_INPLACE, *_STEPS) if name == "gelu_tanh" else _INPLACE,
             backward=_unary_backward,
             saves=_unary_saves,
             autocast="fp32" if name == "exp" else "widest",

@@ -9,10 +9,11 @@ optimizer's state stay. Rounding by the allocator, library workspaces and the CU
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from roofline.core.prediction import Memory
+from roofline.core.schedule import Kernel
 from roofline.core.stack import Stack
 from roofline.core.workload import Node, Tensor, Workload
 from roofline.operators.case import Saved
@@ -72,6 +73,22 @@ def saved_bytes(step: Step) -> float:
             names |= {name for name in node.weights if step.workload.tensors[name].role == "activation"}
             extra += kept.extra
     return extra + sum(t.bytes for name in names if (t := step.workload.tensors[name]).role != "weight")
+
+
+def _temporaries(kernels: Sequence[Kernel], first: int) -> float:
+    """Bytes of the temporaries of one node (tensors from ``first`` on) at the fullest moment.
+
+    Each lives from the kernel that writes it to the last that reads it; one that none reads stays to the end.
+    """
+    last = {place: index for index, k in enumerate(kernels) for place in (k.source, k.source2) if place >= first}
+    alive: dict[int, float] = {}
+    most = 0.0
+    for index, kernel in enumerate(kernels):
+        if kernel.target >= first:
+            alive[kernel.target] = kernel.writes
+        most = max(most, sum(alive.values()))
+        alive = {place: size for place, size in alive.items() if last.get(place, len(kernels)) > index}
+    return most
 
 
 @dataclass
@@ -145,7 +162,7 @@ class _Ledger:
         kept = saved_by(node, self.workload, self.stack) if save else Saved()
         for name in node.outputs:
             self._birth(self._root(name))
-        made = sum(kernel.writes for kernel in node_kernels(case) if kernel.target >= case.temporary)
+        made = _temporaries(node_kernels(case), case.temporary)
         self.transient("workspace", max(0.0, made - kept.extra))
         if save:
             self.grow("activations", kept.extra)
@@ -186,7 +203,7 @@ class _Ledger:
         own = self.flowing.get(node.outputs[0])
         if own is not None or node.outputs[0] in self.workload.outputs:
             moves = gradient_kernels(case, step)
-            made = sum(kernel.writes for kernel in moves if kernel.target >= case.temporary)
+            made = _temporaries(moves, case.temporary)
             for name in (*node.inputs, *node.weights):
                 if name in step.trained and not (node.op in CUTS and name in self.flowing):
                     passed = None if moves or node.op in CUTS else own  # all cuts have one whole gradient

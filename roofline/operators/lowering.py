@@ -70,7 +70,8 @@ def case_of(node: Node, workload: Workload, stack: Stack) -> Case:
     )
     uncovered = node.op == UNCOVERED
     attributes = Attributes(node.attributes) if uncovered else operator_named(node.op).attributes(node.attributes)
-    return Case(node, inputs, weights, outputs, attributes, workload.precision, stack, workload.training)
+    swapped = tuple(name in workload.swapped for name in node.inputs)
+    return Case(node, inputs, weights, outputs, attributes, workload.precision, stack, workload.training, swapped)
 
 
 def node_kernels(case: Case) -> list[Kernel]:

@@ -15,6 +15,7 @@ from roofline.core.schedule import Kernel, Schedule
 from roofline.core.stack import Stack
 from roofline.core.workload import Node, Tensor, Workload
 from roofline.errors import Unsupported, UsageError
+from roofline.operators import cuda
 from roofline.operators.autocast import autocast
 from roofline.operators.building import node_of
 from roofline.operators.case import Case, Saved
@@ -51,6 +52,7 @@ class Step:
     implementation: Implementation
     mixed: bool
     held: tuple[str, ...] = ()
+    on_gpu: bool = False
 
     @cached_property
     def parameters(self) -> tuple[Tensor, ...]:
@@ -137,7 +139,7 @@ def training_step(workload: Workload, recipe: Recipe, stack: Stack, *, on_gpu: b
         if node.op == UNCOVERED or operator_named(node.op).backward is None:
             raise Unsupported(f"{node.name}: {node.op} has no backward pass here, so {work.name} cannot be trained")
     default: Implementation = "foreach" if on_gpu else "loop"
-    return Step(work, recipe, stack, recipe.implementation or default, mixed, workload.outputs)
+    return Step(work, recipe, stack, recipe.implementation or default, mixed, workload.outputs, on_gpu)
 
 
 def lower_training(step: Step) -> Schedule:
@@ -186,7 +188,8 @@ def _backward(step: Step, forward: list[Kernel]) -> Iterator[Kernel]:
             kernels += [_sum_of_gradients(work.tensors[name], index) for name in again]
             given.update(meeting)
             for kernel in kernels:
-                yield replace(kernel, layer=index, phase="backward", target=-1)
+                placed = replace(kernel, layer=index, phase="backward", source=-1, source2=-1, target=-1)
+                yield from cuda.launches(placed) if step.on_gpu else (placed,)
 
 
 def saved_by(node: Node, workload: Workload, stack: Stack) -> Saved:

@@ -9,13 +9,24 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from roofline import specs
-from roofline.core.run import Run
-from roofline.core.schedule import Kernel, Schedule
+from roofline.core.run import Recipe, Run
+from roofline.core.schedule import PHASES, Kernel, Schedule
 from roofline.core.stack import Stack
-from roofline.devices.host import DISPATCH, GRAPH_FLOOR, REPLAY_S, dispatch_seconds, waiting
+from roofline.devices.host import (
+    DISPATCH,
+    GRAPH_FLOOR,
+    REPLAY_S,
+    STEP_S,
+    between_steps,
+    dispatch_seconds,
+    efforts,
+    waiting,
+)
 from roofline.errors import UsageError
-from roofline.operators import lower, single
+from roofline.operators import lower, lower_training, single, training_step
 from roofline.predict import predict
+from roofline.specs import load_calibration, load_chip
+from roofline.specs.lookup import package_folder
 from roofline.timing import time_schedule
 
 US = 1e-6
@@ -50,6 +61,17 @@ def test_by_hand() -> None:
     assert waits([(3, 6.0)], 10.0) == pytest.approx([16])
     # a graph starts after 10 us and then waits no more
     assert waits([(1, 1.0), (4, 8.0)], 0.0, start=10.0) == pytest.approx([10, 0])
+
+
+def test_products_take_the_host_longer() -> None:
+    schedule = Schedule.of(Kernel(family, family) for family in ("linear", "elementwise", "norm"))
+    found = efforts(schedule, Stack())
+    assert found == pytest.approx([2.5, 1.0, 2.0])
+    # handed over at 0, 10 and 30 us: what the first one costs is over when the device begins
+    assert waiting(schedule, np.ones(3) * US, 10 * US, effort=found) == pytest.approx(np.array([0, 9, 19]) * US)
+    assert (efforts(schedule, Stack(mode="compiled")) == 1.0).all()
+    back = Schedule.of([Kernel("linear", "linear_backward_data", phase="backward")])
+    assert (efforts(back, Stack()) == 1.0).all()
 
 
 @given(rows, times, times)
@@ -154,3 +176,21 @@ def test_intervals_hold_their_middle() -> None:
     for run in (Run(), Run(host_dispatch=0.0), Run(host_dispatch=1e-3)):
         for layer in predict("gtx-980", "mlp", batch=1, run=run, calibration="none").layers:
             assert layer.seconds.low <= layer.seconds.middle <= layer.seconds.high
+
+
+def test_steps_of_a_recurrence_wait_for_each_other_on_older_cards() -> None:
+    net = single("lstm", {"hidden": 8}, [(4, 10, 8)])
+    old, new = load_chip("titan-x-maxwell"), load_chip("tesla-v100-pcie-32gb")
+    # ten launches of the state's product in one call, ten of the gates; the product of all inputs is one
+    assert between_steps(lower(net), old) == pytest.approx([0, 9 * STEP_S, 9 * STEP_S])
+    assert not between_steps(lower(net), new).any()
+    twice = training_step(net, Recipe("sgd", accumulate=2), Stack(), on_gpu=True)
+    schedule = lower_training(twice)
+    waits = between_steps(schedule, old)
+    gates = [index for index, op in enumerate(schedule.op_labels()) if op == "lstm_gates"]
+    assert waits[gates] == pytest.approx([2 * 9 * STEP_S])
+    assert not waits[schedule.phase == PHASES.index("optimizer")].any()
+    shared = load_calibration(package_folder("hw_specs") / "calibrations/any-gpu/public.yaml")
+    timing = time_schedule(lower(net), old, calibration=shared)
+    assert timing.bound[1:] == ["launch", "launch"]
+    assert (timing.total[1:] > 9 * STEP_S).all()

@@ -122,7 +122,7 @@ def test_module_and_file_run_the_same_operators_in_the_same_order(net: Net) -> N
     written = [
         node.op + ("_" if node.attributes.get("inplace") else "")
         for node in net.workload.nodes
-        if node.op not in ("view", "transpose", "slice")
+        if node.op not in ("view", "transpose", "slice", "dropout")  # dropout: idle in inference
     ]
     assert ran == written
 

@@ -115,8 +115,8 @@ SEQUENCES = (
     "gru",
     "opaque",
 )
-HIDDEN_STEPS = ("experts", "rnn", "lstm", "gru", "cross_entropy")
-"""Operators of several kernels that hand results on to each other."""
+HIDDEN_STEPS = ("experts", "rnn", "lstm", "gru", "cross_entropy", "mean_squares")
+"""Operators of several kernels that hand results on to each other, or that read a goal beside their inputs."""
 ROW_OPS = (
     "cast",
     "cross_entropy",

@@ -180,9 +180,9 @@ def test_wide_nets_are_left_alone() -> None:
 
 ATEN = {
     "attention": "scaled_dot_product_attention",
+    "rnn": "rnn_tanh_cell",
     "lstm": "lstm_cell",
     "gru": "gru_cell",
-    "rnn": "rnn_tanh_cell",
     "upsample2d": "upsample_nearest2d",
     "cross_entropy": "nll_loss",
     "mean_squares": "mse_loss",

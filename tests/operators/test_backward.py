@@ -18,7 +18,7 @@ from roofline.core.schedule import KINDS, Kernel, Schedule
 from roofline.core.stack import Stack
 from roofline.core.workload import Tensor, Workload
 from roofline.errors import Unsupported, UsageError
-from roofline.operators import OPERATORS, build, lower, lower_training, operator_named, single, training_step
+from roofline.operators import OPERATORS, build, cuda, lower, lower_training, operator_named, single, training_step
 from roofline.operators.building import node_of
 from roofline.operators.elementwise import UNARY_FLOPS
 from roofline.operators.lowering import case_of, node_kernels
@@ -154,17 +154,38 @@ def test_fused_attention_computes_five_products() -> None:
     assert moved(k) == ((3 * 192 + 2 * 160) * 4, 0, (192 + 2 * 160) * 4)
 
 
-def test_unfused_attention_computes_four_products_and_a_softmax() -> None:
+def test_unfused_attention_computes_four_products_and_what_lies_between() -> None:
     found = gradients("attention", {}, [QUERIES, (2, 4, 5, 8), (2, 4, 5, 8)], stack=UNFUSED)
-    assert [k.op for k in found] == ["matmul_backward"] * 2 + ["softmax_backward"] + ["matmul_backward"] * 2
+    products, between = ["matmul_backward"] * 2, ["softmax_backward", "scale_backward"]
+    assert [k.op for k in found] == ["copy", *products, *between, *products]
     q, kv, table = 192 * 4, 2 * 4 * 5 * 8 * 4, 2 * 4 * 3 * 5 * 4
-    value, scores, softmax, query, key = found
+    given, value, scores, softmax, scale, key, query = found
     assert {k.flops for k in (value, scores, query, key)} == {1920}
+    assert moved(given) == (q, 0, q)  # dO comes with the heads of a row side by side
     assert (dimensions(value), moved(value)) == ((8, 5, 8, 3), (table + q, 0, kv))  # dV = P^T dO
     assert (dimensions(scores), moved(scores)) == ((8, 3, 5, 8), (q + kv, 0, table))  # dP = dO V^T
     assert (softmax.m, softmax.k, moved(softmax)) == (24, 5, (2 * table, 0, table))
+    assert moved(scale) == (table, 0, table)
+    assert (dimensions(key), moved(key)) == ((8, 8, 5, 3), (table + q, 0, kv))  # dK^T = Q^T dS
     assert (dimensions(query), moved(query)) == ((8, 3, 8, 5), (table + kv, 0, q))  # dQ = dS K
-    assert (dimensions(key), moved(key)) == ((8, 5, 8, 3), (table + q, 0, kv))  # dK = dS^T Q
+
+
+def test_gpus_launch_two_kernels_for_softmax_and_layer_norm() -> None:
+    (k,) = gradients("softmax", {}, [(2, 5, 16)])
+    product, softmax = cuda.launches(k)
+    assert (product.family, product.elements, moved(product)) == ("elementwise", 160, (2 * 640, 0, 640))
+    assert (softmax.op, softmax.m, softmax.k, moved(softmax)) == ("softmax_backward", 10, 16, (2 * 640, 0, 640))
+    assert product.flops + softmax.flops == k.flops
+    (k,) = gradients("layer_norm", {}, [(2, 5, 16)])
+    data, sums = cuda.launches(k)
+    assert (data.family, data.m, data.k, moved(data)) == ("norm", 10, 16, (2 * 640, 0, 640))
+    assert (sums.family, sums.m, sums.k, moved(sums)) == ("reduction", 16, 10, (2 * 640, 0, 2 * 16 * 4))
+    assert data.flops + sums.flops == k.flops
+    (k,) = gradients("batch_norm", {}, [(2, 3, 4, 4)])
+    assert cuda.launches(k) == [k]
+    work = trainable(("softmax", {}, [(2, 5, 16)]))
+    there, here = (lower_training(training_step(work, Recipe("none"), Stack(), on_gpu=gpu)) for gpu in (True, False))
+    assert there.op_labels().count("mul") == here.op_labels().count("mul") + 1
 
 
 def test_norms_and_softmax() -> None:
@@ -450,8 +471,13 @@ def torch_case(name: str) -> tuple[str, dict[str, Any], list[Shape], Callable[..
         **{op: getattr(functional, op) for op in ("silu", "gelu", "hardswish", "relu6", "hardsigmoid", "leaky_relu")},
         "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"),
     }
+
+    def steps(x: Any) -> Any:
+        return 0.5 * x * (1.0 + torch.tanh(0.7978845608 * (x + 0.044715 * torch.pow(x, 3.0))))
+
     cases: dict[str, tuple[str, dict[str, Any], list[Shape], Callable[..., Any]]] = {
         **{op: (op, {}, one, function) for op, function in unary.items()},
+        "gelu_tanh in steps": ("gelu_tanh", {"steps": True}, one, steps),
         "add": ("add", {}, pair, torch.add),
         "add a vector": ("add", {}, spread, torch.add),
         "sub": ("sub", {}, pair, torch.sub),
@@ -470,7 +496,17 @@ def torch_case(name: str) -> tuple[str, dict[str, Any], list[Shape], Callable[..
     "name",
     [
         *("relu", "tanh", "sigmoid", "exp", "neg", "silu", "gelu", "hardswish", "relu6", "hardsigmoid", "leaky_relu"),
-        *("gelu_tanh", "add", "add a vector", "sub", "mul", "mul with a vector", "softmax", "matmul"),
+        *(
+            "gelu_tanh",
+            "gelu_tanh in steps",
+            "add",
+            "add a vector",
+            "sub",
+            "mul",
+            "mul with a vector",
+            "softmax",
+            "matmul",
+        ),
         *("matmul, shared", "concat", "copy"),
     ],
 )

@@ -63,19 +63,32 @@ def test_attention(causal: bool):
     assert (k.reads, k.writes, k.elements) == ((192 + 2 * 160) * 4, 192 * 4, 2 * 4 * 3 * 5)
 
 
-def test_attention_in_three_kernels_does_the_same_products():
-    workload = single("attention", {}, [(2, 4, 3, 8), (2, 4, 5, 8), (2, 4, 5, 8)])
-    first, middle, last = lower(workload, Stack(fused_attention=False))
-    assert [k.family for k in (first, middle, last)] == ["bmm", "softmax", "bmm"]
+def test_attention_in_steps_does_the_same_products():
+    workload = single("attention", {"causal": True}, [(2, 4, 3, 8), (2, 4, 5, 8), (2, 4, 5, 8)])
+    found = list(lower(workload, Stack(fused_attention=False)))
+    assert [k.op for k in found] == ["matmul", "scale", "mask", "softmax", "matmul", "copy"]
+    first, scale, mask, softmax, last, copy = found
     assert first.flops + last.flops == 3840
     scores = 2 * 4 * 3 * 5 * 4  # bytes of the table between the kernels
-    assert first.writes == middle.reads == middle.writes == scores
-    # q 0, k 1, v 2, result 3; two temporaries beyond
-    assert [(k.source, k.source2, k.target) for k in (first, middle, last)] == [
-        (0, 1, 4),
-        (4, -1, 5),
-        (5, 2, 3),
+    assert first.writes == scale.reads == scale.writes == mask.writes == softmax.reads == softmax.writes == scores
+    assert mask.reads == scores + 3 * 5  # a flag for every pair of query and key
+    assert copy.reads == copy.writes == last.writes == 192 * 4  # the heads of a row side by side
+    # q 0, k 1, v 2, result 3; temporaries beyond
+    assert [(k.source, k.source2, k.target) for k in found] == [
+        *[(0, 1, 4), (4, -1, 5), (5, -1, 6), (6, -1, 7)],
+        *[(7, 2, 8), (8, -1, 3)],
     ]
+
+
+def test_gelu_in_steps():
+    found = list(lower(single("gelu_tanh", {"steps": True}, [(3, 5)])))
+    assert [k.op for k in found] == ["mul", "pow", "mul", "add", "mul", "tanh", "add", "mul"]
+    assert sum(k.flops for k in found) == 15 * UNARY_FLOPS["gelu_tanh"]
+    assert [k.reads for k in found] == [60, 60, 60, 120, 60, 60, 60, 120]
+    assert {k.writes for k in found} == {60}
+    assert [(k.source, k.source2, k.target) for k in found[-2:]] == [(3, -1, 4), (2, 4, 1)]
+    (k,) = lower(single("gelu_tanh", {"steps": True}, [(3, 5)]), Stack(mode="compiled"))
+    assert (k.op, k.flops, k.reads, k.writes) == ("gelu_tanh", 15 * 9, 60, 60)
 
 
 def test_convolution():

@@ -37,6 +37,7 @@ from roofline.operators import single
         ("batch_norm", {}, [(4,)], "batch, channels"),
         ("add", {}, [(2, 3), (2, 4)], "do not broadcast (3 against 4)"),
         ("add", {"inplace": True}, [(1, 3), (2, 3)], "does not fit into the first input"),
+        ("gelu_tanh", {"inplace": True, "steps": True}, [(2, 3)], "take out inplace"),
         ("concat", {"dim": 0}, [(2, 3), (2, 4)], "does not fit"),
         ("concat", {"dim": 2}, [(2, 3)], "has no dimension 2"),
         ("view", {"shape": (4, -1)}, [(2, 3)], "cannot be seen as (4, -1)"),

@@ -1,0 +1,296 @@
+"""Attention as eager code spells it out: two products, and what runs over the table of scores between them.
+
+    copies of q, k and v | product | scale | mask | softmax | dropout | product | copy of the result
+
+So Hugging Face's ``eager`` attention runs. A copy is made where the heads of a row lie side by side in storage (a
+transposed view) and the batched product wants them apart: of q, k and v where there is more than one sample, of
+the result always. Keys and values of grouped heads are repeated for every query head. The backward undoes each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from roofline.core.schedule import Kernel
+from roofline.operators.case import Case, Saved
+from roofline.operators.dropout import DROPOUT_FLOPS, MASK_BYTES
+from roofline.operators.rowwise import SOFTMAX_FLOPS, SOFTMAX_PASSES
+
+SOFTMAX_BACKWARD_FLOPS = 4.0
+"""Per score: times the gradient 1, sum 1, subtract 1, times the probability 1."""
+
+
+@dataclass
+class Steps:
+    """The sizes of one attention, and the kernels as they come; ``table`` is the bytes of all scores."""
+
+    case: Case
+    kernels: list[Kernel] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        query, key, _ = self.case.inputs
+        self.batch, self.heads, self.queries, self.head = query.shape
+        self.shared, self.keys = key.shape[1], key.shape[2]
+        self.groups = self.batch * self.heads
+        self.scores = self.groups * self.queries * self.keys
+        self.size = self.case.result.dtype.bytes
+        self.table = self.scores * self.size
+        self.rows = (
+            self.groups * self.head * self.size * self.queries,
+            self.groups * self.head * self.size * self.keys,
+        )
+        self.dropped = self.case.training and self.case.attributes.whole("dropout") > 0
+        self.next = self.case.temporary
+
+    def temporary(self) -> int:
+        self.next += 1
+        return self.next - 1
+
+    def bytes_of(self, index: int) -> float:
+        """Bytes of q, k or v as the products read them: with a copy for every query head."""
+        return self.rows[min(index, 1)]
+
+    def apart(self, index: int) -> bool:
+        """Whether an input has heads and rows that lie in another order in storage than it says."""
+        length = self.case.inputs[index].shape[2]
+        return bool(self.case.swapped) and self.case.swapped[index] and self.heads > 1 and length > 1
+
+    def copied(self, index: int) -> bool:
+        """Whether the batched product copies an input first."""
+        return (self.apart(index) and self.batch > 1) or (index > 0 and self.shared < self.heads)
+
+    @property
+    def joined(self) -> bool:
+        """Whether the result is copied, so that the heads of a row lie side by side."""
+        return self.heads > 1 and self.queries > 1
+
+    @property
+    def mask_bytes(self) -> float:
+        """A float for every pair where padding is masked too; else a flag for every pair; or a float for every key."""
+        if self.case.attributes.flag("padded"):
+            rows = self.queries if self.case.attributes.flag("causal") else 1
+            return self.batch * rows * self.keys * self.size
+        return float(self.queries * self.keys)
+
+    @property
+    def masked(self) -> bool:
+        return self.case.attributes.flag("causal") or self.case.attributes.flag("padded")
+
+    def add(self, kernel: Kernel) -> int:
+        self.kernels.append(kernel)
+        return kernel.target
+
+
+def forward(case: Case) -> list[Kernel]:
+    """The kernels in order; ``elements`` of those over scores are all B H S T of them."""
+    s = Steps(case)
+    product = 2.0 * s.scores * s.head
+    query, key = _operand(s, 0), _operand(s, 1)
+    place = s.add(
+        case.kernel(
+            "bmm",
+            op="matmul",
+            kind="matmul",
+            batch=s.groups,
+            m=s.queries,
+            n=s.keys,
+            k=s.head,
+            elements=s.scores,
+            flops=product,
+            reads=s.bytes_of(0) + (s.bytes_of(1) if case.inputs[0].name != case.inputs[1].name else 0.0),
+            writes=s.table,
+            source=query,
+            source2=key,
+            target=s.temporary(),
+        )
+    )
+    over_scores = [("scale", 0.0), ("mask", s.mask_bytes)] if s.masked else [("scale", 0.0)]
+    for op, beside in over_scores:
+        place = s.add(
+            case.kernel(
+                "elementwise",
+                op=op,
+                elements=s.scores,
+                flops=float(s.scores),
+                reads=s.table + beside,
+                writes=s.table,
+                source=place,
+                source2=-1,
+                target=s.temporary(),
+            )
+        )
+    place = s.add(
+        case.kernel(
+            "softmax",
+            op="softmax",
+            m=s.groups * s.queries,
+            k=s.keys,
+            elements=s.scores,
+            flops=SOFTMAX_FLOPS * s.scores,
+            reads=s.table,
+            writes=s.table,
+            passes=SOFTMAX_PASSES,
+            source=place,
+            source2=-1,
+            target=s.temporary(),
+        )
+    )
+    if s.dropped:
+        place = s.add(
+            case.kernel(
+                "elementwise",
+                op="dropout",
+                elements=s.scores,
+                flops=DROPOUT_FLOPS * s.scores,
+                reads=s.table,
+                writes=s.table + MASK_BYTES * s.scores,
+                source=place,
+                source2=-1,
+                target=s.temporary(),
+            )
+        )
+    value = _operand(s, 2)
+    place = s.add(
+        case.kernel(
+            "bmm",
+            op="matmul",
+            kind="matmul",
+            batch=s.groups,
+            m=s.queries,
+            n=s.head,
+            k=s.keys,
+            flops=product,
+            reads=s.table + s.bytes_of(2),
+            source=place,
+            source2=value,
+            target=s.temporary() if s.joined else None,
+        )
+    )
+    if s.joined:
+        s.add(case.kernel("copy", op="copy", reads=case.result.bytes, source=place, source2=-1))
+    return s.kernels
+
+
+def _operand(s: Steps, index: int) -> int:
+    """Where the product finds q, k or v: the input itself, or a copy of it."""
+    if not s.copied(index):
+        return index
+    tensor, target = s.case.inputs[index], s.temporary()
+    elements = round(s.bytes_of(index) / s.size)
+    return s.add(
+        s.case.kernel(
+            "copy",
+            op="copy",
+            elements=elements,
+            reads=tensor.bytes,
+            writes=s.bytes_of(index),
+            source=index,
+            source2=-1,
+            target=target,
+        )
+    )
+
+
+def saves(case: Case) -> Saved:
+    """q, k and v or their copies, and the probabilities; where these are dropped also the rest of them and the mask."""
+    s = Steps(case)
+    copies = sum(s.bytes_of(index) for index in range(3) if s.copied(index))
+    extra = s.table + (s.table + MASK_BYTES * s.scores if s.dropped else 0.0)
+    return Saved(inputs=tuple(index for index in range(3) if not s.copied(index)), extra=extra + copies)
+
+
+def backward(case: Case) -> list[Kernel]:
+    """dV = P^T dO, dP = dO V^T, dS from dP and P, dK^T = Q^T dS, dQ = dS K, with the steps between undone."""
+    s = Steps(case)
+    product = 2.0 * s.scores * s.head
+
+    def bmm(m: int, n: int, k: int, reads: float, source: int) -> int:
+        writes = s.groups * m * n * s.size
+        return s.add(
+            case.gradient(
+                "bmm",
+                op="matmul_backward",
+                kind="matmul",
+                batch=s.groups,
+                m=m,
+                n=n,
+                k=k,
+                elements=s.groups * m * n,
+                flops=product,
+                reads=reads,
+                writes=writes,
+                source=source,
+                target=s.temporary(),
+            )
+        )
+
+    def over_scores(op: str, flops: float, beside: float, source: int) -> int:
+        return s.add(
+            case.gradient(
+                "elementwise",
+                op=op,
+                elements=s.scores,
+                flops=flops * s.scores,
+                reads=s.table + beside,
+                writes=s.table,
+                source=source,
+                target=s.temporary(),
+            )
+        )
+
+    given = -1
+    if s.joined and s.batch > 1:
+        size = case.result.bytes
+        given = s.add(case.gradient("copy", op="copy", reads=size, writes=size, target=s.temporary()))
+    value = bmm(s.keys, s.head, s.queries, s.table + s.bytes_of(0), given)
+    place = bmm(s.queries, s.keys, s.head, s.bytes_of(0) + s.bytes_of(2), given)
+    if s.dropped:
+        place = over_scores("dropout_backward", DROPOUT_FLOPS, MASK_BYTES * s.scores, place)
+    place = s.add(
+        case.gradient(
+            "softmax",
+            op="softmax_backward",
+            m=s.groups * s.queries,
+            k=s.keys,
+            elements=s.scores,
+            flops=SOFTMAX_BACKWARD_FLOPS * s.scores,
+            reads=2 * s.table,
+            writes=s.table,
+            passes=2.0,
+            source=place,
+            target=s.temporary(),
+        )
+    )
+    if s.masked and not case.attributes.flag("padded"):  # an added mask passes the gradient on
+        place = over_scores("mask_backward", 1.0, s.mask_bytes, place)
+    place = over_scores("scale_backward", 1.0, 0.0, place)
+    key = bmm(s.head, s.keys, s.queries, s.table + s.bytes_of(0), place)
+    query = bmm(s.queries, s.head, s.keys, s.table + s.bytes_of(1), place)
+    for index, source in enumerate((query, key, value)):
+        _given_back(s, index, source)
+    return s.kernels
+
+
+def _given_back(s: Steps, index: int, source: int) -> None:
+    """The gradient of q, k or v, summed over heads that shared it and laid out as its rows are in storage."""
+    tensor = s.case.inputs[index]
+    times = s.heads // s.shared if index else 1
+    if times > 1:
+        elements = tensor.elements * times
+        source = s.add(
+            s.case.gradient(
+                "reduction",
+                op="sum_backward",
+                m=tensor.elements,
+                k=times,
+                elements=elements,
+                flops=float(elements),
+                reads=s.bytes_of(index),
+                writes=tensor.bytes,
+                source=source,
+            )
+        )
+    turned = index == 1 and times == 1 and s.batch == 1  # dK^T of one sample: the product behind takes it as it lies
+    if s.apart(index) and not turned:
+        size = tensor.bytes
+        s.add(s.case.gradient("copy", op="copy", elements=tensor.elements, reads=size, writes=size, source=source))

@@ -1,0 +1,37 @@
+"""What does PyTorch launch on a GPU where its CPU backend, and the counting of an operator, has one kernel?
+
+Seen in ``aten/src/ATen/native/cuda``: ``SoftMax.cu`` multiplies gradient and probabilities into a tensor of their own
+before it walks over the rows; ``layer_norm_kernel.cu`` makes the gradients of weight and bias in a second kernel,
+which reads input and gradient once more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from roofline.core.schedule import Kernel
+
+
+def launches(kernel: Kernel) -> list[Kernel]:
+    """The kernels of CUDA for one of the backward pass."""
+    if kernel.op == "softmax_backward":
+        size = kernel.writes
+        flops = float(kernel.elements)
+        product = replace(
+            kernel, family="elementwise", op="mul", m=1, k=1, passes=1.0, flops=flops, reads=2 * size, target=-1
+        )
+        return [product, replace(kernel, flops=kernel.flops - flops)]
+    if kernel.op == "layer_norm_backward":
+        own = kernel.elements * kernel.itemsize
+        sums = replace(
+            kernel,
+            family="reduction",
+            op="layer_norm_backward_weight",
+            m=kernel.k,
+            k=kernel.m,
+            passes=1.0,
+            flops=kernel.flops / 2,
+            writes=kernel.writes - own,
+        )
+        return [replace(kernel, flops=kernel.flops / 2, writes=own), sums]
+    return [kernel]
