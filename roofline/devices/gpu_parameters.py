@@ -42,10 +42,10 @@ class Parameters:
         a data set.
     """
 
-    wide: float = 0.79
+    wide: float = 0.78
     narrow: float = 0.96
-    edge: float = 7.6
-    prologue: float = 7.2
+    edge: float = 8.0
+    prologue: float = 8.3
     split: float = 2.0
     product: float = 0.66
     reach: float = 1.25
@@ -83,7 +83,7 @@ class Parameters:
     turbo: float = 1.1
     hold: float = 0.92
     sustained: float = 0.0
-    rested: float = 0.13
+    rested: float = 0.066
     rest: float = 0.0
 
     @classmethod
