@@ -26,8 +26,8 @@ MOST = 400
 """Rows of a card and set (and operator, precision, direction) that are drawn."""
 STREAMS = ("add", "mul", "div", "pow", "relu", "gelu", "tanh")
 """Operators of which fewer are drawn, so that all of them together are about as many as products."""
-TRACED = "neusight/traced"
-"""Calls of the nets that judge the model, which are left out therefore."""
+JUDGES = ("neusight/traced", "deepbench/rnn", "caffe/layers")
+"""Calls of nets and their layers: never fitted on, they judge the model."""
 APART = "01"
 """First digits of the hash of rows kept apart."""
 
@@ -71,8 +71,14 @@ def operators(data: Path, *, apart: bool = False, most: int = MOST) -> list[Meas
 def _all(data: Path) -> Iterator[Measurement]:
     for name in SETS:
         for row in read_public(name, data / name):
-            if row.kind == "operator" and row.set != TRACED:
+            if row.kind == "operator" and row.set not in JUDGES:
                 yield row
+
+
+def judges(data: Path) -> list[Measurement]:
+    """Recurrences of DeepBench and layers of Caffe's nets, all on the Titan X."""
+    rows = (row for name in ("deepbench", "caffe") for row in read_public(name, data / name))
+    return [row for row in rows if row.kind == "operator" and row.set in JUDGES]
 
 
 def networks(data: Path) -> list[Measurement]:

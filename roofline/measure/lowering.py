@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -45,7 +47,31 @@ def kernels_of(row: Measurement) -> tuple[Kernel, ...]:
 def _lowered(
     op: str, attributes: Attributes, inputs: tuple[tuple[int, ...], ...], dtype: str, part: str, stack: Stack
 ) -> tuple[Kernel, ...]:
-    return tuple(operators.part_kernels(op, dict(attributes), inputs, precision(dtype), part, stack))
+    kernels = operators.part_kernels(op, dict(attributes), inputs, precision(dtype), part, stack)
+    if stack.framework in QUANTIZING and precision(dtype).storage.bytes == 1 and op == "linear":
+        return tuple(_quantized(kernels))
+    return tuple(kernels)
+
+
+QUANTIZING = ("tensorrt-llm",)
+"""Frameworks whose 8-bit layers take and give 16 bits: a kernel in front reads the input twice (its largest number,
+then all of them) and writes it in 8 bits."""
+
+
+def _quantized(kernels: list[Kernel]) -> Iterator[Kernel]:
+    for kernel in kernels:
+        elements = kernel.m * kernel.k
+        yield Kernel(
+            "elementwise",
+            "quantize",
+            precision="bf16",
+            elements=elements,
+            itemsize=2.0,
+            flops=2.0 * elements,
+            reads=4.0 * elements,
+            writes=1.0 * elements,
+        )
+        yield replace(kernel, writes=2.0 * kernel.writes)
 
 
 _remembered = lru_cache(maxsize=1 << 17)(_lowered)
