@@ -158,8 +158,8 @@ def machine_of(chip: Chip, precision: str, parameters: Parameters, *, tensor: bo
 def shares_lanes(chip: Chip) -> bool:
     """Whether addresses are worked out by the lanes that multiply: not on Volta, Turing and the large chips since.
 
-    Volta has lanes of their own for whole numbers (NVIDIA Tesla V100 whitepaper, p. 13); multiprocessors of 128 lanes
-    since Ampere do them on half of their lanes (NVIDIA Ampere GA102 whitepaper, p. 12).
+    Volta has lanes of their own for whole numbers; multiprocessors of 128 lanes since Ampere do them on half of their
+    lanes (NVIDIA's white papers of the Tesla V100 and of GA102; unverified: from memory).
     """
     return chip.architecture in ("maxwell", "pascal") or lanes(chip) / vector_engine(chip).count.value > 64
 

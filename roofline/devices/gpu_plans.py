@@ -4,8 +4,8 @@ Every plan is a product in tiles of TM x TN, one block each, that multiprocessor
 
     compute = TM*TN * (1 + edge*(1/TM + 1/TN)) * (8*ceil(k/8) + start) / rate * ceil(blocks / multiprocessors)   [s]
 
-and what surrounds it. Sizes of blocks and tiles are those of cuDNN's kernels: the grids of all 10,400 launches of
-Winograd and implicit products in NeuSight's convolution rows come out exactly.
+and what surrounds it. Sizes of blocks and tiles are those of cuDNN's kernels: the grids of
+Winograd and implicit products in NeuSight's convolution rows (up to 4,000 a card) come out in every one.
 
 implicit   m = images x pixels, n = channels out, k = taps x channels in, in tiles of 128 x {32, 64, 128}
 strided    the gradient for the data of a strided convolution: the same, slower and not at once with its traffic

@@ -231,8 +231,8 @@ def test_what_deepbench_prints(tmp_path: Path) -> None:
     found, skipped = rows("deepbench", tmp_path, chip="gtx-980")
     gemm, half, forward, weights, *recurrent = found
     assert (gemm.chip, gemm.dtype, gemm.seconds, gemm.kernel) == ("gtx-980", "fp32", 266e-6, "gemm NT")
-    # column-major (1760, 1760) x (1760, 16): a linear layer on 16 rows
-    assert (gemm.inputs, gemm.attributes) == (((16, 1760),), {"out": 1760, "bias": False})
+    # column-major (1760, 1760) x (1760, 16): 16 rows, and weights that a layer would have the other way round
+    assert (gemm.op, gemm.inputs) == ("matmul", ((16, 1760), (1760, 1760)))
     assert (half.dtype, half.kernel, half.set) == ("fp16", "gemm TN", "deepbench/gemm")
     assert forward.inputs == ((4, 1, 161, 700),)
     assert forward.attributes["kernel"] == (5, 20)
@@ -298,7 +298,7 @@ def test_a_log_of_caffe(tmp_path: Path) -> None:
     second = layers[1]
     assert (second.op, second.inputs, second.seconds) == ("conv2d", ((64, 64, 27, 27),), 3e-3)
     assert (second.attributes["out"], second.attributes["kernel"]) == (192, (5, 5))
-    assert second.stack == Stack(framework="caffe", version="cuDNN R4", winograd=False)
+    assert second.stack == Stack(framework="caffe", version="cuDNN R4", cudnn=4)
     assert layers[5].inputs == ((64, 256 * 36),)
     assert [kernel.op for kernel in kernels_of(layers[8])] == [
         "conv2d_backward_data",
