@@ -22,7 +22,7 @@ SETS = {
     "deepbench": "DeepBench (baidu-research/DeepBench @ da81ba7)",
     "aiconfigurator": "aiconfigurator (ai-dynamo/aiconfigurator @ 095f58a)",
 }
-MOST = 400
+MOST = 300
 """Rows of a card and set (and operator, precision, direction) that are drawn."""
 STREAMS = ("add", "mul", "div", "pow", "relu", "gelu", "tanh")
 """Operators of which fewer are drawn, so that all of them together are about as many as products."""

@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from gpu_data import SETS, folder, networks, operators
+from gpu_data import SETS, folder, judges, networks, operators
 
 from roofline import specs
 from roofline.core.measurement import Measurement
 from roofline.core.validation import Score, Scored, Validation, score
 from roofline.gpufit.calibrate import calibrate_any, calibrate_architecture, calibrate_card
 from roofline.gpufit.rows import parts_of
-from roofline.leaveout import validate_held_out
+from roofline.leaveout import How, validate_held_out
 from roofline.render.charts import Pair, scatter_figure
 from roofline.render.style import save_figure
 
@@ -126,7 +127,14 @@ own numbers from every second call. Intervals come from the other cards, or from
 what its authors report on cards in / out of its training set, on another split of the same collection."""
 
 
-def page(results: Mapping[str, Validation], apart: Mapping[str, Validation], tried: int) -> str:
+JUDGED = "Recurrences and Caffe's layers, by the numbers of the Titan X"
+HELD_OUT: dict[How, str] = {
+    "device": "Rows kept apart until the end, card left out",
+    "half": "Rows kept apart until the end, own numbers of each card",
+}
+
+
+def page(results: Mapping[str, Validation], others: Mapping[str, Validation]) -> str:
     """The scoreboard as Markdown."""
     lines = [
         "# Scoreboard of the GPU model",
@@ -160,9 +168,8 @@ def page(results: Mapping[str, Validation], apart: Mapping[str, Validation], tri
             ]
             lines += [""]
         lines += ["### The ten worst rows", "", *_worst(validation)]
-    for how, validation in apart.items():
-        title = f"Rows kept apart until the end, {how} ({tried} variants of the model were tried before)"
-        lines += _table(title, _by(validation.of_kind("operator"), lambda row: row.family))
+    for how, validation in others.items():
+        lines += _table(how, _by(validation.of_kind("operator"), _set_and_card))
     lines += ["![Predicted against measured calls, card left out](../figures/gpu-left-out.png)", ""]
     lines += ["![Predicted against measured calls, half seen](../figures/gpu-half.png)", ""]
     return "\n".join(lines)
@@ -190,20 +197,23 @@ def main() -> None:
     asked = parser.parse_args()
     data = folder()
     rows, nets = operators(data), networks(data)
-    if asked.write:
-        write_calibrations(rows)
-    out, half = validate_held_out([*rows, *nets], "device"), validate_held_out([*rows, *nets], "half")
-    apart = {}
-    if asked.apart is not None:
-        kept = operators(data, apart=True)
-        apart = {
-            "card left out": validate_held_out(rows, "device", apart=kept),
-            "own numbers": validate_held_out(rows, "half", apart=kept),
-        }
+    whole = [*rows, *nets]
+    with ProcessPoolExecutor(2) as pool:
+        jobs = {how: pool.submit(validate_held_out, whole, how) for how in ("device", "half")}
+        more = {JUDGED: pool.submit(validate_held_out, rows, "half", apart=judges(data))}
+        if asked.apart is not None:
+            kept = operators(data, apart=True)
+            for how, words in HELD_OUT.items():
+                title = f"{words} ({asked.apart} variants of the model were tried before)"
+                more[title] = pool.submit(validate_held_out, rows, how, apart=kept)
+        if asked.write:
+            pool.submit(write_calibrations, rows).result()
+        out, half = jobs["device"].result(), jobs["half"].result()
+        others = {title: job.result() for title, job in more.items()}
     nothing = Validation(tuple(plain(out.rows)), out.skipped)
     results = {"Plain roofline": nothing, "Card left out": out, "Half of the calls seen": half}
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "gpu.md").write_text(page(results, apart, asked.apart or 0), encoding="utf-8")
+    (OUT / "gpu.md").write_text(page(results, others), encoding="utf-8")
     for name, validation, title in (("left-out", out, "each card left out"), ("half", half, "half of its calls seen")):
         pairs = [Pair(row.family, row.predicted, row.measured) for row in validation.of_kind("operator")]
         save_figure(scatter_figure(pairs, f"Calls on GPUs, {title}"), ROOT / "reports" / "figures" / f"gpu-{name}.png")

@@ -46,10 +46,9 @@ WIDER = 1.5
 """Families nobody measured borrow the interval of another, this much wider on its logarithm: a guess."""
 
 SCORES: dict[str, tuple[str, float]] = {
-    **{name: (name, 1.0) for name in ("linear", "bmm", "conv", "elementwise", "softmax", "norm", "tensor")},
-    "conv1x1": ("conv", 1.0),
+    **{name: (name, 1.0) for name in ("linear", "bmm", "conv", "conv1x1", "elementwise", "softmax", "norm")},
+    **{name: (name, 1.0) for name in ("tensor", "tensor-other")},
     "attention": ("bmm", WIDER),
-    "tensor-other": ("tensor", WIDER),
     "copy": ("elementwise", 1.0),
     "reduction": ("norm", WIDER),
     "pool": ("norm", WIDER),

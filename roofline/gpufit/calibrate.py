@@ -34,7 +34,7 @@ def calibrate_any(parts: Parts, data: Mapping[str, Any]) -> Calibration:
     if len(parts.chips) < 2:
         raise DataError(f"rows of {', '.join(parts.chips) or 'no card'}: numbers for any GPU need two cards or more")
     found = fit_shared(parts.parts)
-    fits = family_fits(leave_out(parts, fits_without_each(parts, found.shared)))
+    fits = family_fits(leave_out(parts, fits_without_each(parts)))
     return _calibration(ANY_GPU, "any", fits, found.shared, parts, {**data, "held_out": "each card in turn"})
 
 

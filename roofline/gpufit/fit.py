@@ -45,6 +45,7 @@ STAGES = (
         ("row", "again", "kept", "row_clocks", "element_clocks", "softmax_early", "norm_early"),
         ("row", "row_clocks", "element_clocks"),
     ),
+    Stage(("tensor-other",), ("conv_tensor",), ()),
     Stage(("tensor",), ("tensor", "port", "fill", "panel"), ("tensor", "fill")),
     Stage(
         ("conv", "conv1x1"),
