@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from synthetic import CEILINGS, calibration, chip, lower, parameters
 
 from roofline import specs
+from roofline.core.chip import TileList
 from roofline.core.schedule import Schedule
 from roofline.devices import ceiling, cpu
+from roofline.devices import gpu as gpus
+from roofline.devices.gpu_parameters import Parameters
 from roofline.measure.design import design
 from roofline.timing import time_schedule
 
@@ -44,13 +48,23 @@ def main() -> None:
     shapes = lower(design(500))
     print(f"lowering: {len(shapes) / (time.perf_counter() - start):,.0f} operators/s")
     gpu, part, fitted, known = specs.load_chip("rtx-2070"), chip(), calibration(), parameters()
+    one_tile = replace(gpu, tiles={kind: TileList(((128, 128),), "benchmark") for kind in gpu.tiles})
+    products = [index for index, name in enumerate(shapes.family_names()) if name in ("linear", "bmm")]
     models: dict[str, Callable[[Schedule], Any]] = {
         "plain roofline, rtx-2070": lambda schedule: ceiling.ceiling_times(schedule, gpu),
         "limit of light, rtx-2070": lambda schedule: ceiling.light(schedule, gpu),
         "model of CPU cores": lambda schedule: cpu.cpu_times(schedule, known, CEILINGS),
+        "model of GPUs, rtx-2070": lambda schedule: gpus.gpu_times(schedule, gpu, Parameters()),
+        "its products, tiles searched": lambda schedule: gpus.gpu_times(among(products, schedule), gpu, Parameters()),
+        "its products, one tile": lambda schedule: gpus.gpu_times(among(products, schedule), one_tile, Parameters()),
         "all of it with intervals, rtx-2070": lambda schedule: time_schedule(schedule, gpu),
         "all of it with intervals, CPU": lambda schedule: time_schedule(schedule, part, calibration=fitted),
     }
+
+    def among(rows: list[int], schedule: Schedule) -> Schedule:
+        """As many kernels, of these rows alone."""
+        return shapes.select(np.resize(rows, len(schedule)))
+
     print(f"{'kernels/s':36}" + "".join(f"{count:>14,}" for count in counts))
     for name, model in models.items():
         cells = []

@@ -15,7 +15,7 @@ A convolution takes one of several plans (:mod:`roofline.devices.gpu_plans`). Te
     stream  = max(launch, early * launch + bytes / (fraction * bandwidth))
 
 ``sustained`` is what of its boost clock a card holds in long fp32 products: see :mod:`roofline.devices.power`.
-Which numbers are fitted, on what and how well: docs/model.md, "The GPU model".
+Which numbers are fitted, on what and how well: docs/gpu.md.
 """
 
 from __future__ import annotations
