@@ -19,7 +19,7 @@ from roofline.core.prediction import Tier
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
-from roofline.devices import ceiling, cpu, gpu, host
+from roofline.devices import ceiling, cpu, gpu, host, power
 from roofline.devices.gpu_parameters import Parameters
 from roofline.errors import Unsupported
 
@@ -159,7 +159,13 @@ def _cpu_fit(plain: Timing, chip: Chip, stack: Stack, calibration: Calibration, 
 def _gpu_fit(plain: Timing, chip: Chip, stack: Stack, calibration: Calibration, *, network: bool) -> _Fit:
     """The model of GPUs, every family with its held-out quantiles; light counts what the plan chosen does."""
     schedule = plain.schedule
-    times, flops = gpu.planned(schedule, chip, Parameters.of(calibration.ceilings), stack)
+    parameters = Parameters.of(calibration.ceilings)
+    times, flops = gpu.planned(schedule, chip, parameters, stack)
+    if network and power.sustained_share(chip, parameters) < power.ceiling(chip, parameters):
+        seconds = np.nan_to_num(times.total) * schedule.repeats
+        on_lanes = gpu.on_lanes(schedule, chip)
+        cooler = power.activity(float(seconds[on_lanes].sum()), float(seconds.sum()))
+        times, flops = gpu.planned(schedule, chip, replace(parameters, activity=cooler), stack)
     octaves = np.zeros(len(schedule))
     low, high = times.total / SPARSE_FACTOR, times.total * SPARSE_FACTOR
     names = gpu.scored_as(schedule, chip)
@@ -168,9 +174,9 @@ def _gpu_fit(plain: Timing, chip: Chip, stack: Stack, calibration: Calibration, 
         if fit is None or not mine.any():
             continue
         octaves[mine] = octaves_outside(schedule.select(mine), fit)
-        power = wider * (1.0 + WIDEN_PER_OCTAVE * octaves[mine])
-        low[mine] = times.total[mine] * np.exp(min(fit.quantiles["0.05"], 0.0) * power)
-        high[mine] = times.total[mine] * np.exp(max(fit.quantiles["0.95"], 0.0) * power)
+        wide = wider * (1.0 + WIDEN_PER_OCTAVE * octaves[mine])
+        low[mine] = times.total[mine] * np.exp(min(fit.quantiles["0.05"], 0.0) * wide)
+        high[mine] = times.total[mine] * np.exp(max(fit.quantiles["0.95"], 0.0) * wide)
     light = ceiling.light(replace(schedule, flops=flops), chip)
     own = calibration.chip == chip.name
     tiers: list[Tier] = ["calibrated" if own and measured else "borrowed" for measured in schedule.phase == 0]

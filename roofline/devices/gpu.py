@@ -68,15 +68,21 @@ def plan_labels(schedule: Schedule, chip: Chip, parameters: Parameters, stack: S
     return labels
 
 
+def on_lanes(schedule: Schedule, chip: Chip) -> NDArray[np.bool_]:
+    """Which kernels are products that run on vector lanes."""
+    found = schedule.kind == KINDS.index("matmul")
+    for code, name in enumerate(schedule.precision_names):
+        if chip.engine_for(parse_precision(name), matrix=True).kind == "matrix":
+            found = found & (schedule.precision != code)
+    return np.asarray(found)
+
+
 def scored_as(schedule: Schedule, chip: Chip) -> NDArray[np.str_]:
     """Key into :data:`SCORES` of every kernel: its family, or that of tensor cores."""
     names = np.array((*FAMILIES, "tensor", "tensor-other"))
     found = names[schedule.family]
-    products = (schedule.kind == KINDS.index("matmul")) & ~schedule.in_family("depthwise")
-    for code, precision in enumerate(schedule.precision_names):
-        rows = products & (schedule.precision == code)
-        if rows.any() and chip.engine_for(parse_precision(precision), matrix=True).kind == "matrix":
-            found[rows] = np.where(schedule.in_family("linear")[rows], "tensor", "tensor-other")
+    tensor = (schedule.kind == KINDS.index("matmul")) & ~schedule.in_family("depthwise") & ~on_lanes(schedule, chip)
+    found[tensor] = np.where(schedule.in_family("linear")[tensor], "tensor", "tensor-other")
     return found
 
 

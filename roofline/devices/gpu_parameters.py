@@ -38,6 +38,7 @@ class Parameters:
     watts : energy of a lane and clock at 12 nm and above [nJ]. turbo : clock of consumer cards over their boost;
         hold : that of other cards where their power does not cap it. sustained : share of the boost clock held
         in fp32 products; 0: by :mod:`roofline.devices.power`.
+    activity : mean power of the program over that of products alone; not fitted.
     rested : exponent of how much faster a card is after a rest. rest : seconds between measured calls, a condition of
         a data set.
     """
@@ -83,6 +84,7 @@ class Parameters:
     turbo: float = 1.1
     hold: float = 0.92
     sustained: float = 0.0
+    activity: float = 1.0
     rested: float = 0.066
     rest: float = 0.0
 

@@ -5,6 +5,9 @@ A card runs at the highest clock at which its lanes draw no more than the power 
     share = min(ceiling, power / (energy * lanes * boost clock))                 of the boost clock
     energy = watts * 1 nJ * (min(process, 12 nm) / 12 nm)^1.5                          [J per lane and clock]
 
+In a program that also does other things the limit is on the mean: kernels that wait for memory draw about half as
+much, so its products run at ``share / activity``, up to the ceiling.
+
 12 and 16 nm are one family of processes, and older cards (28 nm: GTX 980, Titan X) are known not to be capped. The
 ceiling is ``turbo`` for consumer cards, which go above their sheet, and ``hold`` for others. The power is a mean
 over a while, so a card that rests between short calls clocks higher in them:
@@ -35,21 +38,37 @@ SHRINK = 1.5
 """Exponent of the energy of a lane over the process: capacity falls with it, and voltage a little. Unverified."""
 
 
+OTHERS = 0.5
+"""Power of kernels that wait for memory over that of products. Unverified: of the size that HBM and GDDR draw."""
+
+
 def sustained_share(chip: Chip, parameters: Parameters) -> float:
-    """What of its boost clock a card holds in long fp32 products.
+    """What of its boost clock a card holds in fp32 products of a program whose mean power is ``activity`` of theirs.
 
     A calibrated share comes first, then a sustained clock of the chip's file, then the rule of this module.
     """
-    clock = vector_engine(chip).clock
+    clock, most = vector_engine(chip).clock, ceiling(chip, parameters)
     if parameters.sustained:
-        return parameters.sustained
-    if clock.sustained is not None:
-        return clock.sustained.value / clock.hz()
-    ceiling = parameters.turbo if clock.hz("top") > clock.hz() else parameters.hold
-    if chip.power is None or chip.process_nm is None:
-        return ceiling
-    energy = parameters.watts * 1e-9 * (min(chip.process_nm.value, SAME_NODE_NM) / SAME_NODE_NM) ** SHRINK
-    return float(min(ceiling, chip.power.value / (energy * lanes(chip) * clock.hz())))
+        share = parameters.sustained
+    elif clock.sustained is not None:
+        share = clock.sustained.value / clock.hz()
+    elif chip.power is None or chip.process_nm is None:
+        share = most
+    else:
+        energy = parameters.watts * 1e-9 * (min(chip.process_nm.value, SAME_NODE_NM) / SAME_NODE_NM) ** SHRINK
+        share = min(most, chip.power.value / (energy * lanes(chip) * clock.hz()))
+    return float(max(share, min(most, share / parameters.activity)))
+
+
+def ceiling(chip: Chip, parameters: Parameters) -> float:
+    """The share of its boost clock that a card holds where power is no limit."""
+    clock = vector_engine(chip).clock
+    return parameters.turbo if clock.hz("top") > clock.hz() else parameters.hold
+
+
+def activity(products_s: float, total_s: float) -> float:
+    """Mean power of a program over that of products alone, from the seconds of both."""
+    return (products_s + OTHERS * (total_s - products_s)) / total_s if total_s > 0.0 else 1.0
 
 
 def top_share(chip: Chip, parameters: Parameters) -> float:
