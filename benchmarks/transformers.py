@@ -23,14 +23,12 @@ from roofline.core.calibration import Calibration
 from roofline.core.prediction import Prediction
 from roofline.core.run import Recipe, Run
 from roofline.core.stack import Stack
-from roofline.measure.public.neusight import NETS
+from roofline.measure.public.neusight_nets import HEADED, NETS
 from roofline.predict import predict
 from roofline.specs import load_calibration
 from roofline.specs.lookup import package_folder
 
 STACK = Stack(fused_attention=False)
-HEADED = {"bert-large": "bert-large-pretraining"}
-"""What is trained instead of a net without a head."""
 RUNS = 25
 """Runs of a training loop that never sets its gradients to zero: micro-batches of one step."""
 HURT = 0.7

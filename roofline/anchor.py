@@ -25,7 +25,7 @@ from roofline.devices.ceiling import engine_and_rate
 from roofline.errors import DataError
 from roofline.predict import predict, resolve_chip
 
-SPREAD = 0.31
+SPREAD = 0.21
 """log(measured / anchored) lies within this of zero in nine of ten pairs (numbers shared by all GPUs)."""
 
 PAIRS = 42

@@ -46,12 +46,16 @@ def validate_held_out(
         without = fits_without_each(parts)
         held = leave_out(others or parts, without)
         numbers = {name: _without(name, without, held) for name in without}
-        chips = {name: stranger(chip) for name, chip in chips.items()}
+        chips |= {name: stranger(chips[name]) for name in parts.chips}
     else:
         found = fit_shared(parts.parts)
         fit_own(found, parts.parts, {name: chips[name] for name in parts.chips})
         held = by_own_numbers(others, found) if others else halves(parts)
         numbers = {name: _own(chips[name], found, held) for name in parts.chips}
+    unseen = sorted({row.chip for row in measurements if row.kind == "network"} & set(chips) - set(numbers))
+    if unseen:  # no calls of them at all: they borrow from everyone
+        lent = _shared(fit_shared(parts.parts), held)
+        numbers |= dict.fromkeys(unseen, lent)
     tier: Tier = "borrowed" if how == "device" else "calibrated"
     scored = _calls(held, tier, WORDS[how])
     for name, calibration in numbers.items():
@@ -82,8 +86,12 @@ def _calls(held: Sequence[Held], tier: Tier, how: str) -> list[Scored]:
 
 def _without(chip: str, without: Mapping[str, Fit], held: Sequence[Held]) -> Calibration:
     """What a card left out is predicted by: the others' numbers, and how far off those were on each other."""
-    others = [one for one in held if one.part.chip.name != chip]
-    return Calibration(ANY_GPU, "any", "gpu", "any", {}, family_fits(others), without[chip].shared)
+    return _shared(without[chip], [one for one in held if one.part.chip.name != chip])
+
+
+def _shared(found: Fit, held: Sequence[Held]) -> Calibration:
+    """Numbers for any card, with their errors on calls that did not make them."""
+    return Calibration(ANY_GPU, "any", "gpu", "any", {}, family_fits(held), found.shared)
 
 
 def _own(chip: Chip, found: Fit, held: Sequence[Held]) -> Calibration:

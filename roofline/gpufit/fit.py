@@ -79,10 +79,13 @@ class Fit:
     def parameters(self, chip: str = "") -> Parameters:
         return Parameters.of({**self.shared, **self.own.get(chip, {})})
 
-    def predict(self, part: Part, chip: str | None = None) -> Floats:
-        """Seconds of the calls of a part by the numbers of a card (by default its own; ``""``: the shared ones)."""
-        floor = self.floors.get(part.key, part.least) if part.floor is None else part.floor
-        return part.predicted(self.parameters(part.chip.name if chip is None else chip), floor)
+    def predict(self, part: Part, chip: str | None = None, floor: float | None = None) -> Floats:
+        """Seconds of the calls of a part by the numbers of a card (by default its own; ``""``: the shared ones).
+
+        floor : under calls whose set has no fitted one; by default the chip's launch.
+        """
+        under = self.floors.get(part.key, floor) if part.floor is None else part.floor
+        return part.predicted(self.parameters(part.chip.name if chip is None else chip), under)
 
 
 def fit_shared(parts: Mapping[Key, Part], start: Mapping[str, float] | None = None) -> Fit:

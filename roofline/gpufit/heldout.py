@@ -55,7 +55,7 @@ def leave_out(parts: Parts, without: Mapping[str, Fit]) -> list[Held]:
     held = []
     for part in parts.parts.values():
         unseen = replace(part, chip=stranger(part.chip))
-        held.append(_held(part, without[part.chip.name].predict(unseen, "")))
+        held.append(_held(part, without[part.chip.name].predict(unseen, "", part.least)))
     for one in held:
         others = (h for h in held if h.part.family == one.part.family and h.part.chip.name != one.part.chip.name)
         one.within(_spread(others))
