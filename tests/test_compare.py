@@ -61,16 +61,16 @@ def test_the_speedup_lies_between_the_two_ratios(clock: float, bandwidth: float)
     other = faster(base, clock=clock, bandwidth=bandwidth)
     entry = compare([base, other], "resnet18", batch=4, dtypes=["fp32"], run=NO_HOST).entries[1]
     assert entry.speedup is not None
-    assert min(clock, bandwidth) * (1 - 1e-9) <= entry.speedup <= max(clock, bandwidth) * (1 + 1e-9)
+    assert min(clock, bandwidth) * (1 - 1e-3) <= entry.speedup <= max(clock, bandwidth) * (1 + 1e-3)
     assert entry.rule == pytest.approx(math.sqrt(clock * bandwidth))
 
 
 def test_twice_everything_is_twice_as_fast_for_that_reason(gtx: Chip) -> None:
     entry = compare([gtx, faster(gtx, clock=2, bandwidth=2)], "resnet18", dtypes=["fp32"], run=NO_HOST).entries[1]
-    assert entry.speedup == pytest.approx(2.0)
+    assert entry.speedup == pytest.approx(2.0, rel=1e-4)  # missing a page takes as long as before
     for reason in entry.reasons:
         assert reason.before == reason.after
-        assert reason.ratio == pytest.approx(2.0)
+        assert reason.ratio == pytest.approx(2.0, rel=1e-4)
     assert "2.00x the peak" in entry.reason
     assert "2.00x the bandwidth" in entry.reason
 

@@ -54,7 +54,7 @@ def test_a_few_rows_of_one_chip(gemm: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
     (row,) = out.read_text().splitlines()
-    assert json.loads(row)["inputs"] == [[7000, 1760]]
+    assert json.loads(row)["inputs"] == [[7000, 1760], [1760, 1760]]
     result = run("import", "deepbench", str(gemm), "--chip", "gtx-980")
     assert result.exit_code == 0
     assert "0 rows" in result.stderr
@@ -67,7 +67,7 @@ def test_imported_rows_are_scored(gemm: Path, tmp_path: Path) -> None:
     result = run("validate", str(out))
     assert result.exit_code == 0, result.output
     assert "1 of 3 rows are faster than light" in result.stderr
-    assert "titan-x-maxwell: linear 128x1760" in result.stderr  # 793 TFLOP/s
+    assert "titan-x-maxwell: matmul 128x1760" in result.stderr  # 793 TFLOP/s
     assert "793 TFLOP/s where 7.6 TFLOP/s is the most" in result.stderr
     data = json.loads(run("validate", str(out), "--json").stdout)
     assert data["faster_than_light"] == 1

@@ -131,7 +131,11 @@ def test_nets_of_neusight(tmp_path: Path) -> None:
     (label / "config.json").write_text("{}")  # of something else
     found, skipped = rows("neusight", tmp_path)
     bert, gpt = found
-    assert (bert.network, bert.symbols, bert.mode) == ("bert-large", {"batch": 2, "seq": 512}, "training")
+    assert (bert.network, bert.symbols, bert.mode) == (
+        "bert-large-pretraining",
+        {"batch": 2, "seq": 512},
+        "training",
+    )
     assert (bert.chip, bert.seconds, bert.stack.fused_attention) == ("a100-pcie-40gb", 0.2005, False)
     assert gpt.symbols == {"layers": 24, "hidden": 3072, "heads": 24, "batch": 8, "seq": 2048}
     assert gpt.mode == "inference"

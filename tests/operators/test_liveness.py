@@ -241,8 +241,12 @@ def test_loop_is_usual_on_cpus_and_foreach_on_gpus() -> None:
 # What PyTorch does -----------------------------------------------------------------------------------------------
 
 
-def most_allocated(run: Callable[[], object]) -> int:
-    """Bytes that PyTorch's allocator hands out beyond those at the start, at the fullest moment."""
+def most_allocated(run: Callable[[], object], largest: float = float("inf")) -> int:
+    """Bytes that PyTorch's allocator hands out beyond those at the start, at the fullest moment.
+
+    What is larger than the ``largest`` tensor is the workspace of a library, which depends on the processor (oneDNN's
+    gradients of weights take four times the weights on AVX2, nothing on AVX-512) and is not counted.
+    """
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
@@ -250,7 +254,7 @@ def most_allocated(run: Callable[[], object]) -> int:
     events = [event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"]
     now = most = 0
     for event in sorted(events, key=lambda event: event.start_ns()):
-        now += event.nbytes()
+        now += event.nbytes() if abs(event.nbytes()) <= largest else 0
         most = max(most, now)
     return most
 
@@ -283,8 +287,8 @@ def test_pytorch_needs_as_much(name: str, sizes: dict[str, int], short: float) -
         rows = module(*inputs).flatten(0, -2)  # which the loop keeps
         torch.nn.functional.cross_entropy(rows, torch.zeros(len(rows), dtype=torch.long)).backward()
 
-    real = most_allocated(run)
     work = build(specs.load_network(name), sizes)
+    real = most_allocated(run, max(tensor.bytes for tensor in work.tensors.values()))
     ours = beyond_weights(memory_of_training(step_of(work)), work)
     assert (1 - short) * real <= ours <= 1.01 * real
 
