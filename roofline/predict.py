@@ -26,7 +26,7 @@ from roofline.core.schedule import PHASES
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.errors import UsageError
-from roofline.pipeline import at_least, pipeline_layer
+from roofline.pipeline import at_least, pipeline_layer, request_layer
 from roofline.program import Program, make_program, shapes_of, with_tf32
 from roofline.remarks import remarks
 from roofline.timing import Timing, time_schedule
@@ -131,6 +131,9 @@ def _mismatch(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) 
     if fit.model == "gpu":  # one stack, every precision; of this chip or of all
         fits = chip.kind == "gpu" and fit.chip in (chip.name, ANY_GPU)
         return "" if fits else f"is of {fit.chip}, not of {chip.name} ({chip.architecture}, a {chip.kind})"
+    if fit.model == "array":  # one stack, every precision; of a chip, its architecture, or all arrays
+        fits = chip.kind == "array" and (fit.chip == chip.name or fit.architecture in (chip.architecture, "any"))
+        return "" if fits else f"is of {fit.chip} ({fit.architecture}), not of {chip.name} ({chip.architecture})"
     if (fit.chip, fit.architecture) != (chip.name, chip.architecture):
         return f"is of {fit.chip} ({fit.architecture}), not of {chip.name} ({chip.architecture})"
     if fit.dtype != str(precision):
@@ -152,6 +155,8 @@ def _combine(
     precision: Precision,
 ) -> Prediction:
     layers = _layers(program, timing)
+    asking = request_layer(chip, calibration, stack)
+    layers += [asking] if asking else []
     device = _sum(layers)
     feeding = pipeline_layer(program, chip, device)
     if feeding:

@@ -17,7 +17,7 @@ from roofline.core.run import (
     Recipe,
     Run,
 )
-from roofline.core.stack import STACK_MODES, Stack
+from roofline.core.stack import SERVING, STACK_MODES, Stack
 from roofline.errors import UsageError
 
 Option = Callable[[Any], Any]
@@ -98,6 +98,13 @@ RUNNING: Mapping[str, Option] = {
         help="Direct 3x3 convolutions alone, as cuDNN before version 5.",
     ),
     "tf32": click.option("--tf32", is_flag=True, help="fp32 products in tf32, on chips that have it."),
+    "serving": _choice(
+        "--serving",
+        "serving",
+        SERVING,
+        "Chips of several cores (NPUs, TPUs): all busy, each with a batch of its own, or one batch alone on one core.",
+        "throughput",
+    ),
     "host_dispatch": click.option(
         "--host-dispatch",
         type=Duration(),
@@ -143,4 +150,5 @@ def stack_of(said: Mapping[str, Any]) -> Stack:
         fused_attention=said["attention"] == "fused",
         tf32=said["tf32"],
         winograd=said["winograd"],
+        serving=said["serving"],
     )

@@ -44,9 +44,22 @@ class Clock:
         return (fact or self.boost).value
 
 
+Lowering = Literal["row-packed", "im2col", "per-tap"]
+
+
 @dataclass(frozen=True)
 class ArrayGeometry:
-    """A matrix array: ``rows`` x ``cols`` multipliers (x ``depth`` for a dot-product grid)."""
+    """A matrix array: ``rows`` x ``cols`` multipliers (x ``depth`` for a dot-product grid).
+
+    Cycles and rows that are None are not published, and the device model says what it takes instead.
+
+    issue : cycles between two products at least. moving : most rows of activations of one product.
+    load : cycles to load a tile of weights, beside the products of the tile before unless ``load_exposed``.
+    accumulators : rows of sums it can keep, after which weights are loaded again.
+    drain : cycles to move a tile of results out of an output-stationary array.
+    lowering : how a convolution becomes products; a software stack may say otherwise.
+    padded_weights : weights lie in memory in whole tiles. streamed_weights : they come from DRAM every time.
+    """
 
     rows: int
     cols: int
@@ -54,6 +67,15 @@ class ArrayGeometry:
     dataflow: Literal["weight-stationary", "output-stationary", "dot-product"] = "weight-stationary"
     source: str = ""
     status: Status = "datasheet"
+    issue: Fact | None = None
+    moving: Fact | None = None
+    load: Fact | None = None
+    accumulators: Fact | None = None
+    drain: Fact | None = None
+    load_exposed: bool = False
+    lowering: Lowering = "row-packed"
+    padded_weights: bool = False
+    streamed_weights: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +90,8 @@ class StatedPeak:
 class Engine:
     """A kind of compute unit: how many, how fast, and what each does per clock.
 
-    ``rates`` maps a :class:`Precision` to multiply-adds per clock and unit (1 FMA = 2 op).
+    ``rates`` maps a :class:`Precision` to multiply-adds per clock and unit (1 FMA = 2 op). An ``inline``
+    vector engine works on results on their way out of an array. ``place`` is file:line of its rates.
     """
 
     name: str
@@ -78,6 +101,8 @@ class Engine:
     rates: Mapping[Precision, Fact]
     array: ArrayGeometry | None = None
     stated_peaks: Mapping[Precision, StatedPeak] = field(default_factory=dict)
+    inline: bool = False
+    place: str = field(default="", compare=False)
 
     def peak(self, precision: Precision, clock: ClockName = "boost") -> float:
         """Dense peak in op/s: count x 2 x FMA per clock x clock."""
@@ -110,6 +135,7 @@ class MemoryLevel:
     private: bool = False
     shared_with: tuple[str, ...] = ()
     overflow: Overflow | None = None
+    place: str = field(default="", compare=False)
 
     @property
     def total_capacity(self) -> float | None:
@@ -199,6 +225,8 @@ class Emulation:
 class Chip:
     """Everything the models may know of a chip. ``memory`` runs from registers to DRAM.
 
+    ``cores`` of an array are the parts that run a net each by itself; None is one.
+
     ``extends`` names the files that ``file`` builds on, the nearest first.
     """
 
@@ -212,6 +240,7 @@ class Chip:
     year: int | None = None
     process_nm: Fact | None = None
     launch: Fact | None = None
+    cores: Fact | None = None
     links: tuple[Link, ...] = ()
     power: Fact | None = None
     packages: tuple[Package, ...] = ()
@@ -226,6 +255,11 @@ class Chip:
     def dram(self) -> MemoryLevel:
         """The outermost level, where the tensors of a net live."""
         return self.memory[-1]
+
+    @property
+    def core_count(self) -> float:
+        """Parts of an array that run a net each by itself."""
+        return self.cores.value if self.cores else 1.0
 
     def level(self, name: str) -> MemoryLevel | None:
         return next((level for level in self.memory if level.name.lower() == name.lower()), None)
@@ -247,7 +281,9 @@ class Chip:
             emulated = self.emulation[wanted]
             return emulated.as_precision, emulated.path
         have = ", ".join(str(p) for p in (*self.precisions(), *self.emulation))
-        raise Unsupported(f"{self.name} does not compute in {wanted}; it has {have}")
+        place = next((engine.place for engine in self.engines if engine.array), "")
+        where = f" ({place})" if place else ""
+        raise Unsupported(f"{self.name} does not compute in {wanted}; it has {have}{where}")
 
     def engine_for(self, wanted: Precision, *, matrix: bool) -> Engine:
         """The fastest engine for a precision: any engine for products, a vector one for the rest."""

@@ -31,6 +31,7 @@ class Measurement:
     seconds : the best estimate in seconds; ``samples`` holds every raw sample behind it.
     cache : ``cold`` (inputs pushed out of the private caches first), ``warm`` or ``unknown``.
     flags : what may be wrong with it, such as ``contended``.
+    what, fit : of a published figure, what exactly was measured, and the calibration that was fitted on it.
     """
 
     kind: Literal["operator", "network"]
@@ -50,6 +51,8 @@ class Measurement:
     environment: str = ""
     provenance: str = ""
     used_for_fit: bool = False
+    what: str = ""
+    fit: str = ""
 
     @property
     def key(self) -> str:
@@ -92,6 +95,7 @@ class Measurement:
             "environment": self.environment,
             "provenance": self.provenance,
             "used_for_fit": self.used_for_fit,
+            **{name: text for name, text in (("what", self.what), ("fit", self.fit)) if text},
         }
 
     @classmethod
@@ -132,6 +136,8 @@ class Measurement:
                 environment=str(row.get("environment", "")),
                 provenance=str(row.get("provenance", "")),
                 used_for_fit=bool(row.get("used_for_fit", False)),
+                what=str(row.get("what", "")),
+                fit=str(row.get("fit", "")),
             )
         except ValueError as error:
             raise DataError(f"{place}{error}") from None

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 STACK_MODES = ("eager", "compiled", "graphs")
+SERVING = ("throughput", "latency")
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Stack:
     fused_attention : one kernel instead of product, softmax, product.
     tf32 : fp32 products run in tf32 on chips that have it.
     winograd : 3x3 convolutions may take fewer multiplications (cuDNN 5 and later).
+    serving : on a chip of several cores, ``throughput`` keeps all of them busy, each with a batch of its own;
+        ``latency`` is one batch alone on one core.
     """
 
     framework: str = "pytorch"
@@ -29,12 +32,14 @@ class Stack:
     fused_attention: bool = True
     tf32: bool = False
     winograd: bool = True
+    serving: str = "throughput"
 
     def __str__(self) -> str:
         name = f"{self.framework} {self.version}".strip()
         said = [name, self.mode, f"{self.threads} thread{'s' if self.threads > 1 else ''}"]
         said += [] if self.fused_attention else ["attention unfused"]
         said += ["tf32"] if self.tf32 else []
+        said += ["one core alone"] if self.serving == "latency" else []
         return ", ".join(said if self.winograd else [*said, "no Winograd"])
 
     def to_dict(self) -> dict[str, Any]:

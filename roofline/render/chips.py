@@ -157,6 +157,15 @@ def _engine_lines(engine: Engine) -> Iterator[Line]:
         array = engine.array
         shape = f"{array.rows} x {array.cols}" + (f" x {array.depth}" if array.depth > 1 else "")
         yield Line(f"{engine.name}: array", shape, f"{shape}, {array.dataflow}", array.status, array.source)
+        for name, fact in (
+            ("cycles between products", array.issue),
+            ("rows of one product", array.moving),
+            ("cycles to load weights", array.load),
+            ("rows of sums", array.accumulators),
+            ("cycles to drain", array.drain),
+        ):
+            if fact:
+                yield _line(f"{engine.name}: {name}", fact, "")
     for wanted, rate in engine.rates.items():
         yield _line(f"{engine.name}: FMA per clock, {wanted}", rate, "")
         peak, unit = engine.peak(wanted), _unit(wanted)

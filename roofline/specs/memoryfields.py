@@ -26,6 +26,7 @@ def read_level(reader: FactReader, fields: Fields, units: Fact, *, last: bool) -
         write_bandwidth=reader.fact(fields, "write_bandwidth", "B/s"),
         private=private,
         shared_with=fields.texts("shared_with"),
+        place=fields.spot("capacity"),
     )
     level = replace(level, overflow=_overflow(reader, fields, level, last=last))
     if level.bandwidth and (level.read_bandwidth or level.write_bandwidth):
