@@ -26,7 +26,7 @@ from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.devices import array, ceiling, cpu, gpu
 from roofline.errors import UnknownName, UsageError
-from roofline.predict import resolve_calibration, resolve_chip, time_program
+from roofline.predict import resolve_calibration, resolve_chip, time_program, together
 from roofline.program import make_program, shapes_of, with_tf32
 from roofline.timing import Timing
 
@@ -130,7 +130,8 @@ def explain(
     ------
     UnknownName : no layer of that name, with the nearest ones.
     """
-    stack, run, part = stack or Stack(), run or Run(), resolve_chip(chip)
+    stack, run = stack or Stack(), run or Run()
+    part = together(resolve_chip(chip), stack)
     wanted = with_tf32(parse_precision(dtype), part, stack)
     program = make_program(workload, batch=batch, bind=bind, precision=wanted, stack=stack, run=run, kind=part.kind)
     work, schedule = program.workload, program.schedule

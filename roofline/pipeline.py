@@ -51,7 +51,7 @@ def pipeline_layer(program: Program, chip: Chip, device: Interval) -> LayerPredi
 
 def request_layer(chip: Chip, calibration: Calibration | None, stack: Stack) -> LayerPrediction | None:
     """What a request to an array takes beside its kernels; None where requests follow each other closely."""
-    if calibration is None or calibration.model != "array" or stack.serving != "latency":
+    if calibration is None or calibration.model != "array" or stack.serving == "throughput":
         return None
     spans = array_fit.request_seconds(calibration)
     if not spans[2]:

@@ -64,7 +64,7 @@ def predict(
     UnknownName, UsageError, SpecError, Unsupported : see :mod:`roofline.errors`.
     """
     stack, run = stack or Stack(), run or Run()
-    part = resolve_chip(chip)
+    part = together(resolve_chip(chip), stack)
     wanted = with_tf32(parse_precision(dtype), part, stack)
     warnings = []
     emulation = part.resolve(wanted)[1]
@@ -93,6 +93,20 @@ def time_program(program: Program, chip: Chip, stack: Stack, calibration: Calibr
 def resolve_chip(chip: str | Path | Chip) -> Chip:
     """A chip by name, path or value."""
     return chip if isinstance(chip, Chip) else specs.load_chip(chip)
+
+
+def together(chip: Chip, stack: Stack) -> Chip:
+    """The chips of the stack as one.
+
+    Raises
+    ------
+    UsageError : several chips of another kind than arrays.
+    """
+    if stack.chips == 1:
+        return chip
+    if chip.kind != "array":
+        raise UsageError(f"several chips together are modelled for arrays; {chip.name} is a {chip.kind}")
+    return chip.together(stack.chips)
 
 
 def resolve_calibration(

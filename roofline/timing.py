@@ -190,12 +190,11 @@ def _array_fit(
     network: bool,
 ) -> _Fit:
     """The model of matrix arrays, with the interval of its constants and of what nobody published."""
-    alone = stack.serving == "latency"
-    times, low, high = array_fit.timed(
-        plain.schedule, chip, calibration, samples=samples, footprint=footprint, network=network, alone=alone
-    )
+    how = {"samples": samples, "footprint": footprint, "network": network}
+    times, low, high = array_fit.timed(plain.schedule, chip, calibration, serving=stack.serving, **how)
     tier = array_fit.tier_of(calibration, chip)
-    tiers: list[Tier] = [tier if tier == "datasheet" or not later else "borrowed" for later in plain.schedule.phase]
+    unseen = (plain.schedule.phase > 0) | (stack.serving == "sharded")  # no fit has seen these
+    tiers: list[Tier] = [tier if tier == "datasheet" or not other else "borrowed" for other in unseen]
     light = np.where(array.applied(plain.schedule, chip), 0.0, plain.light)
     return _Fit(times, tiers, low, high, np.zeros(len(plain.schedule)), light)
 

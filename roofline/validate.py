@@ -115,7 +115,7 @@ def _networks(
                 seconds.high,
                 plain.seconds.middle,
                 best.tier,
-                "network",
+                "in the fit" if row.fit else "published" if row.what else "network",
             )
         )
     return scored

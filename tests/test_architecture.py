@@ -27,6 +27,7 @@ ROWS = (
         "calibrate",
         "fitting",
         "validate",
+        "published",
         "compare",
         "arithmetic",
         "explain",

@@ -102,8 +102,18 @@ RUNNING: Mapping[str, Option] = {
         "--serving",
         "serving",
         SERVING,
-        "Chips of several cores (NPUs, TPUs): all busy, each with a batch of its own, or one batch alone on one core.",
+        "Chips of several cores (NPUs, TPUs): all busy, each with a batch of its own; one batch alone on one core; or "
+        "one batch cut over all cores.",
         "throughput",
+    ),
+    "together": click.option(
+        "--chips",
+        "together",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="So many NPUs or TPUs together; with --serving sharded a batch is cut over all of their cores.",
     ),
     "host_dispatch": click.option(
         "--host-dispatch",
@@ -151,4 +161,5 @@ def stack_of(said: Mapping[str, Any]) -> Stack:
         tf32=said["tf32"],
         winograd=said["winograd"],
         serving=said["serving"],
+        chips=said["together"],
     )

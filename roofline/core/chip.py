@@ -293,6 +293,26 @@ class Chip:
             able = [e for e in self.engines if actual in e.rates]
         return max(able, key=lambda engine: engine.peak(actual))
 
+    def together(self, chips: int) -> Chip:
+        """Several of this chip as one: so many times the engines, cores and memories, at so many times the price."""
+
+        def times(fact: Fact | None) -> Fact | None:
+            return replace(fact, value=fact.value * chips) if fact else None
+
+        def level(one: MemoryLevel) -> MemoryLevel:
+            figures = ("capacity", "bandwidth", "read_bandwidth", "write_bandwidth")
+            return replace(one, **{name: times(getattr(one, name)) for name in figures})  # type: ignore[arg-type]
+
+        return replace(
+            self,
+            engines=tuple(replace(e, count=replace(e.count, value=e.count.value * chips)) for e in self.engines),
+            memory=tuple(map(level, self.memory)),
+            cores=replace(self.cores or Fact(1.0, ""), value=self.core_count * chips),
+            power=times(self.power),
+            packages=(),
+            price=tuple(replace(price, devices=price.devices / chips) for price in self.price),
+        )
+
     def with_units(self, units: int) -> Chip:
         """A CPU using only ``units`` cores of every engine; other chips have no such choice and stay whole."""
         if self.kind != "cpu":

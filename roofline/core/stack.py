@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 STACK_MODES = ("eager", "compiled", "graphs")
-SERVING = ("throughput", "latency")
+SERVING = ("throughput", "latency", "sharded")
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Stack:
     tf32 : fp32 products run in tf32 on chips that have it.
     winograd : 3x3 convolutions may take fewer multiplications (cuDNN 5 and later).
     serving : on a chip of several cores, ``throughput`` keeps all of them busy, each with a batch of its own;
-        ``latency`` is one batch alone on one core.
+        ``latency`` is one batch alone on one core, ``sharded`` one batch cut over all cores (tensor parallel).
+    chips : how many of the chip work together; more than one are for arrays.
     """
 
     framework: str = "pytorch"
@@ -33,6 +34,7 @@ class Stack:
     tf32: bool = False
     winograd: bool = True
     serving: str = "throughput"
+    chips: int = 1
 
     def __str__(self) -> str:
         name = f"{self.framework} {self.version}".strip()
@@ -40,6 +42,8 @@ class Stack:
         said += [] if self.fused_attention else ["attention unfused"]
         said += ["tf32"] if self.tf32 else []
         said += ["one core alone"] if self.serving == "latency" else []
+        said += ["cut over all cores"] if self.serving == "sharded" else []
+        said += [f"{self.chips} chips"] if self.chips > 1 else []
         return ", ".join(said if self.winograd else [*said, "no Winograd"])
 
     def to_dict(self) -> dict[str, Any]:

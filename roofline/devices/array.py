@@ -12,8 +12,9 @@ Weights are those that do not stay on the chip (:mod:`.array_memory`), in whole 
 works beside the engines within a kernel, not across kernels.
 
 ``serving`` of the stack says what the time means. ``throughput``: all cores are busy, each with its own request, and
-the time of one is divided by their number. ``latency``: one request alone on one core. Cores read weights each for
-itself, unless a memory on the chip is shared by them.
+the time of one is divided by their number. ``latency``: one request alone on one core. ``sharded``: one request cut
+over all cores, which join their parts of a sum after every block (:mod:`.array_sharding`). Cores read weights each
+for itself, unless a memory on the chip is shared by them.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from roofline.devices import ceiling
 from roofline.devices.array_cycles import product_cycles
 from roofline.devices.array_memory import Traffic, traffic
 from roofline.devices.array_parameters import Parameters
+from roofline.devices.array_sharding import COLLECTIVE, collective_seconds, sharded
 
 Floats = NDArray[np.float64]
 
@@ -63,17 +65,23 @@ def array_times(
     samples: int = 1,
     footprint: float = 0.0,
     network: bool = True,
-    alone: bool = False,
+    serving: str = "throughput",
     moved: Moved | None = None,
 ) -> Times:
     """Seconds of every kernel; NaN where no part of the model describes it.
 
     samples : of the batch of one request. footprint : bytes a training step keeps.
-    network : the kernels are a net and find in the core's memory what others left. alone : one core, one request.
+    network : the kernels are a net and find in the core's memory what others left.
+    serving : see :class:`~roofline.core.stack.Stack`.
     moved : what :func:`moved_bytes` says, where it was asked before.
     """
     cores = chip.core_count
-    busy = 1.0 if alone else cores
+    busy = 1.0 if serving == "latency" else cores  # cores that share DRAM
+    done = busy if serving == "throughput" else 1.0  # requests finished in the time of one
+    joins = np.zeros(len(schedule))
+    if serving == "sharded":
+        joins = collective_seconds(schedule, chip, parameters)
+        schedule = sharded(schedule, int(cores))
     arrays, results = np.zeros(len(schedule)), np.zeros(len(schedule))
     known = np.zeros(len(schedule), dtype=bool)
     products = schedule.kind == KINDS.index("matmul")
@@ -105,9 +113,10 @@ def array_times(
     resources[chip.dram.name] = memory
     resources[LAYER] = np.where(products, parameters.layer, 0.0)
     ports = np.where(products | (walks > 0), _sram_seconds(schedule, chip), 0.0)
-    total = np.maximum(engines, np.maximum(memory, ports)) + resources[LAYER]
-    shared = {name: seconds / busy for name, seconds in resources.items() if seconds.any()}
-    return Times(shared or {chip.dram.name: memory}, np.where(known, total / busy, np.nan), FORMULA)
+    resources[COLLECTIVE] = joins
+    total = np.maximum(engines, np.maximum(memory, ports)) + resources[LAYER] + joins
+    shared = {name: seconds / done for name, seconds in resources.items() if seconds.any()}
+    return Times(shared or {chip.dram.name: memory}, np.where(known, total / done, np.nan), FORMULA)
 
 
 def passes(schedule: Schedule, *, inline: bool) -> Floats:
@@ -130,10 +139,14 @@ def passes(schedule: Schedule, *, inline: bool) -> Floats:
 
 
 def applied(schedule: Schedule, chip: Chip) -> NDArray[np.bool_]:
-    """Kernels that cost nothing of their own, because they are done while results are moved anyway."""
+    """Kernels that are done while results are moved anyway, and so are no work of the vector engine by themselves.
+
+    Windows too where results pass an inline engine: behind it stands a unit of their own.
+    """
     vector = vector_engine(chip)
-    walks = passes(schedule, inline=vector is not None and vector.inline)
-    return np.asarray((walks == 0) & schedule.in_family(*WALKED) & ~schedule.in_family("embedding"))
+    inline = vector is not None and vector.inline
+    free = (passes(schedule, inline=inline) == 0) & ~schedule.in_family("embedding")
+    return np.asarray((free | (schedule.in_family("pool") & inline)) & schedule.in_family(*WALKED))
 
 
 def _applied(schedule: Schedule) -> NDArray[np.bool_]:

@@ -26,12 +26,13 @@ BORROWED = 2.0
 """How much wider (in logarithms) the leftover of a fit is on another chip of its stack: a guess."""
 
 
-def timed(schedule: Schedule, chip: Chip, calibration: Calibration, **how: Any) -> tuple[Times, Floats, Floats]:
+def timed(
+    schedule: Schedule, chip: Chip, calibration: Calibration, *, serving: str = "throughput", **how: Any
+) -> tuple[Times, Floats, Floats]:
     """Times of every kernel with the ends of its interval; ``how`` as for :func:`.array.array_times`."""
     parameters = Parameters.of(calibration)
-    alone = how.pop("alone", False)
-    moved = moved_bytes(schedule, chip, parameters, **how)
-    middle = array_times(schedule, chip, parameters, alone=alone, moved=moved, **how)
+    moved = None if serving == "sharded" else moved_bytes(schedule, chip, parameters, **how)
+    middle = array_times(schedule, chip, parameters, serving=serving, moved=moved, **how)
     quantiles = calibration.families[FAMILY].quantiles
     left = BORROWED if tier_of(calibration, chip) == "borrowed" else 1.0
     faster = np.full(len(schedule), (left * min(quantiles.get("0.05", 0.0), 0.0)) ** 2)
@@ -39,7 +40,7 @@ def timed(schedule: Schedule, chip: Chip, calibration: Calibration, **how: Any) 
     for fast, slow in parameters.varied(*_unsure(chip)):
         for part, end in ((faster, fast), (slower, slow)):
             same = moved if end.sram == parameters.sram else None
-            other = array_times(schedule, chip, end, alone=alone, moved=same, **how)
+            other = array_times(schedule, chip, end, serving=serving, moved=same, **how)
             part += np.log(_ratio(other.total, middle.total)) ** 2
     return middle, middle.total * np.exp(-np.sqrt(faster)), middle.total * np.exp(np.sqrt(slower))
 
@@ -51,7 +52,7 @@ def _ratio(these: Floats, those: Floats) -> Floats:
 
 def _unsure(chip: Chip) -> tuple[str, ...]:
     """The constants that matter on this chip: what it publishes is not moved."""
-    names = ["efficiency", "layer"]
+    names = ["efficiency", "layer", "collective"]
     if chip.dram.shared_with:
         names.append("share")
     if np.isinf(on_chip_capacity(chip)):

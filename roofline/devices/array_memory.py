@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from roofline.core.schedule import Schedule
+from roofline.core.schedule import FAMILIES, Schedule
 
 Floats = NDArray[np.float64]
+ATTENTION = FAMILIES.index("attention")
 NEVER = 1 << 30
 """The next reader of a tensor that nobody reads again."""
 
@@ -81,6 +82,9 @@ def _spilled(s: Schedule, pieces: int, room: float) -> tuple[Floats, float]:
             missing = size[tensor] - kept.get(tensor, 0.0)
             moved[row] += missing
             kept[tensor] = size[tensor]
+        if s.family[row] == ATTENTION:  # keys and values of earlier tokens are kept in DRAM
+            query, key = (size.get(tensor, 0.0) for tensor in pair)
+            moved[row] += max(0.0, float(s.reads[row]) / pieces - query - 2.0 * key)
         if target >= 0:
             size[target] = kept[target] = float(s.writes[row]) / pieces
             stored[target] = 0.0

@@ -26,6 +26,7 @@ class Parameters:
     share : part of the DRAM bandwidth left to the arrays where a spec says that others use it too.
     sram : bytes of each core's memory where the chip's size is not published.
     vector : what is really reached of a vector engine whose rate nobody verified.
+    collective : seconds the cores take to join a sum, beside moving it.
     lowering : of convolutions where the stack says; ``""`` is the chip's.
     ranges : slowest and fastest value of each, by name; those without one are exact.
     """
@@ -36,6 +37,7 @@ class Parameters:
     share: float = 1.0
     sram: float = 16 * 2.0**20
     vector: float = 1.0
+    collective: float = 25e-6
     lowering: str = ""
     ranges: Mapping[str, Range] = field(default_factory=dict)
 
@@ -51,9 +53,10 @@ class Parameters:
         """For each of ``names`` with a range: the parameters with it at its fastest, and at its slowest."""
         for name in names:
             if name in self.ranges:
-                ends = sorted(self.ranges[name], reverse=name not in ("layer", "request"))
+                ends = sorted(self.ranges[name], reverse=name not in SECONDS)
                 fast, slow = (replace(self, **{name: end}) for end in ends)  # type: ignore[arg-type]
                 yield fast, slow
 
 
-NAMES = ("efficiency", "layer", "request", "share", "sram", "vector")
+NAMES = ("efficiency", "layer", "request", "share", "sram", "vector", "collective")
+SECONDS = ("layer", "request", "collective")
