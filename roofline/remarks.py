@@ -78,7 +78,7 @@ def remarks(chip: Chip, prediction: Prediction, calibration: Calibration | None 
         short = prediction.memory.total - prediction.capacity
         said.append(
             f"does not fit: needs {format_bytes(prediction.memory.total)} of {format_bytes(prediction.capacity)}, "
-            f"{format_bytes(short)} too much"
+            f"{format_bytes(short)} too much" + _nowhere(chip, prediction)
         )
     spare = (prediction.capacity or 0.0) - prediction.memory.total
     if chip.kind == "gpu" and prediction.fits and spare < CUDA_CONTEXT_B:
@@ -86,6 +86,15 @@ def remarks(chip: Chip, prediction: Prediction, calibration: Calibration | None 
     if not any(engine.kind == "vector" for engine in chip.engines):
         said.append(f"{chip.name}: no vector engine is described, so elementwise layers count by bytes alone")
     return said
+
+
+def _nowhere(chip: Chip, prediction: Prediction) -> str:
+    """Where it stands that not even the weights have room on an array; empty where they have."""
+    level, weights = chip.dram, prediction.memory.weights
+    if chip.kind != "array" or prediction.capacity is None or weights <= prediction.capacity:
+        return ""
+    where = f" ({level.place})" if level.place else ""
+    return f"; its weights alone, {format_bytes(weights)}, fit nowhere: {level.name} is the largest memory{where}"
 
 
 def _lender(chip: Chip, calibration: Calibration) -> str:
