@@ -124,7 +124,7 @@ def chip_lines(chip: Chip) -> Iterator[Line]:
     if chip.process_nm:
         size = chip.process_nm
         yield Line("process", size.value, f"{size.value:g} nm", size.status, size.source, size.note)
-    for name, fact, unit in (("power", chip.power, "W"), ("launch", chip.launch, "s")):
+    for name, fact, unit in (("power", chip.power, "W"), ("launch", chip.launch, "s"), ("cores", chip.cores, "")):
         if fact:
             yield _line(name, fact, unit)
     for engine in chip.engines:
