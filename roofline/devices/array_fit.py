@@ -41,12 +41,16 @@ def timed(
         for part, end in ((faster, fast), (slower, slow)):
             same = moved if end.sram == parameters.sram else None
             other = array_times(schedule, chip, end, serving=serving, moved=same, **how)
-            part += np.log(_ratio(other.total, middle.total)) ** 2
+            part += np.log(_ratio(other.total, middle.total, schedule, together=bool(how.get("network", True)))) ** 2
     return middle, middle.total * np.exp(-np.sqrt(faster)), middle.total * np.exp(np.sqrt(slower))
 
 
-def _ratio(these: Floats, those: Floats) -> Floats:
-    """These over those; 1 where both are nothing."""
+def _ratio(these: Floats, those: Floats, schedule: Schedule, *, together: bool) -> Floats:
+    """These over those, of a net as a whole: its kernels share a compiler and a memory; 1 where both are nothing."""
+    if together:
+        known = ~np.isnan(those)
+        sums = [float((seconds * schedule.repeats)[known].sum()) for seconds in (these, those)]
+        return np.full(len(those), sums[0] / sums[1] if sums[1] else 1.0)
     return np.where(those > 0, np.maximum(these, 1e-15) / np.maximum(those, 1e-15), 1.0)
 
 

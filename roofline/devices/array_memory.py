@@ -2,8 +2,8 @@
 
 A core keeps results in its own memory until their last reader has run. Where they do not all fit, the tensor that is
 needed last goes to DRAM first (Belady, IBM Systems Journal 5(2), 1966), is written once and read again when it is
-needed. Whatever room is left beside the fullest moment keeps weights from request to request; the rest is read for
-every request. A batch may be worked through in pieces, each of which reads those weights again: the number of
+needed. Weights stay from request to request where all of them find room beside the fullest moment; else they are
+read for every request. A batch may be worked through in pieces, each of which reads those weights again: the number of
 pieces that moves least is taken.
 """
 
@@ -48,8 +48,7 @@ def traffic(
     while best is None or pieces <= samples:
         spilled, fullest = _spilled(schedule, pieces, room)
         spare = max(0.0, room - fullest) + weight_room if keep else 0.0
-        total = float(stored.sum())
-        read = stored * (1.0 - min(1.0, spare / total) if total else 0.0) * pieces
+        read = np.zeros(len(schedule)) if stored.sum() <= spare else stored * pieces
         made = Traffic(read, spilled * pieces)
         best = made if best is None or made.total < best.total else best
         pieces *= 2
