@@ -26,6 +26,7 @@ ROWS = (
     (
         "calibrate",
         "fitting",
+        "gpufit",
         "validate",
         "published",
         "compare",
@@ -37,6 +38,7 @@ ROWS = (
         "generate",
         "sweep",
     ),
+    ("leaveout",),
     ("render",),
     ("report", "overview"),
     ("cli", "__main__", "__init__"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from roofline import specs
-from roofline.cli.options import complete_names
+from roofline.cli.options import Binding, complete_names
 from roofline.cli.output import load_chip
 from roofline.cli.progress import progress_bar
 from roofline.errors import UsageError
@@ -26,6 +26,9 @@ from roofline.errors import UsageError
 @click.option("--rows", type=click.IntRange(1), metavar="N", help="Operator shapes; the default is the plan's.")
 @click.option("--rounds", type=click.IntRange(1), metavar="N", help="Times each is visited, in random order.")
 @click.option("--no-networks", is_flag=True, help="Operators only.")
+@click.option("-w", "--workload", "net", metavar="NET", help="This net alone, and no operators: what --anchor needs.")
+@click.option("--batch", type=click.IntRange(1), metavar="N", help="Its batch size.")
+@click.option("--bind", type=Binding(), multiple=True, metavar="NAME=N", help="Another of its sizes: --bind seq=256.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="What to measure on.")
 @click.option("--dtype", type=click.Choice(["fp32", "fp16", "bf16"]), default="fp32", show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Compute threads, on a CPU.")
@@ -37,6 +40,9 @@ def command(
     rows: int | None,
     rounds: int | None,
     no_networks: bool,
+    net: str | None,
+    batch: int | None,
+    bind: tuple[tuple[str, int], ...],
     device: str,
     dtype: str,
     threads: int,
@@ -50,18 +56,25 @@ def command(
     \b
       roofline measure --quick
       roofline measure rtx-2070 --device cuda --dtype fp16 --out rtx-2070-fp16.jsonl
+      roofline measure -w resnet50 --batch 16 --out mine.jsonl
     """
     from roofline.measure.campaign import Plan, run_campaign
     from roofline.measure.devices import choose_device
+    from roofline.measure.networks import sizes_of
 
     device = choose_device(device)
     name = _checked(chip, device) if chip else _name(device)
     plan = Plan.quick() if quick else Plan()
+    chosen = {**dict(bind), **({"batch": batch} if batch else {})}
+    if net and (no_networks or rows):
+        raise UsageError("-w measures one net and no operators; take out --no-networks and --rows")
+    if chosen and not net:
+        raise UsageError("--batch and --bind are sizes of one net; name it with -w")
     plan = replace(
         plan,
-        rows=rows or plan.rows,
+        rows=0 if net else rows or plan.rows,
         rounds=rounds or plan.rounds,
-        networks=() if no_networks else plan.networks,
+        networks={net: sizes_of(net, chosen)} if net else {} if no_networks else plan.networks,
         seed=seed,
     )
     path = out or Path("measurements") / f"{name}.jsonl"
@@ -71,7 +84,10 @@ def command(
     except KeyboardInterrupt:
         click.echo(f"what was measured is in {path}; the same command goes on from there", err=True)
         raise
-    click.echo(f"'roofline calibrate {path}' fits the model to it", err=True)
+    if net:
+        click.echo(f"'roofline predict CHIP -w {net} --anchor {path}' carries it over to another chip", err=True)
+    else:
+        click.echo(f"'roofline calibrate {path}' fits the model to it", err=True)
     click.echo(path)
 
 

@@ -223,6 +223,6 @@ def _measured() -> dict[str, float]:
     chip = specs.detect_cpu()
     with TemporaryDirectory() as folder, progress_bar() as progress:
         path = run_campaign(
-            Path(folder) / "rows.jsonl", chip.name, Plan(rows=60, rounds=2, networks=()), progress=progress
+            Path(folder) / "rows.jsonl", chip.name, Plan(rows=60, rounds=2, networks={}), progress=progress
         )
         return machine_ceilings(operator_rows(read_measurements(path).measurements, chip), chip)

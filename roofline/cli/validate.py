@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 @click.option("--published", is_flag=True, help="Every figure of reports/published instead of a file.")
 @click.option("--threshold", type=click.FloatRange(0), metavar="X", help="Exit 1 where the median error is above.")
 @click.option("--calibration", metavar="FILE|none", help="Fitted numbers to use; by default the best there are.")
+@click.option(
+    "--leave-out",
+    type=click.Choice(["device", "half"]),
+    help="Of GPUs: refit on these rows without each card in turn, or with half of its calls, and score those.",
+)
 @click.option("--worst", type=click.IntRange(0), default=5, show_default=True, help="Rows shown that fit worst.")
 @format_options
 @click.pass_context
@@ -31,6 +37,7 @@ def command(
     published: bool,
     threshold: float | None,
     calibration: str | None,
+    leave_out: Literal["device", "half"] | None,
     worst: int,
     form: str,
 ) -> None:
@@ -42,22 +49,32 @@ def command(
     \b
       roofline validate here.jsonl --threshold 0.15
       roofline validate --published
+      roofline import deepbench DeepBench > rows.jsonl && roofline validate rows.jsonl --leave-out device
     """
     if published == (file is not None):
         raise click.UsageError("name a file of measurements, or say --published, and not both")
-    from roofline import specs
-    from roofline.cli.machine import chips_of
     from roofline.measure.store import read_measurements
-    from roofline.validate import validate
 
+    if leave_out and calibration:
+        raise click.UsageError("--leave-out fits its own numbers; take out --calibration")
     if file is None:
         _published(ctx, threshold, calibration, form)
         return
     read = read_measurements(file)
     warn(read.warnings)
-    fitted = specs.load_calibration(calibration) if calibration and calibration != "none" else calibration
-    result = validate(read.measurements, chips=chips_of(read.measurements), calibration=fitted, sha256=read.sha256)
+    if leave_out:
+        from roofline.leaveout import validate_held_out
+
+        result = validate_held_out(read.measurements, leave_out)
+    else:
+        from roofline import specs
+        from roofline.cli.machine import chips_of
+        from roofline.validate import validate
+
+        fitted = specs.load_calibration(calibration) if calibration and calibration != "none" else calibration
+        result = validate(read.measurements, chips=chips_of(read.measurements), calibration=fitted, sha256=read.sha256)
     warn(f"{count:,} rows left out: {why}" for why, count in result.skipped.items())
+    warn(_impossible(result))
 
     def show(screen: Console) -> None:
         from roofline.render.scores import score_table, worst_table
@@ -69,7 +86,8 @@ def command(
                 screen.print()
         if worst:
             print_table(worst_table(result, worst), screen)
-        print_paragraph(f"calibration: {result.calibration or calibration or 'none'}", screen, style="dim")
+        if not leave_out:
+            print_paragraph(f"calibration: {result.calibration or calibration or 'none'}", screen, style="dim")
 
     emit(form, result.to_dict, lambda: _rows(result), show)
     if threshold is not None and result.median > threshold:
@@ -101,6 +119,17 @@ def _published(ctx: click.Context, threshold: float | None, calibration: str | N
     if threshold is not None and scored.median > threshold:
         click.echo(f"median error {scored.median:.1%} is above the threshold of {threshold:.1%}", err=True)
         ctx.exit(1)
+
+
+EXAMPLES = 3
+"""Rows faster than light that are shown with their arithmetic; --json has all."""
+
+
+def _impossible(result: Validation) -> Iterator[str]:
+    rows = sorted(result.impossible, key=lambda row: row.measured / row.plain)
+    if rows:
+        yield f"{len(rows):,} of {len(result.rows):,} rows are faster than light; they are scored all the same"
+    yield from (row.impossible for row in rows[:EXAMPLES])
 
 
 def _rows(result: Validation) -> Table:

@@ -221,12 +221,30 @@ class Emulation:
     path: str
 
 
+Tile = tuple[int, int]
+"""Rows (m) and columns (n) of a product that one block computes."""
+
+TILE_KINDS = ("linear", "batched", "tensor")
+"""Products of one pair of matrices on vector lanes, of many pairs, and any on matrix engines."""
+
+
+@dataclass(frozen=True)
+class TileList:
+    """The tiles a library has for one kind of product."""
+
+    shapes: tuple[Tile, ...]
+    source: str
+    status: Status = "datasheet"
+
+
 @dataclass(frozen=True)
 class Chip:
     """Everything the models may know of a chip. ``memory`` runs from registers to DRAM.
 
     ``cores`` of an array are the parts that run a net each by itself; None is one.
-
+    ``tiles`` : kind of product (:data:`TILE_KINDS`) -> tiles of the libraries of its architecture.
+    ``neighbours`` : names of the architecture files that come nearest, the nearest first: whose measurements
+    and tiles stand in where there are none of its own.
     ``extends`` names the files that ``file`` builds on, the nearest first.
     """
 
@@ -247,6 +265,8 @@ class Chip:
     price: tuple[Price, ...] = ()
     software: Software | None = None
     emulation: Mapping[Precision, Emulation] = field(default_factory=dict)
+    tiles: Mapping[str, TileList] = field(default_factory=dict)
+    neighbours: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     file: str = ""
     extends: tuple[str, ...] = field(default=(), compare=False)

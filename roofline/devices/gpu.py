@@ -29,19 +29,16 @@ from roofline.core.dtype import precision as parse_precision
 from roofline.core.schedule import FAMILIES, KINDS, Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
+from roofline.devices.gpu_convolutions import convolutions
 from roofline.devices.gpu_parameters import Parameters, vector_engine
-from roofline.devices.gpu_products import products as product_times
+from roofline.devices.gpu_products import products
+from roofline.devices.gpu_streams import ROWS, STREAMS, rows, streams
 
 Floats = NDArray[np.float64]
 
 FORMULA = "(compute^p + memory^p)^(1/p) + launch"
 
-PRODUCTS = ("linear", "bmm", "conv1x1", "conv", "attention")
-STREAMS = ("elementwise", "copy")
-ROWS = ("softmax", "norm", "reduction", "pool", "embedding", "depthwise")
-"""What walks over its operands; depthwise convolutions too, which have too few products to fill tiles."""
-
-
+PRODUCTS: tuple[str, ...] = ("linear", "bmm", "conv1x1", "attention")
 WIDER = 1.5
 """Families nobody measured borrow the interval of another, this much wider on its logarithm: a guess."""
 
@@ -97,30 +94,22 @@ def planned(
     """As :func:`gpu_times`, with the operations the chosen plan really does: Winograd does fewer."""
     count = len(schedule)
     launch = np.full(count, chip.launch.value if chip.launch else 0.0) if floor is None else floor
-    vector = vector_engine(chip).name
-    resources = {name: np.zeros(count) for name in (vector, chip.dram.name)}
+    resources = {name: np.zeros(count) for name in (vector_engine(chip).name, chip.dram.name)}
     total, flops = np.full(count, np.nan), schedule.flops.copy()
-    products = schedule.in_family(*PRODUCTS) & (schedule.kind == KINDS.index("matmul"))
+    multiplied = schedule.kind == KINDS.index("matmul")
     for code, name in enumerate(schedule.precision_names):
-        rows = np.flatnonzero(products & (schedule.precision == code))
-        if len(rows):
+        for families, plan in ((PRODUCTS, products), (("conv",), convolutions)):
+            mine = np.flatnonzero(multiplied & (schedule.precision == code) & schedule.in_family(*families))
+            if not len(mine):
+                continue
             engine = chip.engine_for(parse_precision(name), matrix=True).name
-            compute, memory, done = product_times(
-                schedule.select(rows), chip, name, parameters, winograd=stack is None or stack.winograd
-            )
+            compute, memory, done = plan(schedule.select(mine), chip, name, parameters, stack or Stack())
             p = parameters.sharpness
-            total[rows] = (compute**p + memory**p) ** (1 / p) + launch[rows]
-            resources.setdefault(engine, np.zeros(count))[rows] = compute
-            resources[chip.dram.name][rows], flops[rows] = memory, done
-    bandwidth = chip.dram.total_bandwidth or np.inf
-    streams, along = schedule.in_family(*STREAMS) & ~products, schedule.in_family(*ROWS) & ~products
-    moving = schedule.bytes / (parameters.stream * bandwidth)
-    q = parameters.joint
-    total = np.where(streams, (moving**q + launch**q) ** (1 / q), total)
-    again = np.where(schedule.in_family("norm") & (schedule.passes > 1), parameters.again * schedule.reads, 0.0)
-    walking = (schedule.bytes + again) / (parameters.row * bandwidth)
-    total = np.where(along, walking + launch, total)
-    memory = resources[chip.dram.name]
-    resources[chip.dram.name] = np.where(streams, moving, np.where(along, walking, memory))
+            total[mine] = (compute**p + memory**p) ** (1 / p) + launch[mine]
+            resources.setdefault(engine, np.zeros(count))[mine] = compute
+            resources[chip.dram.name][mine], flops[mine] = memory, done
+    for moved, move in ((STREAMS, streams), (ROWS, rows)):
+        mine = np.flatnonzero(schedule.in_family(*moved))
+        total[mine], resources[chip.dram.name][mine] = move(schedule.select(mine), chip, parameters, launch[mine])
     resources["launch"] = launch
     return Times(resources, total, FORMULA), flops

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.schedule import Schedule
+from roofline.core.stack import Stack
 from roofline.devices import ceiling
 from roofline.devices.gpu_parameters import Parameters, lanes, sustained_share, vector_engine
 
@@ -44,9 +45,6 @@ architecture without a list takes that of :data:`LIKE`, or all there are."""
 LIKE = {"ada": "ampere", "hopper": "ampere", "blackwell": "ampere"}
 
 TENSOR_TILES = ((256, 128), (128, 256), (128, 128), (256, 64), (64, 256), (128, 64), (64, 128), (64, 64), (64, 32))
-
-CONV_TILES = ((128, 128), (128, 64), (128, 32))
-"""Tiles of implicit GEMM in cuDNN."""
 
 CUTS = (1, 2, 4, 8, 16)
 """Parts a long k is cut into where the tiles alone do not fill the chip."""
@@ -95,19 +93,18 @@ class Sizes:
 
 
 def products(
-    schedule: Schedule, chip: Chip, precision: str, parameters: Parameters, *, winograd: bool = True
+    schedule: Schedule, chip: Chip, precision: str, parameters: Parameters, stack: Stack
 ) -> tuple[Floats, Floats, Floats]:
-    """Compute and memory seconds of the fastest plan of every product, and the operations it does."""
+    """Compute and memory seconds of the fastest tiles of every product, and the operations it does."""
     grid, simt = grid_of(chip, precision, parameters)
     lists = SIMT_TILES.get(LIKE.get(chip.architecture, chip.architecture), SIMT_TILES[""])
     sizes = Sizes.of(schedule, parse_precision(precision).storage.bytes)
     fused = schedule.in_family("attention")
     batched = (schedule.in_family("bmm") & (schedule.batch > 1)) | fused
-    convolved = schedule.in_family("conv")
-    compute, memory, done = np.zeros(len(schedule)), np.zeros(len(schedule)), schedule.flops.copy()
-    for kind, mine in (("bmm", batched), ("conv", convolved), ("linear", ~batched & ~convolved)):
+    compute, memory = np.zeros(len(schedule)), np.zeros(len(schedule))
+    for kind, mine in (("bmm", batched), ("linear", ~batched)):
         rows = np.flatnonzero(mine)
-        tiles = TENSOR_TILES if not simt else CONV_TILES if kind == "conv" else lists[kind]
+        tiles = lists[kind] if simt else TENSOR_TILES
         compute[rows], memory[rows] = product_seconds(sizes.select(rows), grid.cut(tiles), parameters)
     if fused.any():
         rows = np.flatnonzero(fused)
@@ -115,14 +112,7 @@ def products(
         tiles = lists["bmm"] if simt else TENSOR_TILES
         compute[rows] += product_seconds(turned, grid.cut(tiles), parameters)[0]
         memory[rows] = sizes.bytes[rows] / grid.bandwidth
-    able = np.flatnonzero(_may_winograd(schedule))
-    for form in (2, 4):
-        if winograd and simt and len(able):
-            quick, moving, work = _winograd(schedule.select(able), form, grid, parameters)
-            better = quick + moving < compute[able] + memory[able]
-            won = able[better]
-            compute[won], memory[won], done[won] = quick[better], moving[better], work[better]
-    return compute, memory, done
+    return compute, memory, schedule.flops
 
 
 def grid_of(chip: Chip, precision: str, parameters: Parameters) -> tuple[Grid, bool]:
@@ -184,39 +174,3 @@ def tile_seconds(
     if cuts > 1:
         moved = moved + parameters.split * cuts * sizes.batch * sizes.m * sizes.n * 4.0
     return compute, moved / grid.bandwidth
-
-
-def _may_winograd(schedule: Schedule) -> NDArray[np.bool_]:
-    """Unstrided ungrouped 3x3 in fp32, forward or for the data."""
-    weights = [code for code, name in enumerate(schedule.op_names) if name.endswith("backward_weight")]
-    return np.asarray(
-        schedule.in_family("conv")
-        & (schedule.taps == 9)
-        & (schedule.stride == 1)
-        & (schedule.batch == 1)
-        & ~np.isin(schedule.op, weights)
-    )
-
-
-def _winograd(schedule: Schedule, form: int, grid: Grid, parameters: Parameters) -> tuple[Floats, Floats, Floats]:
-    """F(2x2) in one kernel or F(4x4) in stages: seconds of the products, of moving, and operations.
-
-    (form + 2)^2 products of (tiles of form x form pixels) x channels out x channels in; in stages the images
-    are padded to a multiple of 16 and both transformed tensors cross the memory twice.
-    """
-    points = (form + 2.0) ** 2
-    images = schedule.images.astype(np.float64)
-    side = np.sqrt(schedule.m / images)
-    channels = np.floor(schedule.k / schedule.taps)
-    if form == 4:
-        images = 16.0 * np.ceil(images / 16.0)
-    patches = np.ceil(images * np.ceil(side / form) ** 2)
-    n = schedule.n.astype(np.float64)
-    sizes = Sizes(np.full(len(n), points), patches, n, channels, np.zeros(len(n)), 4.0)
-    tiles = SIMT_TILES[""]["bmm"] if form == 4 else ((32, 32),)
-    seconds, _ = product_seconds(sizes, grid.cut(tiles, parameters.winograd), parameters)
-    moving = schedule.bytes / grid.bandwidth
-    if form == 4:
-        transformed = 4.0 * points * (patches * (channels + n) + channels * n)
-        moving = moving + 2.0 * parameters.transform * transformed / grid.bandwidth
-    return seconds, moving, np.minimum(schedule.flops, 2.0 * points * patches * channels * n)

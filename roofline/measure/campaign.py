@@ -10,8 +10,8 @@ from __future__ import annotations
 import itertools
 import random
 import statistics
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,11 @@ PROVENANCE = "measured here with roofline's campaign"
 
 @dataclass(frozen=True)
 class Plan:
-    """How much to measure: operator shapes, rounds, networks; ``seed`` fixes the shapes."""
+    """How much to measure: operator shapes (0: none), rounds, networks with their sizes; ``seed`` fixes the shapes."""
 
     rows: int = 1800
     rounds: int = 4
-    networks: tuple[str, ...] = tuple(networks.MEASURED)
+    networks: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: networks.MEASURED)
     seed: int = 0
 
     @classmethod
@@ -124,7 +124,7 @@ def run_campaign(
 
 
 def _operator_jobs(plan: Plan, chip: str, dtype: str, stack: Stack) -> Iterator[Measurement]:
-    for question in [*design(plan.rows, seed=plan.seed), *ladder()]:
+    for question in [*design(plan.rows, seed=plan.seed), *ladder()] if plan.rows else ():
         yield _row(question, chip, dtype, stack)
 
 
@@ -144,7 +144,7 @@ def _row(question: Question, chip: str, dtype: str, stack: Stack) -> Measurement
 
 
 def _network_jobs(plan: Plan, chip: str, dtype: str, stack: Stack) -> Iterator[Measurement]:
-    for name in plan.networks:
+    for name, symbols in plan.networks.items():
         yield Measurement(
             kind="network",
             chip=chip,
@@ -152,7 +152,7 @@ def _network_jobs(plan: Plan, chip: str, dtype: str, stack: Stack) -> Iterator[M
             seconds=0.0,
             stack=stack,
             network=name,
-            symbols=networks.MEASURED[name],
+            symbols=symbols,
             cache="warm",
             provenance=PROVENANCE,
         )

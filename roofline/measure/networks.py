@@ -31,6 +31,21 @@ _PIXELS, _POSITIONS = 784, 512
 _VOCABULARY = {"bert-base": 30522, "gpt-small": 8192}
 
 
+def sizes_of(name: str, symbols: Mapping[str, int] | None = None) -> dict[str, int]:
+    """All sizes a network runs at; raises as :func:`build` does."""
+    if name not in MEASURED:
+        raise UnknownName("network that can be run", name, MEASURED)
+    sizes = dict(MEASURED[name]) | dict(symbols or {})
+    for symbol, size in sizes.items():
+        if symbol not in MEASURED[name]:
+            raise UnknownName(f"symbol of {name} that can be chosen when it is run", symbol, MEASURED[name])
+        if size < 1:
+            raise UsageError(f"{symbol} is {size}; it must be at least 1")
+    if sizes.get("seq", 1) > _POSITIONS:
+        raise UsageError(f"seq is {sizes['seq']}; {name} has {_POSITIONS} positions")
+    return sizes
+
+
 def build(
     name: str, symbols: Mapping[str, int] | None = None, *, dtype: str = "fp32", device: str = "cpu"
 ) -> tuple[Any, tuple[Any, ...]]:
@@ -51,16 +66,7 @@ def build(
     UsageError : a size below one, or more positions than the network has learned.
     MissingExtra : torch is not installed.
     """
-    if name not in MEASURED:
-        raise UnknownName("network that can be run", name, MEASURED)
-    sizes = dict(MEASURED[name]) | dict(symbols or {})
-    for symbol, size in sizes.items():
-        if symbol not in MEASURED[name]:
-            raise UnknownName(f"symbol of {name} that can be chosen when it is run", symbol, MEASURED[name])
-        if size < 1:
-            raise UsageError(f"{symbol} is {size}; it must be at least 1")
-    if sizes.get("seq", 1) > _POSITIONS:
-        raise UsageError(f"seq is {sizes['seq']}; {name} has {_POSITIONS} positions")
+    sizes = sizes_of(name, symbols)
     torch = import_torch()
     kinds = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, "fp64": torch.float64}
     if dtype not in kinds:

@@ -36,9 +36,11 @@ def _how(validation: Validation, kind: str) -> str:
     mixed = " (rows of chips without a fit: by the plain roofline)" if "datasheet" in {r.tier for r in rows} else ""
     if any(row.held_out in ("in the fit", "published") for row in rows):
         return "by constants of software stacks, which are fitted on figures like these"
-    if kind == "network":
-        return f"from operator measurements alone{mixed}"
     held = {row.held_out for row in rows if row.tier != "datasheet"}
+    if kind == "network" and held <= {"network"}:
+        return f"from operator measurements alone{mixed}"
+    if len(held) == 1 and not held & {"shape group", "other data"}:
+        return f"held out: {held.pop()}"
     words = {frozenset({"shape group"}): "held out by shape group", frozenset({"other data"}): "by a fit of other data"}
     return words.get(frozenset(held), "held out where the fit has seen their shapes") + mixed
 

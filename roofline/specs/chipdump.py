@@ -76,6 +76,14 @@ class _Dump:
             yield "emulation:"
         for precision, emulated in chip.emulation.items():
             yield f"  {_key(precision)}: {_flow({'as': _key(emulated.as_precision), 'path': emulated.path})}"
+        if chip.tiles:
+            yield "tiles:"
+        for kind, tiles in chip.tiles.items():
+            shapes = ", ".join(f"[{rows}, {columns}]" for rows, columns in tiles.shapes)
+            source = _flow(self.cited(tiles.source, tiles.status))[1:]
+            yield f"  {kind}: {{shapes: [{shapes}], {source}"
+        if chip.neighbours:
+            yield f"neighbours: [{', '.join(map(_scalar, chip.neighbours))}]"
         if chip.notes:
             yield "notes:"
             yield from (f"  - {_scalar(note)}" for note in chip.notes)

@@ -31,6 +31,7 @@ from roofline.specs.facts import PLACEHOLDER, FactReader
 from roofline.specs.fields import Fields, Reading
 from roofline.specs.marketfields import read_packages, read_price, read_software
 from roofline.specs.memoryfields import read_level
+from roofline.specs.tilefields import read_tiles
 from roofline.specs.yamlio import Document, load_document, spell
 
 TOLERANCE = 0.02
@@ -51,6 +52,16 @@ def load_chip(path: str | Path) -> Chip:
         name = f"{Path(path).absolute().parent.name}/{Path(path).stem}"
         raise SpecError([document.fault((), f"is a part for chips to extend ('{KEY}: {name}'), not a chip")])
     return read_chip(document)
+
+
+def read_part(path: str | Path) -> Chip:
+    """As :func:`load_chip`, of a file for chips to extend: what it lacks has placeholders.
+
+    Raises
+    ------
+    SpecError : with every fault of what is there.
+    """
+    return read_chip(load_document(path), partial=True)
 
 
 def read_chip(document: Document, *, partial: bool = False) -> Chip:
@@ -104,6 +115,8 @@ class _ChipReader(FactReader):
             price=tuple(read_price(self, price, packages) for price in root.items("price")),
             software=read_software(self, root.mapping("software")),
             emulation=self.emulation({p for engine in engines for p in engine.rates}),
+            tiles=read_tiles(self, root.mapping("tiles")),
+            neighbours=root.texts("neighbours"),
             notes=root.texts("notes"),
             file=root.reading.document.file,
             extends=root.reading.document.files[1:],

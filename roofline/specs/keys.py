@@ -76,6 +76,8 @@ CHIP: Mapping[str, Section] = {
             Key("price", "list", "what it costs, the one to show first", of="price"),
             Key("software", "keys and values", "what runs it", of="software"),
             Key("emulation", "keys and values", "precisions computed in another way", of="emulation"),
+            Key("tiles", "keys and values", "what the libraries of a GPU cut products into", of="tiles"),
+            Key("neighbours", "list of texts", "architecture files that come nearest, the nearest first"),
             Key("notes", "list of texts", "what no figure says; added to inherited ones"),
         ),
     ),
@@ -215,6 +217,24 @@ CHIP: Mapping[str, Section] = {
             _text("first_torch", "the first PyTorch that runs on it"),
             _text("last_torch", "the last PyTorch whose builds run on it"),
             _text("note", "anything a reader should know"),
+            _SOURCE,
+            _STATUS,
+        ),
+    ),
+    "tiles": Section(
+        "`tiles`",
+        "An architecture without a list of a kind gets a general one.",
+        (
+            Key("linear", "keys and values", "products of two matrices on vector lanes", of="tile list"),
+            Key("batched", "keys and values", "those of many pairs at once", of="tile list"),
+            Key("tensor", "keys and values", "any on matrix engines", of="tile list"),
+        ),
+    ),
+    "tile list": Section(
+        "A list of tiles",
+        "",
+        (
+            Key("shapes", "list", "`[rows, columns]` of the result that one block computes", True),
             _SOURCE,
             _STATUS,
         ),

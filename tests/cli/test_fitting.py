@@ -75,8 +75,38 @@ def test_rows_of_an_unknown_chip(rows: Path) -> None:
         assert "no chip named" in result.stderr
 
 
-def test_only_cpus_can_be_fitted(rows: Path, cpu: Synthetic) -> None:
-    rows.write_text(rows.read_text().replace(f'"chip": "{cpu.chip.name}"', '"chip": "gtx-980"'))
+def test_what_cannot_be_fitted(rows: Path, cpu: Synthetic) -> None:
+    text = rows.read_text()
+    rows.write_text(text.replace(f'"chip": "{cpu.chip.name}"', '"chip": "tpu-v1"'))
     result = run("calibrate", str(rows))
     assert result.exit_code == 2
-    assert "only CPUs" in result.stderr
+    assert "only CPUs and GPUs" in result.stderr
+    rows.write_text(text.replace(f'"chip": "{cpu.chip.name}"', '"chip": "gtx-980"'))
+    result = run("calibrate", str(rows), "--architecture", "turing")
+    assert result.exit_code == 1
+    assert "there are rows of maxwell" in result.stderr
+
+
+def test_measure_one_net_at_the_sizes_asked(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    path = tmp_path / "mine.jsonl"
+    result = run("measure", "-w", "mlp", "--batch", "3", "--rounds", "1", "--out", str(path))
+    assert result.exit_code == 0, result.output
+    (row,) = (r for r in map(json.loads, path.read_text().splitlines()) if r["record"] == "measurement")
+    assert (row["network"], row["symbols"]) == ("mlp", {"batch": 3})
+    assert row["seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("-w", "resnet51"), "did you mean resnet50"),
+        (("-w", "mlp", "--bind", "image=3"), "no symbol of mlp"),
+        (("-w", "mlp", "--no-networks"), "take out --no-networks"),
+        (("--batch", "3"), "name it with -w"),
+    ],
+)
+def test_measure_refuses_what_it_cannot_run(arguments: tuple[str, ...], says: str) -> None:
+    result = run("measure", *arguments)
+    assert result.exit_code == 2
+    assert says in result.output

@@ -90,7 +90,7 @@ def sequence(draw: st.DrawFn, op: str) -> Question:
         return op, {"count": draw(st.integers(1, k))}, [(b, m, k)]
     if op == "experts":
         return op, {"experts": n, "width": m}, [(b, m, k), (b, m, draw(st.integers(1, n)))]
-    if op in ("lstm", "gru"):
+    if op in ("rnn", "lstm", "gru"):
         stacked = {"layers": draw(st.integers(1, 3)), "bidirectional": draw(st.booleans())}
         return op, {"hidden": n, **stacked}, [(b, m, k)]
     return op, {"operations": m * n * k, "integer": draw(st.booleans())}, [(b, m, k)]
@@ -110,11 +110,12 @@ SEQUENCES = (
     "embedding_bag",
     "topk",
     "experts",
+    "rnn",
     "lstm",
     "gru",
     "opaque",
 )
-HIDDEN_STEPS = ("experts", "lstm", "gru", "cross_entropy")
+HIDDEN_STEPS = ("experts", "rnn", "lstm", "gru", "cross_entropy")
 """Operators of several kernels that hand results on to each other."""
 ROW_OPS = (
     "cast",
