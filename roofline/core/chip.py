@@ -10,25 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from roofline.core.arraygeometry import ArrayGeometry as ArrayGeometry
 from roofline.core.dtype import Precision
+from roofline.core.fact import STATUSES as STATUSES
+from roofline.core.fact import Fact as Fact
+from roofline.core.fact import Status as Status
 from roofline.errors import Unsupported
-
-Status = Literal["datasheet", "derived", "measured", "unverified"]
-STATUSES: tuple[Status, ...] = ("datasheet", "derived", "measured", "unverified")
 
 ClockName = Literal["base", "boost", "top"]
 TOP_OVER_BOOST = 1.15
 """What consumer cards reach above the boost clock of their sheet where nobody measured it."""
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A number, where it comes from, and how far to trust it. ``value`` is in SI units."""
-
-    value: float
-    source: str
-    status: Status = "datasheet"
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,40 +33,6 @@ class Clock:
     def hz(self, which: ClockName = "boost") -> float:
         fact = {"base": self.base, "boost": self.boost, "top": self.top}[which]
         return (fact or self.boost).value
-
-
-Lowering = Literal["row-packed", "im2col", "per-tap"]
-
-
-@dataclass(frozen=True)
-class ArrayGeometry:
-    """A matrix array: ``rows`` x ``cols`` multipliers (x ``depth`` for a dot-product grid).
-
-    Cycles and rows that are None are not published, and the device model says what it takes instead.
-
-    issue : cycles between two products at least. moving : most rows of activations of one product.
-    load : cycles to load a tile of weights, beside the products of the tile before unless ``load_exposed``.
-    accumulators : rows of sums it can keep, after which weights are loaded again.
-    drain : cycles to move a tile of results out of an output-stationary array.
-    lowering : how a convolution becomes products; a software stack may say otherwise.
-    padded_weights : weights lie in memory in whole tiles. streamed_weights : they come from DRAM every time.
-    """
-
-    rows: int
-    cols: int
-    depth: int = 1
-    dataflow: Literal["weight-stationary", "output-stationary", "dot-product"] = "weight-stationary"
-    source: str = ""
-    status: Status = "datasheet"
-    issue: Fact | None = None
-    moving: Fact | None = None
-    load: Fact | None = None
-    accumulators: Fact | None = None
-    drain: Fact | None = None
-    load_exposed: bool = False
-    lowering: Lowering = "row-packed"
-    padded_weights: bool = False
-    streamed_weights: bool = False
 
 
 @dataclass(frozen=True)
