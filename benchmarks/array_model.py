@@ -146,8 +146,8 @@ def calibration_of(name: str, these: Sequence[Measurement], chip: Chip, note: st
                 quantiles={"0.05": -wide, "0.95": wide},
                 points=len(these),
                 range={**known, **ranges},
-                median_error=float(np.median(np.abs(np.expm1(left)))),
-                p90_error=float(np.max(np.abs(np.expm1(left)))),
+                median_error=float(np.median(np.abs(np.expm1(np.negative(left))))),
+                p90_error=float(np.max(np.abs(np.expm1(np.negative(left))))),
             )
         },
         ceilings={},
