@@ -41,7 +41,12 @@ FORMULA = "max((array + vector) / efficiency, memory) + layer"
 LAYER = "start of a layer"
 
 WALKED = ("elementwise", "copy", "reduction", "pool", "norm", "softmax", "embedding")
-PASSES = {"layer_norm": 4.0, "softmax": 4.0, "add": 2.0, "sub": 2.0, "mul": 2.0, "div": 2.0, "concat": 0.0}
+PASSES = {
+    **dict.fromkeys(("layer_norm", "batch_norm_train", "layer_norm_backward", "batch_norm_backward"), 4.0),
+    **dict.fromkeys(("softmax", "softmax_backward"), 4.0),
+    **dict.fromkeys(("add", "sub", "mul", "div"), 2.0),
+    "concat": 0.0,
+}
 """Passes of the vector engine over each element, by operator; 1 where none is said. Two operands take two; parts of
 a concatenation are written where they belong."""
 
@@ -128,6 +133,9 @@ def passes(schedule: Schedule, *, inline: bool) -> Floats:
     table = np.array([PASSES.get(name, 1.0) for name in schedule.op_names] or [1.0])
     count = table[schedule.op]
     count = np.where(schedule.in_family("elementwise") & (count == 1.0) & _applied(schedule), 0.0, count)
+    count = np.where(
+        schedule.in_family("elementwise") & (schedule.phase > 0), 2.0, count
+    )  # a gradient, and what was kept
     folded = np.array([name == "batch_norm" for name in schedule.op_names] or [False])[schedule.op]
     count = np.where(schedule.in_family("norm") & folded, 0.0, count)
     window = np.minimum(schedule.taps, 2.0 * np.sqrt(schedule.taps))  # along rows, then along columns

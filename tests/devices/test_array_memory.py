@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roofline import specs
+from roofline.capacity import largest_batch
 from roofline.core.run import Run
 from roofline.core.schedule import Kernel, Schedule
 from roofline.core.stack import Stack
@@ -135,6 +136,11 @@ def test_more_chips_answer_sooner_but_not_in_proportion() -> None:
     made = predict("inferentia2", "llama-3-8b", bind=token, dtype="bf16", stack=Stack(serving="sharded", chips=12))
     assert made.bounds["collectives"] > 0.3
     assert made.tier == "borrowed"
+
+
+def test_the_largest_batch_of_several_chips() -> None:
+    one, two = (largest_batch("inferentia2", "gpt2", dtype="bf16", stack=Stack(chips=chips)) for chips in (1, 2))
+    assert two > 1.9 * one
 
 
 def test_several_chips_are_for_arrays() -> None:
