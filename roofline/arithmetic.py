@@ -66,6 +66,19 @@ def achieved(name: str, seconds: float, chip: Chip, kernel: Kernel) -> str:
     return f"{format_si(kernel.flops, 'FLOP')} at {format_si(kernel.flops / seconds, 'FLOP/s')}"
 
 
+def streamed(name: str, seconds: float, chip: Chip, kernel: Kernel, bandwidth: float | None) -> str:
+    """What a resource of an array does in its seconds: products, passes over results, bytes that do not stay."""
+    seconds /= kernel.repeats
+    if name == chip.dram.name and bandwidth:
+        return f"{format_si(seconds * bandwidth, 'B')} / {format_si(bandwidth, 'B/s')}, the rest stays on the chip"
+    engine = next((engine for engine in chip.engines if engine.name == name), None)
+    if engine is None:
+        return "a constant of the software"
+    if engine.array:
+        return f"{format_si(kernel.flops, 'FLOP')} at {format_si(kernel.flops / seconds, 'FLOP/s')}"
+    return f"{format_si(kernel.elements, 'elements')} at {format_si(kernel.elements / seconds, 'elements/s')}"
+
+
 def fitted_part(name: str, seconds: float, plan: str, schedule: Schedule, row: int, fit: FamilyFit) -> str:
     """The numbers behind one resource of a fitted plan: work over its rate, bytes over what they get."""
     kernel = schedule.select(np.array([row]))

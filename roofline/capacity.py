@@ -13,7 +13,7 @@ from roofline.core.network import Network
 from roofline.core.run import Run
 from roofline.core.stack import Stack
 from roofline.errors import UsageError
-from roofline.predict import resolve_chip
+from roofline.predict import resolve_chip, together
 from roofline.program import peak_memory, with_tf32
 
 LARGEST = 2**40
@@ -40,14 +40,14 @@ def largest_batch(
     ------
     UsageError : the net has no ``batch``, or the capacity of the chip is unknown.
     """
-    part = resolve_chip(chip)
+    stack, run = stack or Stack(), run or Run()
+    part = together(resolve_chip(chip), stack)
     network = workload if isinstance(workload, Network) else specs.load_network(workload)
     if "batch" not in network.symbols:
         raise UsageError(f"{network.name} has no symbol 'batch', so there is no largest one")
     capacity = part.dram.total_capacity
     if capacity is None:
         raise UsageError(f"{part.name}: the capacity of {part.dram.name} is unknown, and so is the largest")
-    stack, run = stack or Stack(), run or Run()
     wanted, unit = with_tf32(precision(dtype), part, stack), run.recipe.accumulate if run.training else 1
 
     @cache

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from roofline.arithmetic import Term, achieved, division, fitted_part, peak_of, terms_of, work_of
+from roofline.arithmetic import Term, achieved, division, fitted_part, peak_of, streamed, terms_of, work_of
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
@@ -24,12 +24,15 @@ from roofline.core.run import Run
 from roofline.core.schedule import KINDS
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
-from roofline.devices import ceiling, cpu, gpu
+from roofline.devices import array, ceiling, cpu, gpu
 from roofline.devices.gpu_parameters import Parameters
 from roofline.errors import UnknownName, UsageError
-from roofline.predict import resolve_calibration, resolve_chip, time_program
+from roofline.predict import resolve_calibration, resolve_chip, time_program, together
 from roofline.program import make_program, shapes_of, with_tf32
 from roofline.timing import Timing
+
+FORMULAS = {"gpu": gpu.FORMULA, "cpu": ceiling.FORMULA, "array": array.FORMULA}
+"""How the fitted model of a kind joins resources; that of CPUs has one for every plan."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,8 @@ def explain(
     ------
     UnknownName : no layer of that name, with the nearest ones.
     """
-    stack, run, part = stack or Stack(), run or Run(), resolve_chip(chip)
+    stack, run = stack or Stack(), run or Run()
+    part = together(resolve_chip(chip), stack)
     wanted = with_tf32(parse_precision(dtype), part, stack)
     program = make_program(workload, batch=batch, bind=bind, precision=wanted, stack=stack, run=run, kind=part.kind)
     work, schedule = program.workload, program.schedule
@@ -203,6 +207,8 @@ def _account(
     engine, rate = ceiling.engine_and_rate(chip, parse_precision(kernel.precision), matrix=kernel.kind == KINDS[0])
     bandwidth = ceiling.dram_bandwidth(chip, footprint)
     fit = fitted.families.get(plan) if fitted and timing.tiers[row] != "datasheet" else None
+    arrayed = fitted is not None and fitted.model == "array"
+    modelled = arrayed or timing.tiers[row] != "datasheet"
     return KernelAccount(
         family=kernel.family,
         op=kernel.op,
@@ -217,8 +223,10 @@ def _account(
                 seconds,
                 fitted_part(name, seconds, plan, timing.schedule, row, fit)
                 if fit
+                else streamed(name, seconds, chip, kernel, bandwidth)
+                if arrayed
                 else achieved(name, seconds, chip, kernel)
-                if timing.tiers[row] != "datasheet"
+                if modelled
                 else division(name, seconds, chip, kernel, engine, rate, bandwidth),
             )
             for name, values in timing.resources.items()
@@ -226,8 +234,8 @@ def _account(
         ),
         formula=cpu.FORMULA
         if fit
-        else f"{gpu.FORMULA}{f'; plan: {plan}' if plan else ''}"
-        if timing.tiers[row] != "datasheet"
+        else FORMULAS[chip.kind] + (f"; plan: {plan}" if plan else "")
+        if modelled
         else ceiling.FORMULA,
         seconds=Interval(float(timing.low[row]), float(timing.total[row]), float(timing.high[row])),
         light=float(timing.light[row]),
@@ -238,6 +246,6 @@ def _account(
         engine=engine.name if engine else "",
         peak=peak_of(engine, rate) if engine else "",
         ridge=rate / bandwidth if engine and bandwidth else None,
-        plan=plan if fit else "",
+        plan=plan if fit else "array" if arrayed else "",
         terms=terms_of(plan, timing.schedule, row, fit, fitted) if fit and fitted else (),
     )

@@ -1,18 +1,23 @@
-"""Can the rest of the computer keep up? The loader that prepares samples, the link that copies them.
+"""Can the rest of the computer keep up? The loader that prepares samples, the link that copies them, the runtime.
 
 Loader, copy and device work side by side on different batches, so a step takes as long as the slowest of
-the three. What the device waits for is a layer of its own, bound by whoever it waits for.
+the three. What the device waits for is a layer of its own, bound by whoever it waits for. On an array, one
+request alone also waits for the runtime; requests side by side hide that.
 """
 
 from __future__ import annotations
 
 from math import inf
 
+from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip, Link
 from roofline.core.prediction import Interval, LayerPrediction
+from roofline.core.stack import Stack
+from roofline.devices import array_fit
 from roofline.program import Program
 
 LOADER = "loader"
+REQUEST = "request"
 
 
 def pipeline_layer(program: Program, chip: Chip, device: Interval) -> LayerPrediction | None:
@@ -40,6 +45,27 @@ def pipeline_layer(program: Program, chip: Chip, device: Interval) -> LayerPredi
         bound=bound,
         tier="datasheet",
         resources=resources,
+        phase="waiting",
+    )
+
+
+def request_layer(chip: Chip, calibration: Calibration | None, stack: Stack) -> LayerPrediction | None:
+    """What a request to an array takes beside its kernels; None where requests follow each other closely."""
+    if calibration is None or calibration.model != "array" or stack.serving == "throughput":
+        return None
+    spans = array_fit.request_seconds(calibration)
+    if not spans[2]:
+        return None
+    return LayerPrediction(
+        name=REQUEST,
+        op=REQUEST,
+        shapes="",
+        flops=0.0,
+        bytes=0.0,
+        seconds=Interval(*spans),
+        bound=REQUEST,
+        tier=array_fit.tier_of(calibration, chip),
+        resources={REQUEST: spans[1]},
         phase="waiting",
     )
 

@@ -26,7 +26,7 @@ from roofline.core.schedule import PHASES
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.errors import UsageError
-from roofline.pipeline import at_least, pipeline_layer
+from roofline.pipeline import at_least, pipeline_layer, request_layer
 from roofline.program import Program, make_program, shapes_of, with_tf32
 from roofline.remarks import remarks
 from roofline.timing import Timing, time_schedule
@@ -64,7 +64,7 @@ def predict(
     UnknownName, UsageError, SpecError, Unsupported : see :mod:`roofline.errors`.
     """
     stack, run = stack or Stack(), run or Run()
-    part = resolve_chip(chip)
+    part = together(resolve_chip(chip), stack)
     wanted = with_tf32(parse_precision(dtype), part, stack)
     warnings = []
     emulation = part.resolve(wanted)[1]
@@ -93,6 +93,20 @@ def time_program(program: Program, chip: Chip, stack: Stack, calibration: Calibr
 def resolve_chip(chip: str | Path | Chip) -> Chip:
     """A chip by name, path or value."""
     return chip if isinstance(chip, Chip) else specs.load_chip(chip)
+
+
+def together(chip: Chip, stack: Stack) -> Chip:
+    """The chips of the stack as one.
+
+    Raises
+    ------
+    UsageError : several chips of another kind than arrays.
+    """
+    if stack.chips == 1:
+        return chip
+    if chip.kind != "array":
+        raise UsageError(f"several chips together are modelled for arrays; {chip.name} is a {chip.kind}")
+    return chip.together(stack.chips)
 
 
 def resolve_calibration(
@@ -127,6 +141,9 @@ def _mismatch(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) 
     if fit.model == "gpu":  # one stack, every precision; of this chip, of its architecture, or of all
         fits = chip.kind == "gpu" and fit.chip in (chip.name, any_of(chip.architecture), ANY_GPU)
         return "" if fits else f"is of {fit.chip}, not of {chip.name} ({chip.architecture}, a {chip.kind})"
+    if fit.model == "array":  # one stack, every precision; of a chip, its architecture, or all arrays
+        fits = chip.kind == "array" and (fit.chip == chip.name or fit.architecture in (chip.architecture, "any"))
+        return "" if fits else f"is of {fit.chip} ({fit.architecture}), not of {chip.name} ({chip.architecture})"
     if (fit.chip, fit.architecture) != (chip.name, chip.architecture):
         return f"is of {fit.chip} ({fit.architecture}), not of {chip.name} ({chip.architecture})"
     if fit.dtype != str(precision):
@@ -148,6 +165,8 @@ def _combine(
     precision: Precision,
 ) -> Prediction:
     layers = _layers(program, timing)
+    asking = request_layer(chip, calibration, stack)
+    layers += [asking] if asking else []
     device = _sum(layers)
     feeding = pipeline_layer(program, chip, device)
     if feeding:

@@ -20,7 +20,13 @@ def remarks(chip: Chip, prediction: Prediction, calibration: Calibration | None 
     """What a reader must know before trusting the number."""
     said = []
     unfitted = prediction.tiers.get("datasheet", 0.0)
-    if unfitted > 0.99:
+    modelled = calibration is not None and calibration.model == "array"
+    if unfitted > 0.99 and modelled:
+        said.append(
+            "tier datasheet: the model of arrays with nothing fitted, because no figure of this chip and its software "
+            "is published; the interval is what its constants may be"
+        )
+    elif unfitted > 0.99:
         said.append(
             "tier datasheet: ceilings of the spec sheet and a launch floor, an upper bound on speed; "
             "nothing measured stands behind it"
@@ -42,8 +48,10 @@ def remarks(chip: Chip, prediction: Prediction, calibration: Calibration | None 
     if doubtful:
         said.append(f"{chip.name}: nobody verified {', '.join(doubtful)}; the time may be off by as much as they are")
     if chip.kind == "array" and np.isinf(ceiling.on_chip_capacity(chip)):
-        said.append(f"{chip.name}: nobody says what fits on the chip, so bytes set no bound: moving data counts 0")
-    if chip.launch is None and chip.kind != "cpu":
+        taken = "taken as 16 MiB a core, and 4 to 32 in the interval"
+        none = "so bytes set no bound: moving data counts 0"
+        said.append(f"{chip.name}: nobody says what fits on the chip, {taken if modelled else none}")
+    if chip.launch is None and chip.kind != "cpu" and not modelled:
         said.append(f"{chip.name}: no launch time is known, so small nets come out far too fast")
     sizes = prediction.symbols
     reach = sizes.get("seq", 0) + sizes.get("context", 0)
@@ -75,7 +83,7 @@ def remarks(chip: Chip, prediction: Prediction, calibration: Calibration | None 
         short = prediction.memory.total - prediction.capacity
         said.append(
             f"does not fit: needs {format_bytes(prediction.memory.total)} of {format_bytes(prediction.capacity)}, "
-            f"{format_bytes(short)} too much"
+            f"{format_bytes(short)} too much" + _nowhere(chip, prediction)
         )
     spare = (prediction.capacity or 0.0) - prediction.memory.total
     if chip.kind == "gpu" and prediction.fits and spare < CUDA_CONTEXT_B:
@@ -85,8 +93,19 @@ def remarks(chip: Chip, prediction: Prediction, calibration: Calibration | None 
     return said
 
 
+def _nowhere(chip: Chip, prediction: Prediction) -> str:
+    """Where it stands that not even the weights have room on an array; empty where they have."""
+    level, weights = chip.dram, prediction.memory.weights
+    if chip.kind != "array" or prediction.capacity is None or weights <= prediction.capacity:
+        return ""
+    where = f" ({level.place})" if level.place else ""
+    return f"; its weights alone, {format_bytes(weights)}, fit nowhere: {level.name} is the largest memory{where}"
+
+
 def _lender(chip: Chip, calibration: Calibration) -> str:
     """Whom a borrowed prediction borrows from."""
+    if calibration.model == "array":
+        return f"borrowed: fitted on {calibration.chip} with {calibration.stack.get('framework')}, twice as unsure here"
     if calibration.chip == chip.name:
         return "no fit has seen a backward kernel or an optimizer: they borrow the rates of forward kernels"
     cards = len(calibration.data.get("devices", []))

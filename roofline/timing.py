@@ -19,7 +19,7 @@ from roofline.core.prediction import Tier
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
-from roofline.devices import ceiling, cpu, gpu, host, power
+from roofline.devices import array, array_fit, ceiling, cpu, gpu, host, power
 from roofline.devices.gpu_parameters import Parameters
 from roofline.errors import Unsupported
 
@@ -89,9 +89,13 @@ def time_schedule(
                 f"a calibration of the {calibration.model!r} model of {calibration.chip} "
                 f"does not describe {chip.name}, a {chip.kind}"
             )
-        fit = _gpu_fit if chip.kind == "gpu" else _cpu_fit
         here = ceiling.at_footprint(part, footprint)
-        timing = _merged(timing, fit(timing, here, stack, calibration, network=network))
+        if chip.kind == "array":
+            fit = _array_fit(timing, here, stack, calibration, pieces, footprint, network=network)
+        else:
+            model = _gpu_fit if chip.kind == "gpu" else _cpu_fit
+            fit = model(timing, here, stack, calibration, network=network)
+        timing = _merged(timing, fit)
     total = np.maximum(timing.total, timing.light)
     low, high = np.clip(timing.low, timing.light, total), np.maximum(timing.high, total)
     timing = _all_launches(replace(timing, total=total, low=low, high=high))
@@ -181,6 +185,26 @@ def _gpu_fit(plain: Timing, chip: Chip, stack: Stack, calibration: Calibration, 
     own = calibration.chip == chip.name
     tiers: list[Tier] = ["calibrated" if own and measured else "borrowed" for measured in schedule.phase == 0]
     return _Fit(times, tiers, low, high, octaves, light)
+
+
+def _array_fit(
+    plain: Timing,
+    chip: Chip,
+    stack: Stack,
+    calibration: Calibration,
+    samples: int,
+    footprint: float,
+    *,
+    network: bool,
+) -> _Fit:
+    """The model of matrix arrays, with the interval of its constants and of what nobody published."""
+    how = {"samples": samples, "footprint": footprint, "network": network}
+    times, low, high = array_fit.timed(plain.schedule, chip, calibration, serving=stack.serving, **how)
+    tier = array_fit.tier_of(calibration, chip)
+    unseen = (plain.schedule.phase > 0) | (stack.serving == "sharded")  # no fit has seen these
+    tiers: list[Tier] = [tier if tier == "datasheet" or not other else "borrowed" for other in unseen]
+    light = np.where(array.applied(plain.schedule, chip), 0.0, plain.light)
+    return _Fit(times, tiers, low, high, np.zeros(len(plain.schedule)), light)
 
 
 def _all_launches(timing: Timing) -> Timing:

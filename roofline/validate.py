@@ -124,7 +124,7 @@ def score_networks(
                 seconds.high,
                 plain.seconds.middle,
                 best.tier,
-                held_out,
+                "in the fit" if row.fit else "published" if row.what else held_out,
             )
         )
     return scored

@@ -28,6 +28,7 @@ ROWS = (
         "fitting",
         "gpufit",
         "validate",
+        "published",
         "compare",
         "arithmetic",
         "explain",

@@ -65,6 +65,21 @@ FITTED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "gtx-980 resnet50 fp32 borrowed": ("gtx-980", "resnet50", {"batch": 32}),
     "rtx-2070 mobilenetv2 fp16 borrowed": ("rtx-2070", "mobilenetv2", {"batch": 32, "dtype": "fp16"}),
     "tesla-t4 bert-base fp32 calibrated": ("tesla-t4", "bert-base", {"batch": 8}),
+    "inferentia2 resnet50 fp16 calibrated": ("inferentia2", "resnet50", {"batch": 8, "dtype": "fp16"}),
+    "inferentia2 bert-base fp16 alone": (
+        "inferentia2",
+        "bert-base",
+        {"batch": 1, "dtype": "fp16", "stack": Stack(serving="latency")},
+    ),
+    "inferentia2 llama-3-8b bf16 cut over six": (
+        "inferentia2",
+        "llama-3-8b",
+        {"bind": {"seq": 1, "context": 512}, "dtype": "bf16", "stack": Stack(serving="sharded", chips=6)},
+    ),
+    "inferentia vgg16 fp16 borrowed": ("inferentia", "vgg16", {"batch": 8, "dtype": "fp16"}),
+    "tpu-v1 tpu-v1-lstm1 int8 calibrated": ("tpu-v1", "tpu-v1-lstm1", {"dtype": "int8"}),
+    "tesla-fsd-npu inception-v3 int8 unfitted": ("tesla-fsd-npu", "inception-v3", {"batch": 1, "dtype": "int8"}),
+    "nnp-i-1000 mobilenetv2 int8 borrowed": ("nnp-i-1000", "mobilenetv2", {"batch": 1, "dtype": "int8"}),
     "h100-sxm gpt2 bf16 trained, borrowed": ("h100-sxm", "gpt2", {"batch": 4, "dtype": "bf16", "run": MIXED}),
 }
 CPU = {"resnet18": {"batch": 2}, "mobilenetv2": {"batch": 1}, "bert-base": {"bind": {"seq": 64}}}

@@ -31,10 +31,12 @@ from roofline.units import format_si
 @click.option(
     "-w",
     "--workload",
-    "net",
+    "nets",
     metavar="NET",
+    multiple=True,
     shell_complete=complete_names("workload"),
-    help="Put the layers of this net on the roofline, as dots sized by their share of the time.",
+    help="Put the layers of this net on the roofline, as dots sized by their share of the time. Of several nets, "
+    "each is one dot.",
 )
 @click.option(
     "--out",
@@ -47,7 +49,7 @@ from roofline.units import format_si
 @question_options("", several=True)
 @format_options
 def command(
-    chips: tuple[str, ...], net: str | None, out: Path | None, title: str, question: Question, form: str
+    chips: tuple[str, ...], nets: tuple[str, ...], out: Path | None, title: str, question: Question, form: str
 ) -> None:
     """Draw the roofline of chips, side by side on common axes.
 
@@ -58,21 +60,26 @@ def command(
     \b
       roofline plot rtx-2070 gtx-980 -w resnet50 --out rooflines.svg
       roofline plot a100-pcie-40gb --dtype fp32,tf32,fp16 --out a100.png
+      roofline plot tpu-v1 -w tpu-v1-mlp0 -w tpu-v1-cnn0 --out tpu-v1.png
     """
     parts = [load_chip(chip) for chip in chips]
     if out is not None:
         from roofline.render.style import picture_format
 
         picture_format(out)  # before any work
-    network = load_net(net) if net else None
-    predictions = [_predict(part, network, question) if network else () for part in parts]
-    seen = [_seen(part, question) if network else part for part in parts]
+    made = [[_predict(part, load_net(net), question) for net in nets] for part in parts]
+    seen = [_seen(part, question) if nets else part for part in parts]
     if out is not None:
         from roofline.render.roofplot import roofline_figure
         from roofline.render.roofs import Facet
         from roofline.render.style import save_figure
 
-        facets = [Facet(part, made, dtypes=question.dtypes) for part, made in zip(seen, predictions, strict=True)]
+        facets = [
+            Facet(part, own[0] if own else (), dtypes=question.dtypes)
+            if len(own) < 2
+            else Facet(part, dtypes=question.dtypes, wholes=tuple(one for several in own for one in several))
+            for part, own in zip(seen, made, strict=True)
+        ]
         save_figure(roofline_figure(facets, title), out)
         click.echo(f"wrote {out}", err=True)
     if out is None or form != "text":

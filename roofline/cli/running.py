@@ -17,7 +17,7 @@ from roofline.core.run import (
     Recipe,
     Run,
 )
-from roofline.core.stack import RECENT_CUDNN, STACK_MODES, Stack
+from roofline.core.stack import RECENT_CUDNN, SERVING, STACK_MODES, Stack
 from roofline.errors import UsageError
 
 Option = Callable[[Any], Any]
@@ -112,6 +112,23 @@ RUNNING: Mapping[str, Option] = {
         help="The library tries all plans of a convolution and keeps the fastest.",
     ),
     "tf32": click.option("--tf32", is_flag=True, help="fp32 products in tf32, on chips that have it."),
+    "serving": _choice(
+        "--serving",
+        "serving",
+        SERVING,
+        "Chips of several cores (NPUs, TPUs): all busy, each with a batch of its own; one batch alone on one core; or "
+        "one batch cut over all cores.",
+        "throughput",
+    ),
+    "together": click.option(
+        "--chips",
+        "together",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="So many NPUs or TPUs together; with --serving sharded a batch is cut over all of their cores.",
+    ),
     "host_dispatch": click.option(
         "--host-dispatch",
         type=Duration(),
@@ -159,4 +176,6 @@ def stack_of(said: Mapping[str, Any]) -> Stack:
         winograd=said["winograd"],
         cudnn=said["cudnn"],
         autotuned=said["autotuned"],
+        serving=said["serving"],
+        chips=said["together"],
     )

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="score predictions against measurements")
-@click.argument("file", metavar="FILE.jsonl", type=click.Path(path_type=Path))
+@click.argument("file", metavar="[FILE.jsonl]", required=False, type=click.Path(path_type=Path))
+@click.option("--published", is_flag=True, help="Every figure of reports/published instead of a file.")
 @click.option("--threshold", type=click.FloatRange(0), metavar="X", help="Exit 1 where the median error is above.")
 @click.option("--calibration", metavar="FILE|none", help="Fitted numbers to use; by default the best there are.")
 @click.option(
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(
     ctx: click.Context,
-    file: Path,
+    file: Path | None,
+    published: bool,
     threshold: float | None,
     calibration: str | None,
     leave_out: Literal["device", "half"] | None,
@@ -46,12 +48,18 @@ def command(
 
     \b
       roofline validate here.jsonl --threshold 0.15
+      roofline validate --published
       roofline import deepbench DeepBench > rows.jsonl && roofline validate rows.jsonl --leave-out device
     """
+    if published == (file is not None):
+        raise click.UsageError("name a file of measurements, or say --published, and not both")
     from roofline.measure.store import read_measurements
 
     if leave_out and calibration:
         raise click.UsageError("--leave-out fits its own numbers; take out --calibration")
+    if file is None:
+        _published(ctx, threshold, calibration, form)
+        return
     read = read_measurements(file)
     warn(read.warnings)
     if leave_out:
@@ -84,6 +92,32 @@ def command(
     emit(form, result.to_dict, lambda: _rows(result), show)
     if threshold is not None and result.median > threshold:
         click.echo(f"median error {result.median:.1%} is above the threshold of {threshold:.1%}", err=True)
+        ctx.exit(1)
+
+
+def _published(ctx: click.Context, threshold: float | None, calibration: str | None, form: str) -> None:
+    """Every cited figure, beside the plain roofline and the model with nothing fitted."""
+    from roofline import specs
+    from roofline.published import score_published
+
+    fitted = specs.load_calibration(calibration) if calibration and calibration != "none" else calibration
+    scored = score_published(fitted)
+    warn(f"{count:,} figures left out: {why}" for why, count in scored.skipped.items())
+
+    def show(screen: Console) -> None:
+        from roofline.render.scores import published_table
+        from roofline.render.terminal import print_table
+
+        print_table(published_table(scored), screen)
+
+    def made() -> Table:
+        from roofline.render.scores import published_table
+
+        return published_table(scored)
+
+    emit(form, scored.to_dict, made, show)
+    if threshold is not None and scored.median > threshold:
+        click.echo(f"median error {scored.median:.1%} is above the threshold of {threshold:.1%}", err=True)
         ctx.exit(1)
 
 

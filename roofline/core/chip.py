@@ -10,25 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from roofline.core.arraygeometry import ArrayGeometry as ArrayGeometry
 from roofline.core.dtype import Precision
+from roofline.core.fact import STATUSES as STATUSES
+from roofline.core.fact import Fact as Fact
+from roofline.core.fact import Status as Status
 from roofline.errors import Unsupported
-
-Status = Literal["datasheet", "derived", "measured", "unverified"]
-STATUSES: tuple[Status, ...] = ("datasheet", "derived", "measured", "unverified")
 
 ClockName = Literal["base", "boost", "top"]
 TOP_OVER_BOOST = 1.15
 """What consumer cards reach above the boost clock of their sheet where nobody measured it."""
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A number, where it comes from, and how far to trust it. ``value`` is in SI units."""
-
-    value: float
-    source: str
-    status: Status = "datasheet"
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,18 +38,6 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class ArrayGeometry:
-    """A matrix array: ``rows`` x ``cols`` multipliers (x ``depth`` for a dot-product grid)."""
-
-    rows: int
-    cols: int
-    depth: int = 1
-    dataflow: Literal["weight-stationary", "output-stationary", "dot-product"] = "weight-stationary"
-    source: str = ""
-    status: Status = "datasheet"
-
-
-@dataclass(frozen=True)
 class StatedPeak:
     """A peak as the vendor states it, in op/s, and why it differs from count x rate x clock."""
 
@@ -70,7 +49,8 @@ class StatedPeak:
 class Engine:
     """A kind of compute unit: how many, how fast, and what each does per clock.
 
-    ``rates`` maps a :class:`Precision` to multiply-adds per clock and unit (1 FMA = 2 op).
+    ``rates`` maps a :class:`Precision` to multiply-adds per clock and unit (1 FMA = 2 op). An ``inline``
+    vector engine works on results on their way out of an array. ``place`` is file:line of its rates.
     """
 
     name: str
@@ -80,6 +60,8 @@ class Engine:
     rates: Mapping[Precision, Fact]
     array: ArrayGeometry | None = None
     stated_peaks: Mapping[Precision, StatedPeak] = field(default_factory=dict)
+    inline: bool = False
+    place: str = field(default="", compare=False)
 
     def peak(self, precision: Precision, clock: ClockName = "boost") -> float:
         """Dense peak in op/s: count x 2 x FMA per clock x clock."""
@@ -113,6 +95,7 @@ class MemoryLevel:
     shared_with: tuple[str, ...] = ()
     overflow: Overflow | None = None
     inline_ecc: bool = False
+    place: str = field(default="", compare=False)
 
     @property
     def total_capacity(self) -> float | None:
@@ -218,6 +201,7 @@ class TileList:
 class Chip:
     """Everything the models may know of a chip. ``memory`` runs from registers to DRAM.
 
+    ``cores`` of an array are the parts that run a net each by itself; None is one.
     ``tiles`` : kind of product (:data:`TILE_KINDS`) -> tiles of the libraries of its architecture.
     ``neighbours`` : names of the architecture files that come nearest, the nearest first: whose measurements
     and tiles stand in where there are none of its own.
@@ -234,6 +218,7 @@ class Chip:
     year: int | None = None
     process_nm: Fact | None = None
     launch: Fact | None = None
+    cores: Fact | None = None
     links: tuple[Link, ...] = ()
     power: Fact | None = None
     packages: tuple[Package, ...] = ()
@@ -250,6 +235,11 @@ class Chip:
     def dram(self) -> MemoryLevel:
         """The outermost level, where the tensors of a net live."""
         return self.memory[-1]
+
+    @property
+    def core_count(self) -> float:
+        """Parts of an array that run a net each by itself."""
+        return self.cores.value if self.cores else 1.0
 
     def level(self, name: str) -> MemoryLevel | None:
         return next((level for level in self.memory if level.name.lower() == name.lower()), None)
@@ -271,7 +261,9 @@ class Chip:
             emulated = self.emulation[wanted]
             return emulated.as_precision, emulated.path
         have = ", ".join(str(p) for p in (*self.precisions(), *self.emulation))
-        raise Unsupported(f"{self.name} does not compute in {wanted}; it has {have}")
+        place = next((engine.place for engine in self.engines if engine.array), "")
+        where = f" ({place})" if place else ""
+        raise Unsupported(f"{self.name} does not compute in {wanted}; it has {have}{where}")
 
     def engine_for(self, wanted: Precision, *, matrix: bool) -> Engine:
         """The fastest engine for a precision: any engine for products, a vector one for the rest."""
@@ -280,6 +272,26 @@ class Chip:
         if not able:  # elementwise work on a chip that has only arrays at this precision
             able = [e for e in self.engines if actual in e.rates]
         return max(able, key=lambda engine: engine.peak(actual))
+
+    def together(self, chips: int) -> Chip:
+        """Several of this chip as one: so many times the engines, cores and memories, at so many times the price."""
+
+        def times(fact: Fact | None) -> Fact | None:
+            return replace(fact, value=fact.value * chips) if fact else None
+
+        def level(one: MemoryLevel) -> MemoryLevel:
+            figures = ("capacity", "bandwidth", "read_bandwidth", "write_bandwidth")
+            return replace(one, **{name: times(getattr(one, name)) for name in figures})  # type: ignore[arg-type]
+
+        return replace(
+            self,
+            engines=tuple(replace(e, count=replace(e.count, value=e.count.value * chips)) for e in self.engines),
+            memory=tuple(map(level, self.memory)),
+            cores=replace(self.cores or Fact(1.0, ""), value=self.core_count * chips),
+            power=times(self.power),
+            packages=(),
+            price=tuple(replace(price, devices=price.devices / chips) for price in self.price),
+        )
 
     def with_units(self, units: int) -> Chip:
         """A CPU using only ``units`` cores of every engine; other chips have no such choice and stay whole."""

@@ -37,6 +37,7 @@ class Measurement:
     set : name of the rows measured under the same conditions, which share what a launch takes; ``order`` is
         the row's place among those of its chip in the order they were taken, where it is known.
     flags : what may be wrong with it, such as ``contended``.
+    what, fit : of a published figure, what exactly was measured, and the calibration that was fitted on it.
     """
 
     kind: Literal["operator", "network"]
@@ -60,6 +61,8 @@ class Measurement:
     environment: str = ""
     provenance: str = ""
     used_for_fit: bool = False
+    what: str = ""
+    fit: str = ""
 
     @property
     def key(self) -> str:
@@ -109,6 +112,7 @@ class Measurement:
             **({"kernel": self.kernel} if self.kernel else {}),
             **({"set": self.set} if self.set else {}),
             **({"order": self.order} if self.order is not None else {}),
+            **{name: text for name, text in (("what", self.what), ("fit", self.fit)) if text},
         }
 
     @classmethod
@@ -155,6 +159,8 @@ class Measurement:
                 environment=str(row.get("environment", "")),
                 provenance=str(row.get("provenance", "")),
                 used_for_fit=bool(row.get("used_for_fit", False)),
+                what=str(row.get("what", "")),
+                fit=str(row.get("fit", "")),
             )
         except ValueError as error:
             raise DataError(f"{place}{error}") from None

@@ -48,7 +48,8 @@ class Kernel:
 
     Dimensions of a product are per batch entry: ``batch`` x (``m`` x ``k``) . (``k`` x ``n``); a
     convolution is its implicit GEMM with ``batch`` groups, m = images x output pixels, n = output
-    channels of a group, k = kernel area x input channels of a group; ``images`` counts its images.
+    channels of a group, k = kernel area x input channels of a group; ``images`` counts its images, and
+    ``taps`` the kernel area, of ``taps_high`` rows.
     Row-wise kernels (softmax, norms, reductions) have ``m`` rows of ``k`` elements.
 
     ``flops`` is the work executed (1 MAC = 2); ``reads``, ``weights`` and ``writes`` are compulsory
@@ -69,6 +70,7 @@ class Kernel:
     taps: int = 1
     stride: int = 1
     images: int = 1
+    taps_high: int = 1
     elements: int = 0
     itemsize: float = 4.0
     flops: float = 0.0
@@ -95,6 +97,7 @@ _INTS = (
     "taps",
     "stride",
     "images",
+    "taps_high",
     "elements",
     "source",
     "source2",
@@ -127,6 +130,7 @@ class Schedule:
     taps: Ints
     stride: Ints
     images: Ints
+    taps_high: Ints
     elements: Ints
     itemsize: Floats
     flops: Floats

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 STACK_MODES = ("eager", "compiled", "graphs")
+SERVING = ("throughput", "latency", "sharded")
 
 RECENT_CUDNN = 8
 """What an unnamed stack is taken to have."""
@@ -24,6 +25,9 @@ class Stack:
     winograd : 3x3 convolutions may take fewer multiplications (cuDNN 5 and later).
     cudnn : major version of NVIDIA's library of convolutions: none before 5 has Winograd, 5 and 6 choose by rule.
     autotuned : the library tries all its plans and keeps the fastest (``torch.backends.cudnn.benchmark``).
+    serving : on a chip of several cores, ``throughput`` keeps all of them busy, each with a batch of its own;
+        ``latency`` is one batch alone on one core, ``sharded`` one batch cut over all cores (tensor parallel).
+    chips : how many of the chip work together; more than one are for arrays.
     """
 
     framework: str = "pytorch"
@@ -36,6 +40,8 @@ class Stack:
     winograd: bool = True
     cudnn: int = RECENT_CUDNN
     autotuned: bool = False
+    serving: str = "throughput"
+    chips: int = 1
 
     def __str__(self) -> str:
         name = f"{self.framework} {self.version}".strip()
@@ -44,6 +50,9 @@ class Stack:
         said += ["tf32"] if self.tf32 else []
         said += [f"cuDNN {self.cudnn}"] if self.cudnn != RECENT_CUDNN else []
         said += ["autotuned"] if self.autotuned else []
+        said += ["one core alone"] if self.serving == "latency" else []
+        said += ["cut over all cores"] if self.serving == "sharded" else []
+        said += [f"{self.chips} chips"] if self.chips > 1 else []
         return ", ".join(said if self.winograd else [*said, "no Winograd"])
 
     def to_dict(self) -> dict[str, Any]:

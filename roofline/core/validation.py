@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from roofline.core.measurement import Measurement
 
 Floats = NDArray[np.float64]
+PLAUSIBILITY = "plausibility"
+"""Flag of a figure that is a claim about some net, not a measurement of this one."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,73 @@ class Validation:
             "by_device": {kind: scores(self.by(kind, _device)) for kind in ("operator", "network")},
             "by_network": scores(self.by("network", lambda row: row.measurement.network)),
             "rows": [row.to_dict() for row in self.rows],
+        }
+
+
+@dataclass(frozen=True)
+class PublishedScores:
+    """Cited figures with predictions; ``unfitted`` are seconds of the same model with nothing fitted.
+
+    Figures that are claims rather than measurements stand among ``rows`` and count in no score.
+    """
+
+    rows: tuple[Scored, ...]
+    unfitted: tuple[float, ...]
+    skipped: Mapping[str, int]
+
+    @property
+    def counted(self) -> tuple[int, ...]:
+        """Places of the rows that were measured."""
+        return tuple(i for i, row in enumerate(self.rows) if PLAUSIBILITY not in row.measurement.flags)
+
+    @property
+    def median(self) -> float:
+        """Median error of the measured figures."""
+        return float(np.median([abs(self.rows[i].error) for i in self.counted]))
+
+    def groups(self) -> dict[str, tuple[int, ...]]:
+        """The measured figures by what their fits know of them."""
+        seen = tuple(i for i in self.counted if self.rows[i].measurement.fit)
+        unseen = tuple(i for i in self.counted if not self.rows[i].measurement.fit)
+        return {"all": self.counted, "seen by their fit": seen, "not seen by any": unseen}
+
+    def summary(self) -> tuple[str, ...]:
+        """A sentence for each group that has rows."""
+        return tuple(
+            f"{name}: {len(places)} figures, median error {errors['predicted']:.1%}, with nothing fitted "
+            f"{errors['unfitted']:.0%}, plain roofline {errors['plain']:.0%}; {inside} inside their interval"
+            for name, places in self.groups().items()
+            if places
+            for errors, inside in [(self._medians(places), sum(self._inside(i) for i in places))]
+        )
+
+    def _inside(self, place: int) -> bool:
+        row = self.rows[place]
+        return row.low <= row.measured <= row.high
+
+    def _medians(self, places: Sequence[int]) -> dict[str, float]:
+        rows = [(self.rows[i], self.unfitted[i]) for i in places]
+        return {
+            "predicted": float(np.median([abs(row.error) for row, _ in rows])),
+            "unfitted": float(np.median([abs(bare / row.measured - 1) for row, bare in rows])),
+            "plain": float(np.median([abs(row.plain / row.measured - 1) for row, _ in rows])),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema_version": 1,
+            "skipped": dict(self.skipped),
+            "scores": {
+                name: {"rows": len(places), **self._medians(places), "inside": sum(map(self._inside, places))}
+                for name, places in self.groups().items()
+                if places
+            },
+            "rows": [
+                row.to_dict()
+                | {"unfitted": bare, "what": row.measurement.what, "source": row.measurement.provenance}
+                | {"fit": row.measurement.fit, "flags": list(row.measurement.flags)}
+                for row, bare in zip(self.rows, self.unfitted, strict=True)
+            ],
         }
 
 

@@ -148,9 +148,16 @@ def dram_bytes(schedule: Schedule, chip: Chip, pieces: int = 1, footprint: float
         return np.zeros(len(schedule)) if footprint <= room else schedule.bytes
     activations = schedule.reads + schedule.writes
     largest = float(activations.max(initial=0.0)) / pieces
-    weights = schedule.weights if schedule.weights.sum() + min(largest, room) > room else np.zeros(len(schedule))
-    weights = np.where(schedule.weights <= room, weights / again, weights)
+    all_stay = schedule.weights.sum() + min(largest, room) <= room and not _streams_weights(chip)
+    weights = np.zeros(len(schedule)) if all_stay else schedule.weights
+    if not _streams_weights(chip):
+        weights = np.where(schedule.weights <= room, weights / again, weights)
     return np.where(activations / pieces <= room, 0.0, activations) + weights
+
+
+def _streams_weights(chip: Chip) -> bool:
+    """Whether weights come from DRAM every time, as the array of a TPU v1 takes them."""
+    return any(engine.array.streamed_weights for engine in chip.engines if engine.array)
 
 
 def on_chip_capacity(chip: Chip) -> float:

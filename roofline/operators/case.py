@@ -63,6 +63,7 @@ class Case:
         taps: int = 1,
         stride: int = 1,
         images: int = 1,
+        taps_high: int = 1,
         elements: int | None = None,
         flops: float = 0.0,
         reads: float | None = None,
@@ -94,6 +95,7 @@ class Case:
             taps=taps,
             stride=stride,
             images=images,
+            taps_high=taps_high,
             elements=self.result.elements if elements is None else elements,
             itemsize=(self.outputs[0].dtype if self.outputs else self.precision.storage).bytes
             if itemsize is None

@@ -76,6 +76,7 @@ def implicit_gemm(case: Case, pixels: int, *, reads: float | None = None) -> Ker
         taps=taps,
         stride=max(case.attributes.pair("stride")),
         images=batch,
+        taps_high=case.attributes.pair("kernel")[0],
         flops=2.0 * groups * m * n * k,
         reads=reads,
     )

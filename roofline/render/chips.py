@@ -124,7 +124,7 @@ def chip_lines(chip: Chip) -> Iterator[Line]:
     if chip.process_nm:
         size = chip.process_nm
         yield Line("process", size.value, f"{size.value:g} nm", size.status, size.source, size.note)
-    for name, fact, unit in (("power", chip.power, "W"), ("launch", chip.launch, "s")):
+    for name, fact, unit in (("power", chip.power, "W"), ("launch", chip.launch, "s"), ("cores", chip.cores, "")):
         if fact:
             yield _line(name, fact, unit)
     for engine in chip.engines:
@@ -157,6 +157,15 @@ def _engine_lines(engine: Engine) -> Iterator[Line]:
         array = engine.array
         shape = f"{array.rows} x {array.cols}" + (f" x {array.depth}" if array.depth > 1 else "")
         yield Line(f"{engine.name}: array", shape, f"{shape}, {array.dataflow}", array.status, array.source)
+        for name, fact in (
+            ("cycles between products", array.issue),
+            ("rows of one product", array.moving),
+            ("cycles to load weights", array.load),
+            ("rows of sums", array.accumulators),
+            ("cycles to drain", array.drain),
+        ):
+            if fact:
+                yield _line(f"{engine.name}: {name}", fact, "")
     for wanted, rate in engine.rates.items():
         yield _line(f"{engine.name}: FMA per clock, {wanted}", rate, "")
         peak, unit = engine.peak(wanted), _unit(wanted)

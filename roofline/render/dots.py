@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from roofline.core.chip import Chip
 from roofline.core.prediction import Prediction
 from roofline.render.tables import Fold, fold
 
-KINDS = ("convolution", "matrix product", "other layer")
-MARKERS = {"convolution": "o", "matrix product": "s", "other layer": "^"}
+NET = "whole net"
+KINDS = ("convolution", "matrix product", "other layer", NET)
+MARKERS = {"convolution": "o", "matrix product": "s", "other layer": "^", NET: "*"}
 
 
 @dataclass(frozen=True)
@@ -54,3 +56,12 @@ def dots_of(prediction: Prediction) -> tuple[list[Dot], float]:
         label = groups[0].name if len(groups) == 1 else f"{number} x {op}"
         dots.append(Dot(label, kind_of(op), prediction.dtype, flops / traffic, flops / seconds, seconds / whole))
     return dots, moved
+
+
+def whole_dot(prediction: Prediction, chip: Chip) -> Dot:
+    """A net as one dot: its operations for each byte that passes DRAM, as far as its layers tell which do."""
+    bandwidth = chip.dram.total_bandwidth or 0.0
+    passed = sum(layer.resources.get(chip.dram.name, 0.0) for layer in prediction.layers) * bandwidth
+    intensity = prediction.flops / (passed or prediction.bytes)
+    label = f"{prediction.workload}, batch {prediction.batch:,}"
+    return Dot(label, NET, prediction.dtype, intensity, prediction.flops / prediction.seconds.middle, 0.0)

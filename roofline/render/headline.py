@@ -107,6 +107,8 @@ def parts(prediction: Prediction) -> str:
 def tier(prediction: Prediction) -> str:
     """The tier and what it means; of several the share of time in each and the worst; and the file."""
     text = f"{prediction.tier}, {words.TIER_WORDS[prediction.tier]}"
+    if prediction.tier == "datasheet" and prediction.calibration:
+        text = f"{prediction.tier}, the model of arrays with nothing fitted"
     if len(prediction.tiers) > 1:
         text = f"{words.shares(prediction.tiers)} of the time; by its worst part {prediction.tier}"
     return f"{text}; {prediction.calibration}" if prediction.calibration else text

@@ -19,7 +19,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from roofline.errors import UsageError
 from roofline.render import words
-from roofline.render.dots import KINDS, MARKERS, Dot, dots_of
+from roofline.render.dots import KINDS, MARKERS, NET, Dot, dots_of, whole_dot
 from roofline.render.labels import Labels, spread
 from roofline.render.roofs import Facet, colour_of, roofs_of, slopes_of, tint
 from roofline.render.style import INK, MUTED, PAPER, new_figure, styled
@@ -27,6 +27,9 @@ from roofline.units import format_si
 
 NAMED = 4
 """Layers named in a picture, for each prediction."""
+
+STAR = 110.0
+"""Square points of a net drawn as one dot."""
 
 FACET, MARGIN, SCALE, GUTTER, HEIGHT = 5.2, 2.4, 0.75, 0.2, 4.6
 """Inches: width of the axes, room for the names of roofs, for the scale, between facets, and height."""
@@ -76,6 +79,7 @@ class _Drawing:
             dots, moved = dots_of(prediction)
             self.dots += dots
             self.moved.append(moved)
+        self.dots += [whole_dot(prediction, facet.chip) for prediction in facet.wholes]
 
     @property
     def points(self) -> list[Dot]:
@@ -107,6 +111,8 @@ class _Drawing:
     def _subtitle(self) -> str:
         if not self.slopes:
             return "no memory bandwidth is known, so there is no slope"
+        if self.facet.wholes:
+            return "whole nets, by the bytes that pass DRAM"
         if not self.facet.predictions:
             measured = len(self.facet.measured)
             return f"{words.plural(measured, 'measured kernel')}" if measured else ""
@@ -201,7 +207,7 @@ class _Drawing:
             axes.scatter(
                 [dot.intensity],
                 [dot.rate],
-                s=_area(dot.share),
+                s=STAR if dot.kind == NET else _area(dot.share),
                 marker=MARKERS.get(dot.kind, "^"),
                 facecolors="none" if dot.measured else tint(colour) if pale else colour,
                 edgecolors=colour if dot.measured or pale else PAPER,
@@ -211,6 +217,9 @@ class _Drawing:
                 gid="measured" if dot.measured else "layer",
             )
             labels.reserve(dot.intensity, dot.rate, _area(dot.share) ** 0.5 / 2)
+        for dot in self.dots:
+            if dot.kind == NET:
+                labels.place(dot.label, dot.intensity, dot.rate, radius=STAR**0.5 / 2, colour=colour_of(dot.dtype))
         for prediction in self.facet.predictions:
             own = [dot for dot in self.dots if dot.dtype == prediction.dtype]
             for dot in sorted(own, key=lambda dot: -dot.share)[:NAMED]:

@@ -33,7 +33,7 @@ COLOURS = {
 class Facet:
     """One chip to draw.
 
-    predictions : nets whose layers are drawn, one for each precision.
+    predictions : a net whose layers are drawn, one for each precision. wholes : nets drawn as one dot each.
     measured : kernels that were really timed.
     dtypes : precisions whose roofs are drawn; empty for all the chip has.
     """
@@ -42,6 +42,7 @@ class Facet:
     predictions: tuple[Prediction, ...] = ()
     measured: tuple[Dot, ...] = ()
     dtypes: tuple[str, ...] = ()
+    wholes: tuple[Prediction, ...] = ()
 
 
 @dataclass(frozen=True)

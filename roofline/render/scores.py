@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from roofline.core.calibration import Calibration
-from roofline.core.validation import Score, Scored, Validation
+from roofline.core.validation import PublishedScores, Score, Scored, Validation
 from roofline.render.charts import Pair
 from roofline.render.table import Column, Table, table
 from roofline.render.words import percent, seconds
@@ -34,6 +34,8 @@ def _how(validation: Validation, kind: str) -> str:
     if {row.tier for row in rows} == {"datasheet"}:
         return "by the plain roofline of spec sheets"
     mixed = " (rows of chips without a fit: by the plain roofline)" if "datasheet" in {r.tier for r in rows} else ""
+    if any(row.held_out in ("in the fit", "published") for row in rows):
+        return "by constants of software stacks, which are fitted on figures like these"
     held = {row.held_out for row in rows if row.tier != "datasheet"}
     if kind == "network" and held <= {"network"}:
         return f"from operator measurements alone{mixed}"
@@ -86,6 +88,48 @@ def network_table(validation: Validation) -> Table:
         for row in validation.of_kind("network")
     ]
     return table("Networks: predicted against measured", columns, rows)
+
+
+def published_table(scored: PublishedScores) -> Table:
+    """Every cited figure: measured, predicted, and the errors of the model with nothing fitted and of the roofline."""
+    columns = [
+        Column("chip", "chip"),
+        Column("figure", "figure", wrap=True),
+        Column("serving", "serving", spare=3),
+        Column("measured_s", "measured", seconds, right=True),
+        Column("predicted_s", "predicted", seconds, right=True),
+        Column("low_s", "from", seconds, right=True, spare=1),
+        Column("high_s", "to", seconds, right=True, spare=1),
+        Column("error", "error", lambda x: f"{x:+.1%}", right=True),
+        Column("unfitted_error", "nothing\nfitted", lambda x: f"{x:+.0%}", right=True),
+        Column("plain_error", "plain\nroofline", lambda x: f"{x:+.0%}", right=True),
+        Column("tier", "tier", spare=4),
+        Column("seen", "its fit\nsaw it", spare=2),
+        Column("flags", "note", ", ".join, wrap=True, spare=5),
+        Column("what", "what was measured", data_only=True),
+        Column("provenance", "source", data_only=True),
+    ]
+    rows = [
+        [
+            row.measurement.chip,
+            row.measurement.label,
+            row.measurement.stack.serving,
+            row.measured,
+            row.predicted,
+            row.low,
+            row.high,
+            row.error,
+            bare / row.measured - 1,
+            row.plain / row.measured - 1,
+            row.tier,
+            "yes" if row.measurement.fit else "no",
+            list(row.measurement.flags),
+            row.measurement.what,
+            row.measurement.provenance,
+        ]
+        for row, bare in zip(scored.rows, scored.unfitted, strict=True)
+    ]
+    return table("Published figures: predicted against measured", columns, rows, *scored.summary())
 
 
 def worst_table(validation: Validation, count: int = 10) -> Table:

@@ -12,7 +12,7 @@ TIER_WORDS = {
     "measured": "this very layer was measured on this chip and stack",
     "calibrated": "parameters fitted to measurements of this chip",
     "anchored": "this net measured on another chip, carried over",
-    "borrowed": "fitted on other GPUs or other kernels, carried over by the spec sheet",
+    "borrowed": "fitted on other chips or other kernels, carried over by the spec sheet",
     "datasheet": "an upper bound on speed: ceilings of the spec sheet and a launch floor, nothing measured",
 }
 

@@ -110,6 +110,20 @@ def load_datasheet_spread() -> Calibration:
     return load_calibration(lookup.package_folder("hw_specs") / "calibrations" / "datasheet.yaml")
 
 
+def published_files() -> list[Path]:
+    """The files of figures that vendors and papers published, each row with its source."""
+    from roofline.specs import lookup
+
+    return lookup.published_files()
+
+
+def load_unfitted() -> Calibration:
+    """The array model with nothing fitted: where its constants are taken to lie without evidence."""
+    from roofline.specs import lookup
+
+    return load_calibration(lookup.package_folder("hw_specs") / "calibrations" / "any-array" / "unfitted.yaml")
+
+
 def dump_chip(chip: Chip) -> str:
     """The YAML of a chip, which loads back equal to it."""
     from roofline.specs import chipdump

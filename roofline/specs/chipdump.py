@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from roofline import units
-from roofline.core.chip import Chip, Engine, Fact, MemoryLevel, Price
+from roofline.core.chip import ArrayGeometry, Chip, Engine, Fact, MemoryLevel, Price
 from roofline.core.dtype import Precision
 from roofline.core.dtype import precision as parse_precision
 from roofline.errors import UsageError
@@ -44,7 +44,7 @@ class _Dump:
         chip = self.chip
         if chip.process_nm is not None:
             yield f"process: {self.fact(chip.process_nm, 'nm')}"
-        for key, fact, unit in (("power", chip.power, "W"), ("launch", chip.launch, "s")):
+        for key, fact, unit in (("power", chip.power, "W"), ("launch", chip.launch, "s"), ("cores", chip.cores, "")):
             if fact is not None:
                 yield f"{key}: {self.fact(fact, unit)}"
         yield "engines:"
@@ -101,14 +101,23 @@ class _Dump:
         for precision, fact in engine.rates.items():
             yield f"      {_key(precision)}: {self.fact(fact, '')}"
         if engine.array is not None:
-            array = engine.array
-            shape = {"rows": array.rows, "cols": array.cols, "depth": array.depth, "dataflow": array.dataflow}
-            yield f"    array: {_flow(shape | self.cited(array.source, array.status))}"
+            yield from self.array(engine.array)
+        if engine.inline:
+            yield "    inline: true"
         if engine.stated_peaks:
             yield "    stated_peaks:"
         for precision, peak in engine.stated_peaks.items():
             because = {"disagrees_because": peak.disagrees_because} if peak.disagrees_because else {}
             yield f"      {_key(precision)}: {self.fact(peak.fact, 'OP/s', because)}"
+
+    def array(self, array: ArrayGeometry) -> Iterator[str]:
+        yield "    array:"
+        plain = ("rows", "cols", "depth", "dataflow", "lowering", "load_exposed", "padded_weights", "streamed_weights")
+        entry = {key: getattr(array, key) for key in plain} | self.cited(array.source, array.status)
+        yield from (f"      {key}: {_scalar(value)}" for key, value in entry.items())
+        for key in ("issue", "moving", "load", "accumulators", "drain"):
+            if getattr(array, key) is not None:
+                yield f"      {key}: {self.fact(getattr(array, key), '')}"
 
     def level(self, level: MemoryLevel) -> Iterator[str]:
         yield f"  - name: {_scalar(level.name)}"

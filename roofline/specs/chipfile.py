@@ -11,11 +11,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from roofline import units
 from roofline.core.chip import (
-    ArrayGeometry,
     Chip,
     Clock,
     Emulation,
@@ -26,6 +25,7 @@ from roofline.core.chip import (
 )
 from roofline.core.dtype import Precision, precision
 from roofline.errors import SpecError
+from roofline.specs.arrayfields import check_room, read_array
 from roofline.specs.extends import KEY, extended, is_part
 from roofline.specs.facts import PLACEHOLDER, FactReader
 from roofline.specs.fields import Fields, Reading
@@ -37,7 +37,6 @@ from roofline.specs.yamlio import Document, load_document, spell
 TOLERANCE = 0.02
 """How far a stated peak may be from its arithmetic."""
 
-DATAFLOWS = ("weight-stationary", "output-stationary", "dot-product")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
@@ -92,6 +91,9 @@ class _ChipReader(FactReader):
         levels = root.items("memory", required="at least one level, DRAM last")
         count = engines[0].count if engines else PLACEHOLDER
         memory = [read_level(self, level, count, last=level is levels[-1]) for level in levels]
+        cores = self.fact(root, "cores", "", whole=True)
+        if kind == "array" and not root.partial:
+            check_room(root, engines, memory, cores)
         packages = read_packages(self, root.items("packages"))
         for key in ("engines", "memory", "packages"):
             self.unique(root, key)
@@ -106,6 +108,7 @@ class _ChipReader(FactReader):
             year=self.year(),
             process_nm=None if process is None else _scaled(process, 1e9),
             launch=self.fact(root, "launch", "s"),
+            cores=cores,
             links=tuple(map(self.link, root.items("links"))),
             power=self.fact(root, "power", "W"),
             packages=packages,
@@ -147,8 +150,12 @@ class _ChipReader(FactReader):
             count=count or PLACEHOLDER,
             clock=clock,
             rates=rates,
-            array=self.array(fields, rates),
+            array=read_array(self, fields, rates),
+            inline=fields.flag("inline"),
+            place=fields.spot("fma_per_clock"),
         )
+        if engine.inline and engine.kind != "vector":
+            fields.note("only a vector engine works on results on their way out of an array", "inline")
         engine = replace(engine, stated_peaks=self.peaks(fields, engine))
         fields.finish()
         return engine
@@ -219,28 +226,6 @@ class _ChipReader(FactReader):
     def has_faults(self, fields: Fields) -> bool:
         """Whether this engine has faults already, so that its arithmetic means nothing."""
         return any(fault.path.startswith(spell(fields.path)) for fault in fields.reading.faults)
-
-    def array(self, fields: Fields, rates: dict[Precision, Fact]) -> ArrayGeometry | None:
-        entry = fields.mapping("array")
-        if entry is None:
-            return None
-        source, status = self.source(entry)
-        array = ArrayGeometry(
-            rows=entry.integer("rows", 1, required="the number of rows"),
-            cols=entry.integer("cols", 1, required="the number of columns"),
-            depth=entry.integer("depth", 1),
-            dataflow=cast(Any, entry.choice("dataflow", DATAFLOWS, DATAFLOWS[0])),
-            source=source,
-            status=status,
-        )
-        size = array.rows * array.cols * array.depth
-        given = [fact.value for fact in rates.values() if fact is not PLACEHOLDER]
-        if given and "rows" in entry and not any(abs(rate / size - 1) <= TOLERANCE for rate in given):
-            have = ", ".join(f"{rate:g}" for rate in given)
-            shape = f"{array.rows} x {array.cols} x {array.depth} = {size} FMA"
-            entry.note(f"{shape}, but fma_per_clock says {have}")
-        entry.finish()
-        return array
 
     def link(self, fields: Fields) -> Link:
         name = fields.text("name", required="a name, such as PCIe 3.0 x16")

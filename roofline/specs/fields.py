@@ -57,6 +57,11 @@ class Fields:
         """Note a fault here or at a key below."""
         self.reading.note((*self.path, *keys), message)
 
+    def spot(self, *keys: str | int) -> str:
+        """``file:line`` of this mapping or of a key below."""
+        place = self.reading.document.place((*self.path, *keys))
+        return f"{place.file}:{place.line}"
+
     def __contains__(self, key: str) -> bool:
         return key in self.data
 

@@ -37,6 +37,15 @@ def package_folder(folder: str) -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / folder
 
 
+def published_files() -> list[Path]:
+    """The files of cited figures: ``reports/published`` here, or what ships with the program."""
+    inside = _PACKAGE / "data" / "published"
+    for folder in (Path("reports/published"), inside, _PACKAGE.parent / "reports" / "published"):
+        if folder.is_dir():
+            return sorted(folder.glob("*.jsonl"))
+    return []
+
+
 def user_folder(folder: str) -> Path:
     """``$XDG_CONFIG_HOME/roofline/<folder>``, by default below ``~/.config``."""
     base = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")

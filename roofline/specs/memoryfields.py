@@ -27,6 +27,7 @@ def read_level(reader: FactReader, fields: Fields, units: Fact, *, last: bool) -
         private=private,
         shared_with=fields.texts("shared_with"),
         inline_ecc=fields.flag("inline_ecc"),
+        place=fields.spot("capacity"),
     )
     level = replace(level, overflow=_overflow(reader, fields, level, last=last))
     if level.bandwidth and (level.read_bandwidth or level.write_bandwidth):

@@ -17,7 +17,7 @@ from roofline import specs
 from roofline.errors import OutputError, Unsupported, UsageError
 from roofline.predict import predict
 from roofline.render.charts import Pair, Speed, chips_figure, scatter_figure
-from roofline.render.dots import Dot, dots_of, kind_of
+from roofline.render.dots import Dot, dots_of, kind_of, whole_dot
 from roofline.render.labels import spread
 from roofline.render.roofplot import roofline_figure
 from roofline.render.roofs import Facet, roofs_of
@@ -69,6 +69,19 @@ def test_layers_are_dots_sized_by_their_share() -> None:
     assert sizes[-1] > 3 * sizes[0]
     for dot in dots:
         assert dot.rate <= min(4.98e12, dot.intensity * 224e9) * 1.001, "under the roof"
+
+
+def test_several_nets_are_a_dot_each_under_their_roofs() -> None:
+    """MLP0 streams its padded weights: 8 GOP over 21 MB and a little, close to the slope of 34 GB/s."""
+    chip = specs.load_chip("tpu-v1")
+    nets = tuple(predict(chip, net, dtype="int8") for net in ("tpu-v1-mlp0", "tpu-v1-cnn0"))
+    figure = roofline_figure([Facet(chip, dtypes=("int8",), wholes=nets)])
+    assert len(artists(figure, "layer")) == 2
+    assert {"tpu-v1-mlp0, batch 200", "tpu-v1-cnn0, batch 8"} <= set(texts(figure))
+    mlp, cnn = (whole_dot(net, chip) for net in nets)
+    assert mlp.intensity == pytest.approx(8e9 / (5 * 64 * 65536), rel=0.03)
+    assert 0.9 * mlp.intensity * 34e9 < mlp.rate < mlp.intensity * 34e9
+    assert 0.9 * 91.75e12 < cnn.rate < 91.75e12
 
 
 def test_two_chips_share_their_axes() -> None:
