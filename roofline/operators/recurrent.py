@@ -25,6 +25,8 @@ class Cell:
     gates : vectors of the hidden size that both products make.
     states : vectors carried from step to step. kept : vectors per step for the backward, the result aside.
     flops, backward_flops : of the gates, per hidden element; a sigmoid is 4 (see ``UNARY_FLOPS``).
+    gradients : vectors that the backward of the gates writes: LSTM four gates and dc; GRU three gates, the recurrent
+        part of the third, and what goes past them to the state.
     """
 
     gates: int
@@ -32,6 +34,7 @@ class Cell:
     kept: int
     flops: float
     backward_flops: float
+    gradients: int = 5
 
 
 CELLS = {
@@ -41,10 +44,9 @@ CELLS = {
     # add 3, two sigmoids 8, r times the recurrent part 1, tanh 1, h = n + z (h - n) 3
     # back: dh 1, to z 2, to n 2, past the gates 1, through r 2, three derivatives 9
     "gru": Cell(gates=3, states=1, kept=4, flops=16.0, backward_flops=17.0),
+    # add the two products 1, tanh 1; back: dh 1, derivative 3
+    "rnn": Cell(gates=1, states=1, kept=1, flops=2.0, backward_flops=4.0, gradients=1),
 }
-GRADIENTS = 5
-"""Vectors that the backward of the gates writes: LSTM four gates and dc; GRU three gates, the recurrent part of
-the third, and what goes past them to the state."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,11 @@ class _Pass:
     first: bool
     last: bool
     weights: tuple[Tensor, ...]
-    """Those of the inputs, those of the state, and a bias for each."""
+    """Those of the inputs, those of the state, and where there are some a bias for each."""
+
+    def bias(self, index: int) -> float:
+        """Bytes of the bias of the inputs (0) or of the state (1)."""
+        return self.weights[2 + index].bytes if len(self.weights) > 2 else 0.0
 
 
 def _directions(attributes: Attributes) -> int:
@@ -76,16 +82,17 @@ def _shapes(inputs: Sequence[Tensor], attributes: Attributes, cell: Cell, name: 
             weights += [
                 Weight(f"weight_ih_{suffix}", (rows, width)),
                 Weight(f"weight_hh_{suffix}", (rows, hidden)),
-                Weight(f"bias_ih_{suffix}", (rows,)),
-                Weight(f"bias_hh_{suffix}", (rows,)),
             ]
+            if attributes.flag("bias"):
+                weights += [Weight(f"bias_ih_{suffix}", (rows,)), Weight(f"bias_hh_{suffix}", (rows,))]
     return Inferred(((batch, steps, directions * hidden),), tuple(weights))
 
 
 def _passes(case: Case) -> Iterator[_Pass]:
     directions, layers = _directions(case.attributes), case.attributes.whole("layers")
+    each = 4 if case.attributes.flag("bias") else 2
     for index in range(layers * directions):
-        weights, layer = case.weights[4 * index : 4 * index + 4], index // directions
+        weights, layer = case.weights[each * index : each * index + each], index // directions
         yield _Pass(weights[0].shape[1], layer == 0, layer == layers - 1, weights)
 
 
@@ -109,7 +116,7 @@ def _kernels(case: Case, cell: Cell) -> list[Kernel]:
                 elements=batch * steps * gates,
                 flops=2.0 * batch * steps * gates * part.features,
                 reads=batch * steps * part.features * size,
-                weights=case.stored(part.weights[0]) + part.weights[2].bytes,
+                weights=case.stored(part.weights[0]) + part.bias(0),
                 writes=batch * steps * gates * size,
                 source=0 if part.first else between,
                 source2=-1,
@@ -125,7 +132,7 @@ def _kernels(case: Case, cell: Cell) -> list[Kernel]:
                 elements=batch * gates,
                 flops=2.0 * batch * gates * hidden,
                 reads=state * size,
-                weights=case.stored(part.weights[1]) + part.weights[3].bytes,
+                weights=case.stored(part.weights[1]) + part.bias(1),
                 writes=batch * gates * size,
                 source=1 if part.last else between,
                 source2=-1,
@@ -196,7 +203,7 @@ def _backward(case: Case, cell: Cell, needs: Needs) -> list[Kernel]:
                 elements=state,
                 flops=cell.backward_flops * state,
                 reads=(cell.kept + cell.states + 2) * state * size,  # also dY and the state before
-                writes=GRADIENTS * state * size,
+                writes=cell.gradients * state * size,
                 repeats=steps,
             ),
             product("data", batch, hidden, gates, batch * gates * size, recurrent, state * size, steps),
@@ -206,18 +213,21 @@ def _backward(case: Case, cell: Cell, needs: Needs) -> list[Kernel]:
         kernels += [
             product("weight", gates, part.features, batch * steps, all_gates + read, 0.0, own, 1),
             product("weight", gates, hidden, batch * steps, all_gates + all_states, 0.0, recurrent, 1),
-            case.gradient(
-                "reduction",
-                op="bias_backward",
-                m=gates,
-                k=batch * steps,
-                elements=batch * steps * gates,
-                flops=float(batch * steps * gates),
-                reads=all_gates,
-                writes=part.weights[2].bytes,
-                repeats=2,
-            ),
         ]
+        if case.attributes.flag("bias"):
+            kernels.append(
+                case.gradient(
+                    "reduction",
+                    op="bias_backward",
+                    m=gates,
+                    k=batch * steps,
+                    elements=batch * steps * gates,
+                    flops=float(batch * steps * gates),
+                    reads=all_gates,
+                    writes=part.bias(0),
+                    repeats=2,
+                )
+            )
     return kernels
 
 
@@ -231,6 +241,7 @@ def _operator(name: str, cell: Cell) -> Operator:
         (
             Parameter("hidden", "whole", "size of the state"),
             Parameter("layers", "whole", "one on top of the other", 1),
+            flag("bias", True, "two vectors of biases for each layer and direction"),
             flag("bidirectional", False, "every layer forwards and backwards, results side by side"),
         ),
         backward=lambda case, needs: _backward(case, cell, needs),

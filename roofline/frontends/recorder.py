@@ -1,0 +1,361 @@
+"""What does a PyTorch module run? Every operation it dispatches, caught on the meta device and given a formula.
+
+In inference mode PyTorch hands operations over whole: a linear layer, an LSTM, an attention. What is known here is
+recorded as it is; what is not is taken apart as PyTorch itself does, and what cannot be taken apart becomes a layer
+``uncovered`` with its shapes. Nothing is computed: meta tensors have shapes and no numbers.
+"""
+
+# torch has no types here, so its classes count as unknown
+# mypy: disable-error-code="misc"
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from roofline.core.workload import Attribute
+from roofline.errors import UsageError
+from roofline.frontends.graph import FREE, Graph, Shape
+from roofline.operators import OPERATORS
+
+Tensor = Any
+Handler = Callable[["Recorder", "Call"], bool]
+
+READS_NUMBERS = frozenset(
+    "_local_scalar_dense item is_nonzero equal allclose nonzero nonzero_numpy masked_select _unique2 unique_dim "
+    "unique_consecutive bincount".split()
+)
+"""Operations whose result, or its shape, depends on numbers that are not there."""
+
+
+_OWN = re.compile(r"[._]?weight(_ih_l0)?$")
+"""What a parameter is called within its module: the layer is named after the module."""
+
+
+class ReadsNumbers(Exception):
+    """The model looks at numbers: a branch or a shape that depends on data."""
+
+
+@dataclass
+class Call:
+    """One operation: its arguments by name, defaults included, and its result."""
+
+    name: str
+    args: dict[str, Any]
+    out: Any
+    inplace: bool
+
+    def __getitem__(self, key: str) -> Any:
+        return self.args.get(key)
+
+    @property
+    def first(self) -> Tensor:
+        return next(iter(self.args.values()))
+
+    @property
+    def result(self) -> Tensor:
+        """The first tensor that comes out."""
+        return self.out if isinstance(self.out, torch.Tensor) else next(t for t in tensors_in(self.out))
+
+
+@dataclass
+class Scope:
+    """A module at work: its path, whether it has no children, and whether it has done something already."""
+
+    path: str
+    leaf: bool
+    used: bool = field(default=False)
+
+
+class Recorder(TorchDispatchMode):
+    """Grows a :class:`Graph`. ``parameters`` and ``buffers`` are the model's own tensors with their names."""
+
+    def __init__(
+        self,
+        parameters: Mapping[str, Tensor],
+        buffers: Mapping[str, Tensor],
+        handlers: Mapping[str, Handler],
+        quick: Mapping[str, Callable[[Call], Any]] | None = None,
+    ) -> None:
+        super().__init__()
+        self.graph = Graph()
+        self.handlers = handlers
+        self.quick = quick or {}
+        self.names: dict[int, str] = {}
+        self.alive: list[Any] = []
+        self.roots: dict[int, Tensor] = {}
+        self.weight_of: dict[int, str] = {}
+        self.buffer_of: dict[int, str] = {}
+        for owned, store in ((parameters, self.weight_of), (buffers, self.buffer_of)):
+            for name, tensor in owned.items():
+                store.setdefault(_storage(tensor), name)
+                self.alive.append(tensor)
+        self.sizes = {name: tensor.numel() for name, tensor in (*parameters.items(), *buffers.items())}
+        self.users: dict[tuple[str, int, int], str] = {}
+        """Which layer a weight, or a part of one, belongs to."""
+        self.scopes = [Scope("", leaf=False)]
+        self.unexpanded: dict[int, Tensor] = {}
+        self.twins: dict[int, Tensor] = {}
+        self.uncovered: list[tuple[str, str]] = []
+
+    # what PyTorch calls
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, so PyTorch's compiler need not be loaded to keep out."""
+        return False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        given = [*tensors_in(args), *tensors_in(kwargs)]
+        name = func.overloadpacket.__name__
+        if any(t.device.type != "meta" for t in given):
+            if all(t.device.type != "meta" for t in given):
+                return func(*args, **kwargs)  # numbers that are really there: nothing of the net
+            args, kwargs = self._twin(args), self._twin(kwargs)
+        if name in READS_NUMBERS:
+            raise ReadsNumbers(name)
+        if func.namespace == "prim":
+            return func(*args, **kwargs)
+        handler = self.handlers.get(name) or self.handlers.get(name.removesuffix("_"))
+        if handler is None or func.namespace != "aten":
+            parts = self._taken_apart(func, args, kwargs)
+            return parts if parts is not NotImplemented else self._unknown(func, args, kwargs)
+        call = _bound(func, name, args, kwargs, None)
+        known = self.quick.get(name.removesuffix("_"))
+        call.out = known(call) if known else None
+        if call.out is None:
+            call.out = func(*args, **kwargs)
+        if self._attempt(lambda: handler(self, call)):
+            return call.out
+        parts = self._taken_apart(func, args, kwargs)
+        return parts if parts is not NotImplemented else self._unknown(func, args, kwargs)
+
+    def _taken_apart(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        with self:
+            return func.decompose(*args, **kwargs)
+
+    def _attempt(self, record: Callable[[], bool]) -> bool:
+        """Whether a formula could be given; what it recorded halfway is forgotten."""
+        count = len(self.graph.entries)
+        try:
+            if record():
+                return True
+        except UsageError:
+            pass
+        if len(self.graph.entries) > count:
+            gone = {entry.name for entry in self.graph.entries[count:]}
+            self.names = {key: name for key, name in self.names.items() if name not in gone}
+            self.users = {key: name for key, name in self.users.items() if name not in gone}
+            self.graph.back_to(count)
+        return False
+
+    def _unknown(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """An operation without a formula: a function of elements where PyTorch says so, else uncovered."""
+        out = func(*args, **kwargs)
+        results = [t for t in tensors_in(out) if isinstance(t, torch.Tensor)]
+        if not results:
+            return out
+        given = [*tensors_in(args), *tensors_in(kwargs)]
+        name = func.overloadpacket.__name__
+        call = _bound(func, name, args, kwargs, out)
+        if torch.Tag.pointwise in func.tags and 1 <= len(given) <= 8 and len(results) == 1:
+            from roofline.frontends.aten_pointwise import pointwise
+
+            if self._attempt(lambda: pointwise(self, call, "function", given)):
+                return out
+        sharing = {_storage(t): t for t in given}
+        for index, result in enumerate(results):
+            if _storage(result) in sharing and not call.inplace:
+                self.put("strided", [sharing[_storage(result)]], {"shape": shape_of(result)}, result)
+            elif index == 0:
+                attributes: dict[str, Attribute] = {"shape": shape_of(result), **bits(result)}
+                self.put("uncovered", given[:64], attributes, result, label=f"{func.namespace}_{name}")
+                self.uncovered.append((f"{func.namespace}.{name}", self.names[id(result)]))
+            else:
+                self.beside(results[0], result)
+        return out
+
+    # what formulas call
+
+    def name(self, tensor: Tensor) -> str:
+        """The name of a tensor; weights, buffers and constants get a layer of their own when they are first read."""
+        known = self.names.get(id(tensor))
+        if known is not None:
+            return known
+        graph, shape, storage = self.graph, shape_of(tensor), _storage(tensor)
+        owner = self.weight_of.get(storage)
+        if owner is not None and tensor.numel() == self.sizes[owner]:
+            key = (owner, 0, tensor.numel())
+            user = self.users.get(key, "")
+            made = graph.add("parameter", owner, [], {"shape": shape}, tied=user)
+            self.users.setdefault(key, made)
+        else:
+            owner = self.buffer_of.get(storage) or owner or "constant"
+            made = graph.add("buffer", owner, [], {"shape": shape, **bits(tensor)})
+        self.bind(tensor, made)
+        return made
+
+    def weight(self, tensor: Tensor | None) -> tuple[str, int, int] | None:
+        """Which parameter, from where and how much of it, a tensor is (a view of); None where it is computed."""
+        if tensor is None:
+            return None
+        owner = self.weight_of.get(_storage(tensor))
+        if owner is None or tensor.numel() > self.sizes[owner]:
+            return None
+        return owner, int(tensor.storage_offset()), int(tensor.numel())
+
+    def put(
+        self,
+        op: str,
+        inputs: Sequence[Tensor | str],
+        attributes: dict[str, Attribute],
+        out: Tensor,
+        *,
+        weights: Sequence[Tensor] = (),
+        inplace: bool = False,
+        shape: Shape | None = None,
+        label: str = "",
+    ) -> str:
+        """Record one layer whose result is ``out``; of ``shape`` where ``out`` is seen in another one afterwards.
+
+        weights : parameters (or views of them) that it brings along; tensors computed for it are tied.
+        """
+        names = [one if isinstance(one, str) else self.name(one) for one in inputs]
+        keys = [self.weight(weight) for weight in weights]
+        tied = ""
+        if weights:
+            first = keys[0]
+            tied = self.users.get(first, "") if first is not None else self.name(weights[0])
+            if first is None and OPERATORS[self._entry(tied)].inputs == (0, 0):
+                raise UsageError("its weight is a constant")
+        if inplace and any(parameter.name == "inplace" for parameter in OPERATORS[op].parameters):
+            attributes = {**attributes, "inplace": True}
+        wanted = shape_of(out)
+        named = self._label(op, label, [key for key in keys if key is not None])
+        made = self.graph.add(op, named, names, attributes, tied=tied, shape=shape or wanted)
+        for key in keys:
+            if key is not None:
+                self.users.setdefault(key, made)
+        if self.graph.tensors[made].shape != wanted:
+            made = self.graph.seen_as(made, wanted)
+        self.bind(out, made)
+        return made
+
+    def _entry(self, name: str) -> str:
+        return next((entry.op for entry in reversed(self.graph.entries) if entry.name == name), "view")
+
+    def bind(self, tensor: Tensor, name: str) -> None:
+        """Remember what a tensor is called; a result that PyTorch counts in another kind of numbers is told so."""
+        have = self.graph.tensors[name].dtype.kind
+        if (have == "int") == (tensor.is_floating_point() or tensor.is_complex()):
+            name = self.graph.add(
+                "beside", f"{name}.as", [name], {"shape": self.graph.tensors[name].shape, **bits(tensor)}
+            )
+        self.names[id(tensor)] = name
+        self.alive.append(tensor)
+        self.roots.setdefault(_storage(tensor), tensor)
+
+    def beside(self, main: Tensor, other: Tensor) -> None:
+        """Another result of the layer that made ``main``."""
+        made = self.graph.add(
+            "beside", f"{self.name(main)}.beside", [self.name(main)], {"shape": shape_of(other), **bits(other)}
+        )
+        self.bind(other, made)
+
+    def overwritten(self, part: Tensor, source: Tensor) -> None:
+        """Numbers of ``source`` take the place of those of ``part``, a tensor or a view of one."""
+        root = self.roots.get(_storage(part), part)
+        made = self.graph.add(
+            "overwrite",
+            self._label("overwrite", "", []),
+            [self.name(root), self.name(source)],
+            {"elements": max(1, int(part.numel()))},
+        )
+        self.bind(root, made)
+        if part is not root and shape_of(part) == shape_of(root):
+            self.bind(part, made)
+
+    def _label(self, op: str, label: str, weights: Sequence[tuple[str, int, int]]) -> str:
+        """The name of the module, and of the operator where the module does more than that."""
+        scope = self.scopes[-1]
+        if weights:
+            parameter = weights[0][0]
+            stem = _OWN.sub("", parameter)
+            scope.used = scope.used or stem == scope.path
+            return stem or op
+        label = label or op
+        if op in FREE or op == "fill":
+            return f"{scope.path}.{label}" if scope.path else label
+        if scope.leaf and not scope.used and scope.path:
+            scope.used = True
+            return scope.path
+        return f"{scope.path}.{label}" if scope.path else label
+
+    def _twin(self, value: Any) -> Any:
+        """Meta tensors in place of others, one for each."""
+        if isinstance(value, torch.Tensor):
+            if value.device.type == "meta":
+                return value
+            if id(value) not in self.twins:
+                self.twins[id(value)] = torch.empty_strided(
+                    value.shape, value.stride(), dtype=value.dtype, device="meta"
+                )
+                self.alive.append(value)
+            return self.twins[id(value)]
+        if isinstance(value, dict):
+            return {key: self._twin(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self._twin(item) for item in value)
+        return value
+
+
+def tensors_in(value: Any) -> Iterable[Tensor]:
+    """All tensors in lists and dictionaries, in order."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from tensors_in(item)
+
+
+def shape_of(tensor: Tensor) -> Shape:
+    """The shape as operators count it: a complex number is two."""
+    shape = tuple(int(size) for size in tensor.shape)
+    return (*shape, 2) if tensor.is_complex() else shape
+
+
+def bits(tensor: Tensor) -> dict[str, Attribute]:
+    """``whole_bits`` of a tensor of whole numbers; empty for floats."""
+    if tensor.is_floating_point() or tensor.is_complex():
+        return {}
+    return {"whole_bits": 1 if tensor.dtype == torch.bool else 8 * tensor.element_size()}
+
+
+def _storage(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _bound(func: Any, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: Any) -> Call:
+    """Arguments by the names of the operation's schema."""
+    bound: dict[str, Any] = {}
+    inplace = False
+    for index, argument in enumerate(func._schema.arguments):
+        if index < len(args):
+            bound[argument.name] = args[index]
+        elif argument.name in kwargs:
+            bound[argument.name] = kwargs[argument.name]
+        else:
+            bound[argument.name] = argument.default_value if argument.has_default_value() else None
+        inplace = inplace or (argument.alias_info is not None and argument.alias_info.is_write)
+    return Call(name, bound, out, inplace)
