@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from roofline.core.workload import Attribute
-from roofline.frontends.recorder import Call, Handler, Recorder, bits, shape_of, tensors_in
+from roofline.frontends.calls import Call, bits, shape_of, tensors_in
+from roofline.frontends.recorder import Handler, Recorder
 
 Tensor = Any
 Attributes = dict[str, Attribute]
@@ -286,7 +287,9 @@ MOVING: dict[str, Handler] = {
         ),
         filled,
     ),
-    **dict.fromkeys(("empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "empty_permuted"), blank),
+    **dict.fromkeys(
+        ("empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "empty_permuted"), blank
+    ),
     **dict.fromkeys(("flip", "roll", "repeat", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle"), rearranged),
     **dict.fromkeys(("native_channel_shuffle", "im2col", "col2im", "rot90", "repeat_interleave"), rearranged),
     **dict.fromkeys(("tril", "triu"), masked_half),

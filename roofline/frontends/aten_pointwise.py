@@ -12,7 +12,8 @@ import torch
 
 from roofline.core.workload import Attribute
 from roofline.errors import UsageError
-from roofline.frontends.recorder import Call, Handler, Recorder, shape_of
+from roofline.frontends.calls import Call, shape_of
+from roofline.frontends.recorder import Handler, Recorder
 from roofline.operators import OPERATORS
 from roofline.operators.elementwise import broadcast
 

@@ -8,7 +8,8 @@ from math import prod
 from typing import Any
 
 from roofline.core.workload import Attribute
-from roofline.frontends.recorder import Call, Handler, Recorder, shape_of
+from roofline.frontends.calls import Call, shape_of
+from roofline.frontends.recorder import Handler, Recorder
 
 Tensor = Any
 Attributes = dict[str, Attribute]
@@ -53,7 +54,9 @@ def _product(
         # stored as (in, out); as many numbers as the (out, in) of a linear layer
         tied = r.weight(right) in r.users
         if not tied:
-            r.put("linear", [_row(r, left)], {"out": out, "bias": own}, c.result, weights=weights, shape=_rowed(left, out))
+            r.put(
+                "linear", [_row(r, left)], {"out": out, "bias": own}, c.result, weights=weights, shape=_rowed(left, out)
+            )
             if bias is not None and not own:
                 r.put("add", [c.result, bias], {}, c.result)
             return True

@@ -10,7 +10,8 @@ from typing import Any
 
 from roofline.core.workload import Attribute
 from roofline.frontends.aten_products import _many
-from roofline.frontends.recorder import Call, Handler, Recorder, shape_of
+from roofline.frontends.calls import Call, shape_of
+from roofline.frontends.recorder import Handler, Recorder
 
 Tensor = Any
 Attributes = dict[str, Attribute]

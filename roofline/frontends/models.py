@@ -1,4 +1,4 @@
-"""Whose model is it? ``package.module:factory`` -> a PyTorch module on the meta device, and what can be wrong with it."""
+"""Whose model is it? ``package.module:factory`` -> a PyTorch module on the meta device; what can be wrong with it."""
 
 # mypy: disable-error-code="misc"
 
@@ -44,7 +44,9 @@ def find(path: str) -> Any:
         found: Any = import_module(where)
     except ModuleNotFoundError as error:
         if error.name and where.startswith(error.name):
-            raise UsageError(f"no module named {error.name!r} here; run where it can be imported, or set PYTHONPATH") from None
+            raise UsageError(
+                f"no module named {error.name!r} here; run where it can be imported, or set PYTHONPATH"
+            ) from None
         raise UsageError(f"importing {where} needs {error.name}, which is not installed") from error
     except Exception as error:
         raise UsageError(f"importing {where} failed: {said(error)}") from error
@@ -66,7 +68,9 @@ def module_of(model: Any, what: str) -> Any:
     made = model
     if not isinstance(model, torch.nn.Module):
         if isinstance(model, dict):
-            raise UsageError(f"{what} is a dictionary ({_weights(model)}): weights without a net; give the model's class")
+            raise UsageError(
+                f"{what} is a dictionary ({_weights(model)}): weights without a net; give the model's class"
+            )
         if not callable(model):
             raise UsageError(f"{what} is a {type(model).__name__}, not a model and not a function that makes one")
         made = _made(model, what)
@@ -87,7 +91,9 @@ class _Undrawn(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-_DRAWS = frozenset("normal_ uniform_ trunc_normal_ fill_ zero_ copy_ exponential_ bernoulli_ random_".split())
+_DRAWS = frozenset(
+    ["normal_", "uniform_", "trunc_normal_", "fill_", "zero_", "copy_", "exponential_", "bernoulli_", "random_"]
+)
 
 
 def _made(factory: Callable[[], Any], what: str) -> Any:

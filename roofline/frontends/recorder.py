@@ -11,8 +11,8 @@ recorded as it is; what is not is taken apart as PyTorch itself does, and what c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,15 +20,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from roofline.core.workload import Attribute
 from roofline.errors import UsageError
+from roofline.frontends.calls import Call, bits, bound, shape_of, storage_of, tensors_in
 from roofline.frontends.graph import FREE, Graph, Shape
 from roofline.operators import OPERATORS
 
 Tensor = Any
 Handler = Callable[["Recorder", "Call"], bool]
 
-READS_NUMBERS = frozenset(
-    "_local_scalar_dense item is_nonzero equal allclose nonzero nonzero_numpy masked_select _unique2 unique_dim "
-    "unique_consecutive bincount".split()
+READS_NUMBERS = (
+    *("_local_scalar_dense", "item", "is_nonzero", "equal", "allclose", "nonzero", "nonzero_numpy", "masked_select"),
+    *("_unique2", "unique_dim", "unique_consecutive", "bincount"),
 )
 """Operations whose result, or its shape, depends on numbers that are not there."""
 
@@ -42,34 +43,12 @@ class ReadsNumbers(Exception):
 
 
 @dataclass
-class Call:
-    """One operation: its arguments by name, defaults included, and its result."""
-
-    name: str
-    args: dict[str, Any]
-    out: Any
-    inplace: bool
-
-    def __getitem__(self, key: str) -> Any:
-        return self.args.get(key)
-
-    @property
-    def first(self) -> Tensor:
-        return next(iter(self.args.values()))
-
-    @property
-    def result(self) -> Tensor:
-        """The first tensor that comes out."""
-        return self.out if isinstance(self.out, torch.Tensor) else next(t for t in tensors_in(self.out))
-
-
-@dataclass
 class Scope:
     """A module at work: its path, whether it has no children, and whether it has done something already."""
 
     path: str
     leaf: bool
-    used: bool = field(default=False)
+    used: bool = False
 
 
 class Recorder(TorchDispatchMode):
@@ -93,7 +72,7 @@ class Recorder(TorchDispatchMode):
         self.buffer_of: dict[int, str] = {}
         for owned, store in ((parameters, self.weight_of), (buffers, self.buffer_of)):
             for name, tensor in owned.items():
-                store.setdefault(_storage(tensor), name)
+                store.setdefault(storage_of(tensor), name)
                 self.alive.append(tensor)
         self.sizes = {name: tensor.numel() for name, tensor in (*parameters.items(), *buffers.items())}
         self.users: dict[tuple[str, int, int], str] = {}
@@ -128,7 +107,7 @@ class Recorder(TorchDispatchMode):
         if handler is None or func.namespace != "aten":
             parts = self._taken_apart(func, args, kwargs)
             return parts if parts is not NotImplemented else self._unknown(func, args, kwargs)
-        call = _bound(func, name, args, kwargs, None)
+        call = bound(func, name, args, kwargs, None)
         known = self.quick.get(name.removesuffix("_"))
         call.out = known(call) if known else None
         if call.out is None:
@@ -165,16 +144,16 @@ class Recorder(TorchDispatchMode):
             return out
         given = [*tensors_in(args), *tensors_in(kwargs)]
         name = func.overloadpacket.__name__
-        call = _bound(func, name, args, kwargs, out)
+        call = bound(func, name, args, kwargs, out)
         if torch.Tag.pointwise in func.tags and 1 <= len(given) <= 8 and len(results) == 1:
             from roofline.frontends.aten_pointwise import pointwise
 
             if self._attempt(lambda: pointwise(self, call, "function", given)):
                 return out
-        sharing = {_storage(t): t for t in given}
+        sharing = {storage_of(t): t for t in given}
         for index, result in enumerate(results):
-            if _storage(result) in sharing and not call.inplace:
-                self.put("strided", [sharing[_storage(result)]], {"shape": shape_of(result)}, result)
+            if storage_of(result) in sharing and not call.inplace:
+                self.put("strided", [sharing[storage_of(result)]], {"shape": shape_of(result)}, result)
             elif index == 0:
                 attributes: dict[str, Attribute] = {"shape": shape_of(result), **bits(result)}
                 self.put("uncovered", given[:64], attributes, result, label=f"{func.namespace}_{name}")
@@ -190,7 +169,7 @@ class Recorder(TorchDispatchMode):
         known = self.names.get(id(tensor))
         if known is not None:
             return known
-        graph, shape, storage = self.graph, shape_of(tensor), _storage(tensor)
+        graph, shape, storage = self.graph, shape_of(tensor), storage_of(tensor)
         owner = self.weight_of.get(storage)
         if owner is not None and tensor.numel() == self.sizes[owner]:
             key = (owner, 0, tensor.numel())
@@ -207,7 +186,7 @@ class Recorder(TorchDispatchMode):
         """Which parameter, from where and how much of it, a tensor is (a view of); None where it is computed."""
         if tensor is None:
             return None
-        owner = self.weight_of.get(_storage(tensor))
+        owner = self.weight_of.get(storage_of(tensor))
         if owner is None or tensor.numel() > self.sizes[owner]:
             return None
         return owner, int(tensor.storage_offset()), int(tensor.numel())
@@ -261,7 +240,7 @@ class Recorder(TorchDispatchMode):
             )
         self.names[id(tensor)] = name
         self.alive.append(tensor)
-        self.roots.setdefault(_storage(tensor), tensor)
+        self.roots.setdefault(storage_of(tensor), tensor)
 
     def beside(self, main: Tensor, other: Tensor) -> None:
         """Another result of the layer that made ``main``."""
@@ -272,7 +251,7 @@ class Recorder(TorchDispatchMode):
 
     def overwritten(self, part: Tensor, source: Tensor) -> None:
         """Numbers of ``source`` take the place of those of ``part``, a tensor or a view of one."""
-        root = self.roots.get(_storage(part), part)
+        root = self.roots.get(storage_of(part), part)
         made = self.graph.add(
             "overwrite",
             self._label("overwrite", "", []),
@@ -315,47 +294,3 @@ class Recorder(TorchDispatchMode):
         if isinstance(value, list | tuple):
             return type(value)(self._twin(item) for item in value)
         return value
-
-
-def tensors_in(value: Any) -> Iterable[Tensor]:
-    """All tensors in lists and dictionaries, in order."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from tensors_in(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from tensors_in(item)
-
-
-def shape_of(tensor: Tensor) -> Shape:
-    """The shape as operators count it: a complex number is two."""
-    shape = tuple(int(size) for size in tensor.shape)
-    return (*shape, 2) if tensor.is_complex() else shape
-
-
-def bits(tensor: Tensor) -> dict[str, Attribute]:
-    """``whole_bits`` of a tensor of whole numbers; empty for floats."""
-    if tensor.is_floating_point() or tensor.is_complex():
-        return {}
-    return {"whole_bits": 1 if tensor.dtype == torch.bool else 8 * tensor.element_size()}
-
-
-def _storage(tensor: Tensor) -> int:
-    return int(tensor.untyped_storage()._cdata)
-
-
-def _bound(func: Any, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: Any) -> Call:
-    """Arguments by the names of the operation's schema."""
-    bound: dict[str, Any] = {}
-    inplace = False
-    for index, argument in enumerate(func._schema.arguments):
-        if index < len(args):
-            bound[argument.name] = args[index]
-        elif argument.name in kwargs:
-            bound[argument.name] = kwargs[argument.name]
-        else:
-            bound[argument.name] = argument.default_value if argument.has_default_value() else None
-        inplace = inplace or (argument.alias_info is not None and argument.alias_info.is_write)
-    return Call(name, bound, out, inplace)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from roofline.frontends.aten_pointwise import UNARY
-from roofline.frontends.recorder import Call
+from roofline.frontends.calls import Call
 
 Tensor = Any
 

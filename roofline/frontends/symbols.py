@@ -30,7 +30,7 @@ def other_sizes(sizes: Sizes) -> list[dict[str, int]]:
 
 def _other(name: str, size: int) -> int:
     """Images grow by 32 pixels, so that halved sizes stay whole; everything else to an odd size beyond."""
-    if name == "image" or size % 32 == 0 and size >= 64:
+    if name == "image" or (size % 32 == 0 and size >= 64):
         return size + 32
     return size + 2 if size % 2 else size + 3
 

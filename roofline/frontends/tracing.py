@@ -21,9 +21,10 @@ from roofline.frontends.aten_moving import MOVING
 from roofline.frontends.aten_pointwise import ELEMENTS
 from roofline.frontends.aten_products import PRODUCTS
 from roofline.frontends.aten_rows import ROWS
+from roofline.frontends.calls import tensors_in
 from roofline.frontends.graph import Graph
 from roofline.frontends.inputs import Input, parse_input, resized, sizes_of, with_symbols
-from roofline.frontends.recorder import ReadsNumbers, Recorder, Scope, tensors_in
+from roofline.frontends.recorder import ReadsNumbers, Recorder, Scope
 from roofline.frontends.shapes import QUICK
 from roofline.frontends.symbols import settle
 
@@ -32,8 +33,15 @@ HANDLERS = {**PRODUCTS, **ROWS, **ELEMENTS, **MOVING}
 
 _FORMATS = {
     "": torch.float32,
-    **{"fp64": torch.float64, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16},
-    **{"int64": torch.int64, "int32": torch.int32, "int16": torch.int16, "int8": torch.int8, "bool": torch.bool},
+    "fp64": torch.float64,
+    "fp32": torch.float32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+    "int64": torch.int64,
+    "int32": torch.int32,
+    "int16": torch.int16,
+    "int8": torch.int8,
+    "bool": torch.bool,
 }
 
 
@@ -101,7 +109,9 @@ class _Runs:
         named, positional, keywords = self._arguments(sizes)
         for name, tensor in named:
             floating = tensor.is_floating_point()
-            kind = "" if floating else "bool" if tensor.dtype == torch.bool else str(tensor.dtype).removeprefix("torch.")
+            kind = (
+                "" if floating else "bool" if tensor.dtype == torch.bool else str(tensor.dtype).removeprefix("torch.")
+            )
             shape = tuple(int(size) for size in tensor.shape)
             recorder.bind(tensor, recorder.graph.source(name, shape, kind))
         functions: set[str] = set()
@@ -159,7 +169,9 @@ class _Runs:
         except UsageError:
             raise
         except Exception as error:
-            raise UsageError(f"{type(module).__name__} cannot be traced: {models.said(error)}{_hint(error, self)}") from error
+            raise UsageError(
+                f"{type(module).__name__} cannot be traced: {models.said(error)}{_hint(error, self)}"
+            ) from error
         finally:
             for part, was in modes.items():
                 part.training = was
@@ -187,7 +199,9 @@ def _hint(error: Exception, runs: _Runs) -> str:
 
 def _outputs(recorder: Recorder, out: Any, *, training: bool) -> list[str]:
     """Names of what comes out, each once; in training the loss, or else the first result."""
-    values = out if isinstance(out, dict | list | tuple | torch.Tensor) else vars(out) if hasattr(out, "__dict__") else ()
+    values = (
+        out if isinstance(out, dict | list | tuple | torch.Tensor) else vars(out) if hasattr(out, "__dict__") else ()
+    )
     found = [tensor for tensor in tensors_in(values) if tensor.is_floating_point()] or list(tensors_in(values))
     if not found:
         raise UsageError("the model gives no tensor back; return its result from forward")
@@ -201,10 +215,14 @@ def _remarks(recorder: Recorder, functions: set[str]) -> list[str]:
     unused = [name for name in recorder.weight_of.values() if name not in used]
     notes = []
     if unused:
-        notes.append(f"{len(unused)} parameters are never used: {', '.join(unused[:3])}{'...' if len(unused) > 3 else ''}")
+        notes.append(
+            f"{len(unused)} parameters are never used: {', '.join(unused[:3])}{'...' if len(unused) > 3 else ''}"
+        )
     if functions:
         listed = ", ".join(sorted(functions))
-        notes.append(f"gradients of {listed} are its own; they are taken to be those of the operations it runs forwards")
+        notes.append(
+            f"gradients of {listed} are its own; they are taken to be those of the operations it runs forwards"
+        )
     return notes
 
 

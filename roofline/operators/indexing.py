@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
@@ -24,7 +25,7 @@ def _gather_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred
     return Inferred((shape,), dtype=inputs[0].dtype if inputs[0].dtype.kind == "int" else None)
 
 
-def _pieces(case: Case, elements: int) -> dict[str, int]:
+def _pieces(case: Case, elements: int) -> dict[str, Any]:
     """``m`` pieces of ``k`` numbers out of ``n``, as kernels of the family of tables have them."""
     piece = case.attributes.whole("piece")
     return {"m": elements // piece, "n": max(1, case.inputs[0].elements // piece), "k": piece}

@@ -161,7 +161,7 @@ POINTWISE = tuple(
         (flag("inplace", False, "the result overwrites the first input"),),
         backward=_backward(function),
         saves=_saves(function),
-        autocast="fp32" if name in _WIDE else "widest",
+        autocast="fp32" if name in _WIDE else "low" if name == "prelu" else "widest",
     )
     for name, function in FUNCTIONS.items()
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log2
+from typing import Any
 
 from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
@@ -36,7 +37,7 @@ def _fft_backward(case: Case, needs: Needs) -> list[Kernel]:
     """The transform back."""
     (forward,) = _fft_kernels(case)
     x, y = case.inputs[0], case.result
-    shape = {"m": forward.m, "k": forward.k, "passes": forward.passes}
+    shape: dict[str, Any] = {"m": forward.m, "k": forward.k, "passes": forward.passes}
     return [case.gradient("reduction", flops=forward.flops, reads=y.bytes, writes=x.bytes, **shape)]
 
 
@@ -95,4 +96,3 @@ SPECTRAL = (
         saves=saves_inputs,
     ),
 )
-

@@ -109,9 +109,16 @@ def _conv_backward(case: Case, needs: Needs) -> list[Kernel]:
     kernels = []
     if needs[0]:
         k = forward.taps * forward.n if turned else max(1, round(forward.m * forward.n * forward.taps / voxels))
-        data = {"m": voxels, "n": inner, "k": k, "reads": y.bytes, "weights": weight.bytes, "writes": x.bytes}
+        data: dict[str, Any] = {
+            "m": voxels,
+            "n": inner,
+            "k": k,
+            "reads": y.bytes,
+            "weights": weight.bytes,
+            "writes": x.bytes,
+        }
         kernels.append(case.gradient(forward.family, op=f"{case.node.op}_backward_data", **data, **shared))
-    own = {"m": forward.k, "n": forward.n, "k": forward.m, "elements": weight.elements}
+    own: dict[str, Any] = {"m": forward.k, "n": forward.n, "k": forward.m, "elements": weight.elements}
     own |= {"reads": x.bytes + y.bytes, "writes": weight.bytes}
     kernels.append(case.gradient(forward.family, op=f"{case.node.op}_backward_weight", **own, **shared))
     return [*kernels, *(bias_gradient(case, tensor, y.elements // y.shape[1]) for tensor in bias)]
@@ -144,9 +151,15 @@ def _pool_backward(case: Case, needs: Needs) -> list[Kernel]:
     """dX: zeros with dY at the maxima, or dY spread over every window."""
     (forward,) = _pool_kernels(case)
     y, taps = case.result, 1 if _places(case) else forward.taps
-    shape = {"m": forward.m, "n": forward.n, "k": forward.k, "taps": forward.taps, "stride": forward.stride}
-    moved = {"reads": y.bytes + _places(case), "writes": case.inputs[0].bytes}
-    return [case.gradient("pool", elements=y.elements, flops=float(y.elements * taps), **shape, **moved)]
+    shape: dict[str, Any] = {
+        "m": forward.m,
+        "n": forward.n,
+        "k": forward.k,
+        "taps": forward.taps,
+        "stride": forward.stride,
+    }
+    shape |= {"reads": y.bytes + _places(case), "writes": case.inputs[0].bytes}
+    return [case.gradient("pool", elements=y.elements, flops=float(y.elements * taps), **shape)]
 
 
 _WINDOW = (

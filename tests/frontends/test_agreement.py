@@ -21,6 +21,7 @@ from roofline.specs.netdump import dump_network
 pytest.importorskip("torch")
 
 from frontends import modules as written
+
 from roofline.measure import modules
 
 NETS: dict[str, tuple[Callable[[], Any], list[str], dict[str, int]]] = {

@@ -182,6 +182,7 @@ ATEN = {
     "attention": "scaled_dot_product_attention",
     "lstm": "lstm_cell",
     "gru": "gru_cell",
+    "rnn": "rnn_tanh_cell",
     "upsample2d": "upsample_nearest2d",
     "cross_entropy": "nll_loss",
     "mean_squares": "mse_loss",
