@@ -96,7 +96,11 @@ def softmax(r: Recorder, c: Call) -> bool:
 
 
 def running(r: Recorder, c: Call) -> bool:
-    return along(r, c, "running_sum" if c.name == "cumsum" else "running_product", int(c["dim"]), c.result)
+    op = {"cumprod": "running_product", "logcumsumexp": "running_log_sum_exp"}.get(c.name, "running_sum")
+    along(r, c, op, int(c["dim"]), c.result)
+    for other in c.out[1:] if isinstance(c.out, list | tuple) else ():
+        r.beside(c.result, other)
+    return True
 
 
 def sort(r: Recorder, c: Call) -> bool:
@@ -269,7 +273,7 @@ ROWS: dict[str, Handler] = {
     "instance_norm": instance_norm,
     **dict.fromkeys(("rms_norm", "_fused_rms_norm"), rms_norm),
     **dict.fromkeys(("softmax", "_softmax", "log_softmax", "_log_softmax"), softmax),
-    **dict.fromkeys(("cumsum", "cumprod"), running),
+    **dict.fromkeys(("cumsum", "cumprod", "logcumsumexp", "cummax", "cummin"), running),
     **dict.fromkeys(("sort", "argsort"), sort),
     "topk": topk,
     **dict.fromkeys(REDUCTIONS, reduction),

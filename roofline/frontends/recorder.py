@@ -22,6 +22,7 @@ from roofline.core.workload import Attribute
 from roofline.errors import UsageError
 from roofline.frontends.calls import Call, bits, bound, shape_of, storage_of, tensors_in
 from roofline.frontends.graph import FREE, Graph, Shape
+from roofline.frontends.known import Known
 from roofline.operators import OPERATORS
 
 Tensor = Any
@@ -81,6 +82,7 @@ class Recorder(TorchDispatchMode):
         self.unexpanded: dict[int, Tensor] = {}
         self.twins: dict[int, Tensor] = {}
         self.uncovered: list[tuple[str, str]] = []
+        self.known = Known()
 
     # what PyTorch calls
 
@@ -100,26 +102,44 @@ class Recorder(TorchDispatchMode):
                 return func(*args, **kwargs)  # numbers that are really there: nothing of the net
             args, kwargs = self._twin(args), self._twin(kwargs)
         if name in READS_NUMBERS:
-            raise ReadsNumbers(name)
+            return self._numbers(func, name, args, kwargs)
         if func.namespace == "prim":
             return func(*args, **kwargs)
         handler = self.handlers.get(name) or self.handlers.get(name.removesuffix("_"))
         if handler is None or func.namespace != "aten":
-            parts = self._taken_apart(func, args, kwargs)
-            return parts if parts is not NotImplemented else self._unknown(func, args, kwargs)
+            return self._otherwise(func, args, kwargs)
         call = bound(func, name, args, kwargs, None)
         known = self.quick.get(name.removesuffix("_"))
         call.out = known(call) if known else None
         if call.out is None:
             call.out = func(*args, **kwargs)
         if self._attempt(lambda: handler(self, call)):
+            self._note(func, args, kwargs, call.out)
             return call.out
-        parts = self._taken_apart(func, args, kwargs)
-        return parts if parts is not NotImplemented else self._unknown(func, args, kwargs)
+        return self._otherwise(func, args, kwargs)
 
-    def _taken_apart(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _otherwise(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Taken apart as PyTorch does it, or else unknown."""
         with self:
-            return func.decompose(*args, **kwargs)
+            parts = func.decompose(*args, **kwargs)
+        if parts is not NotImplemented:
+            return parts
+        out = self._unknown(func, args, kwargs)
+        self._note(func, args, kwargs, out)
+        return out
+
+    def _note(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+        given = [*tensors_in(args), *tensors_in(kwargs)]
+        if self.known.recipes or not given:
+            self.known.note(func, args, kwargs, out, given, random=torch.Tag.nondeterministic_seeded in func.tags)
+
+    def _numbers(self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Numbers the model looks at: those of constants can be had."""
+        values = [self.known.value(tensor) for tensor in tensors_in(args)]
+        if any(value is None for value in values):
+            raise ReadsNumbers(name)
+        made = iter(values)
+        return func(*(next(made) if isinstance(one, torch.Tensor) else one for one in args), **kwargs)
 
     def _attempt(self, record: Callable[[], bool]) -> bool:
         """Whether a formula could be given; what it recorded halfway is forgotten."""
@@ -213,8 +233,11 @@ class Recorder(TorchDispatchMode):
         if weights:
             first = keys[0]
             tied = self.users.get(first, "") if first is not None else self.name(weights[0])
-            if first is None and OPERATORS[self._entry(tied)].inputs == (0, 0):
-                raise UsageError("its weight is a constant")
+            if first is None:
+                inferred = OPERATORS[op].infer([self.graph.tensors[one] for one in names], attributes)
+                tied = self.graph.seen_as(tied, inferred.weights[0].shape)
+                if OPERATORS[self._entry(tied)].inputs == (0, 0):
+                    raise UsageError("its weight is a constant")
         if inplace and any(parameter.name == "inplace" for parameter in OPERATORS[op].parameters):
             attributes = {**attributes, "inplace": True}
         wanted = shape_of(out)

@@ -11,6 +11,7 @@ from fractions import Fraction
 from itertools import product
 
 from roofline.core.expression import Expression, parse_expression
+from roofline.errors import UsageError
 from roofline.frontends.graph import Graph
 
 Sizes = Mapping[str, int]
@@ -52,7 +53,7 @@ class Rule:
         self.sizes = sizes
         self.names = tuple(sizes[0])
         powers = sorted(product(range(3), repeat=len(self.names)), key=lambda power: (sum(power), power[::-1]))
-        self.powers = [power for power in powers if 0 < sum(power) <= 2 or sum(power) == len(power)]
+        self.powers = [power for power in powers if 0 < sum(power) <= 3]
         self.found: dict[tuple[int, ...], Expression] = {}
 
     def expression(self, numbers: Sequence[int], where: str) -> Expression:
@@ -112,36 +113,31 @@ def settle(sizes: Sizes, graph_at: Callable[[Sizes], Graph]) -> tuple[list[Sizes
 
     graph_at : traces the net at these sizes; what it raises for a size other than the first fixes the symbol.
     """
-    fixed: dict[str, str] = {}
     base = graph_at(sizes)
-    kept: dict[str, Graph] = {}
+    fixed: dict[str, str] = {}
+    alone: dict[str, Graph] = {}
     for name in sizes:
         changed = {**sizes, name: _other(name, sizes[name])}
         try:
-            graph = graph_at(changed)
-            same_form(base, graph)
-            _numbers_follow([{name: sizes[name]}, {name: changed[name]}], [base, graph])
-        except Exception as error:
-            fixed[name] = str(error).splitlines()[0] if str(error) else type(error).__name__
-            continue
-        kept[name] = graph
-    free = {name: size for name, size in sizes.items() if name not in fixed}
-    if not free:
-        return [{}], [base], fixed
-    every = other_sizes(free)
-    graphs = [base, *kept.values()]
-    together = {**sizes, **every[-1]}
-    try:
-        last = graph_at(together)
-        same_form(base, last)
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        return [{}], [base], {**fixed, **dict.fromkeys(free, reason)}
-    return [free, *every], [*graphs, last], fixed
+            alone[name] = graph_at(changed)
+            _numbers_follow([{name: sizes[name]}, {name: changed[name]}], [base, alone[name]])
+        except (Differs, UsageError) as error:
+            fixed[name] = str(error).splitlines()[0]
+    while free := {name: size for name, size in sizes.items() if name not in fixed}:
+        every: list[Sizes] = [free, *other_sizes(free)]
+        try:
+            graphs = [base, *(alone[name] for name in free), graph_at({**sizes, **every[-1]})]
+            _numbers_follow(every, graphs)
+            return every, graphs, fixed
+        except (Differs, UsageError) as error:
+            fixed[list(free)[-1]] = str(error).splitlines()[0]
+    return [{}], [base], fixed
 
 
 def _numbers_follow(sizes: Sequence[Sizes], graphs: Sequence[Graph]) -> None:
     rule = Rule(sizes)
+    for graph in graphs[1:]:
+        same_form(graphs[0], graph)
     for entries in zip(*(graph.entries for graph in graphs), strict=True):
         for key, value in entries[0].attributes.items():
             columns = [entry.attributes[key] for entry in entries]
@@ -150,5 +146,7 @@ def _numbers_follow(sizes: Sequence[Sizes], graphs: Sequence[Graph]) -> None:
                     raise Differs(f"{key} of {entries[0].name} changes with it")
                 continue
             rows = [column if isinstance(column, tuple) else (column,) for column in columns]
+            if len({len(row) for row in rows}) > 1:
+                raise Differs(f"{key} of {entries[0].name} changes with it")
             for numbers in zip(*rows, strict=True):
                 rule.expression([int(number) for number in numbers], f"{key} of {entries[0].name}")

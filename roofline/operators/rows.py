@@ -54,6 +54,7 @@ ROW_FUNCTIONS: dict[str, RowFunction] = {
     ),
     "running_sum": RowFunction(1.0, keeps_row=True, keeps="nothing"),
     "running_product": RowFunction(1.0, keeps_row=True, backward=4.0, keeps="both"),
+    "running_log_sum_exp": RowFunction(4.0, keeps_row=True, backward=4.0, keeps="both"),
     "sort": RowFunction(1.0, keeps_row=True, places=True, backward=0.0, keeps="nothing", sorts=True),
 }
 """By name. Sorting takes k log2 k comparisons; a network of merges passes over long rows log2 k times."""
