@@ -158,6 +158,21 @@ def all_tensors(op: str) -> Handler:
     return handler
 
 
+def prelu(r: Recorder, c: Call) -> bool:
+    """One slope for all, or one for each channel."""
+    x, slope = c.first, c["weight"]
+    spread = (int(slope.numel()), *(1,) * max(0, x.dim() - 2)) if slope.numel() > 1 else shape_of(slope)
+    r.put("prelu", [x, r.graph.seen_as(r.name(slope), spread)], {}, c.result)
+    return True
+
+
+def normed_weight(r: Recorder, c: Call) -> bool:
+    """A direction and its length, multiplied; the norms come beside."""
+    r.put("function", [c["v"], c["g"]], {}, c.out[0])
+    r.beside(c.out[0], c.out[1])
+    return True
+
+
 def mask(r: Recorder, c: Call) -> bool:
     return pointwise(r, c, "mask", [c["self"], c["mask"]])
 
@@ -214,7 +229,8 @@ ELEMENTS: dict[str, Handler] = {
     "gelu": gelu,
     "pow": power,
     "glu": glu,
-    **dict.fromkeys(("prelu", "_prelu_kernel"), all_tensors("prelu")),
+    "prelu": prelu,
+    "_weight_norm_interface": normed_weight,
     "where": all_tensors("choose"),
     "lerp": all_tensors("lerp"),
     "addcmul": all_tensors("add_product"),

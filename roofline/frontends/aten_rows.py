@@ -250,6 +250,16 @@ def grid_sample(r: Recorder, c: Call) -> bool:
     return True
 
 
+def affine_grid(r: Recorder, c: Call) -> bool:
+    """Every place of an even grid times a matrix for each image."""
+    theta, y = c["theta"], c.result
+    batch, *size, count = shape_of(y)
+    lines = (batch, prod(size), count + 1)
+    grid = r.graph.add("fill", r._label("fill", "", []), [], {"shape": lines, "counted": True})
+    r.put("matmul", [grid, theta], {"transpose_b": True}, y, shape=(*lines[:2], count))
+    return True
+
+
 def fourier(r: Recorder, c: Call) -> bool:
     x, y = c.first, c.result
     length = prod(int((x if c.name != "_fft_c2r" else y).shape[dim]) for dim in c["dim"])
@@ -283,5 +293,6 @@ ROWS: dict[str, Handler] = {
     **{f"_adaptive_avg_pool{n}d": adaptive for n in (2, 3)},
     **dict.fromkeys(_UPSAMPLES, enlarge),
     **dict.fromkeys(("grid_sampler", "grid_sampler_2d", "grid_sampler_3d"), grid_sample),
+    "affine_grid_generator": affine_grid,
     **dict.fromkeys(("_fft_r2c", "_fft_c2c", "_fft_c2r"), fourier),
 }

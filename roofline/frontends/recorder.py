@@ -242,7 +242,7 @@ class Recorder(TorchDispatchMode):
             attributes = {**attributes, "inplace": True}
         wanted = shape_of(out)
         named = self._label(op, label, [key for key in keys if key is not None])
-        made = self.graph.add(op, named, names, attributes, tied=tied, shape=shape or wanted)
+        made = self.graph.add(op, named, names, attributes, tied=tied, shape=wanted if shape is None else shape)
         for key in keys:
             if key is not None:
                 self.users.setdefault(key, made)
