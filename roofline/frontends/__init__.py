@@ -11,10 +11,10 @@ from importlib import import_module
 from typing import Any
 
 from roofline.core.network import Network
-from roofline.errors import MissingExtra
+from roofline.errors import MissingExtra, UsageError
 from roofline.frontends.inputs import Input
 
-__all__ = ["Input", "trace"]
+__all__ = ["Input", "load", "open_net", "trace"]
 
 
 def trace(model: Any, inputs: Sequence[Input | str], *, mode: str = "inference", name: str = "") -> Network:
@@ -42,3 +42,17 @@ def load() -> Any:
     except ImportError:
         raise MissingExtra("tracing a PyTorch model", "torch") from None
     return import_module("roofline.frontends.tracing")
+
+
+def open_net(path: str) -> tuple[Network, tuple[str, ...]]:
+    """The net of a ``config.json`` or an ``.onnx`` file, and what there is to say about it. Nothing is executed.
+
+    Raises
+    ------
+    UsageError, SpecError : what is wrong with the file.
+    """
+    if path.endswith(".onnx"):
+        raise UsageError(f"{path}: ONNX files are not read yet; export the net as a PyTorch model instead")
+    from roofline.frontends.configs import from_config
+
+    return from_config(path)

@@ -12,8 +12,9 @@ from roofline.core.stack import Stack
 from roofline.frontends.inputs import parse_input
 from roofline.operators import build, lower, lower_training, training_step
 
-torch: Any = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
+import torch
 from frontends.zoo import ZOO
 from torch.utils.flop_counter import FlopCounterMode
 

@@ -382,10 +382,7 @@ def pointnet() -> nn.Module:
 
     def stack(*sizes: int) -> nn.Sequential:
         return nn.Sequential(
-            *(
-                nn.Sequential(nn.Conv1d(a, b, 1), nn.BatchNorm1d(b), nn.ReLU())
-                for a, b in pairwise(sizes)
-            )
+            *(nn.Sequential(nn.Conv1d(a, b, 1), nn.BatchNorm1d(b), nn.ReLU()) for a, b in pairwise(sizes))
         )
 
     return Net(forward, transform=stack(3, 32, 9), features=stack(3, 64, 128), head=nn.Linear(128, 10))
