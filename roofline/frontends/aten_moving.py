@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from roofline.core.workload import Attribute
+from roofline.frontends.aten_pointwise import pointwise
 from roofline.frontends.calls import Call, bits, shape_of, tensors_in
 from roofline.frontends.recorder import Handler, Recorder
 
@@ -250,8 +251,8 @@ def scatter(r: Recorder, c: Call) -> bool:
     places = c["indices"] if c["indices"] is not None else c["index"]
     source = next((c[key] for key in ("src", "source", "values", "value") if isinstance(c[key], torch.Tensor)), None)
     given = [places] if isinstance(places, torch.Tensor) else list(tensors_in(places))
-    if any(index.dtype == torch.bool for index in given):
-        return False
+    if any(index.dtype == torch.bool for index in given):  # a number wherever a mask says so, all in one kernel
+        return len(given) == 1 and pointwise(r, c, "mask", [x, given[0]])
     adds = "add" in c.name or "reduce" in c.name or bool(c["accumulate"])
     inputs = [x, *given, *([source] if source is not None else [])]
     r.put("scatter", inputs, {"add": adds, "piece": 1}, c.result, inplace=c.inplace)

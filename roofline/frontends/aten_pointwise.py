@@ -137,10 +137,7 @@ def power(r: Recorder, c: Call) -> bool:
 def glu(r: Recorder, c: Call) -> bool:
     x, dim = c.first, int(c["dim"]) % c.first.dim()
     half = int(x.shape[dim]) // 2
-    parts = [
-        r.graph.add("slice", f"{r.name(x)}.half", [r.name(x)], {"dim": dim, "start": start, "length": half})
-        for start in (0, half)
-    ]
+    parts = [r.graph.aside("slice", r.name(x), {"dim": dim, "start": start, "length": half}) for start in (0, half)]
     r.put("glu", parts, {}, c.result)
     return True
 

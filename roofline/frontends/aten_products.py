@@ -83,7 +83,7 @@ def _spread(r: Recorder, name: str, lead: tuple[int, ...]) -> str:
     """Leading dimensions made those of the other operand, without a copy."""
     shape = r.graph.tensors[name].shape
     wanted = (*lead, *shape[-2:])
-    return name if shape == wanted else r.graph.add("expand", f"{name}.expand", [name], {"shape": wanted})
+    return name if shape == wanted else r.graph.aside("expand", name, {"shape": wanted})
 
 
 def matmul(r: Recorder, c: Call) -> bool:
@@ -189,7 +189,7 @@ def recurrence(r: Recorder, c: Call) -> bool:
     first = bool(c["batch_first"])
     if not first:
         swapped = (shape[1], shape[0], shape[2])
-        name = r.graph.add("transpose", f"{name}.transpose", [name], {"dims": (1, 0, 2)}, shape=swapped)
+        name = r.graph.aside("transpose", name, {"dims": (1, 0, 2)}, shape=swapped)
         result = (result[1], result[0], result[2])
     attributes: Attributes = {"hidden": hidden, "layers": int(c["num_layers"]), "bidirectional": directions == 2}
     if not c["has_biases"]:
@@ -202,7 +202,7 @@ def recurrence(r: Recorder, c: Call) -> bool:
         assert key is not None
         r.users.setdefault(key, made)
     if not first:
-        made = r.graph.add("transpose", f"{made}.transpose", [made], {"dims": (1, 0, 2)}, shape=shape_of(main))
+        made = r.graph.aside("transpose", made, {"dims": (1, 0, 2)}, shape=shape_of(main))
     r.bind(main, made)
     for other in c.out[1:]:
         r.beside(main, other)

@@ -73,7 +73,7 @@ def _last(r: Recorder, name: str, dims: Sequence[int]) -> tuple[str, tuple[int, 
     order = (*(dim for dim in range(rank) if dim not in dims), *sorted(dims))
     if order == tuple(range(rank)):
         return name, order
-    return r.graph.add("transpose", f"{name}.transpose", [name], {"dims": order}), order
+    return r.graph.aside("transpose", name, {"dims": order}), order
 
 
 def along(r: Recorder, c: Call, op: str, dim: int, out: Tensor) -> bool:
@@ -86,7 +86,7 @@ def along(r: Recorder, c: Call, op: str, dim: int, out: Tensor) -> bool:
     made = r.graph.add(op, r._label(op, "", []), [name], {})
     if order != tuple(range(len(order))):
         back = tuple(order.index(index) for index in range(len(order)))
-        made = r.graph.add("transpose", f"{made}.transpose", [made], {"dims": back}, shape=shape_of(out))
+        made = r.graph.aside("transpose", made, {"dims": back}, shape=shape_of(out))
     r.bind(out, made)
     return True
 
@@ -119,7 +119,7 @@ def topk(r: Recorder, c: Call) -> bool:
     made = r.graph.add("topk", r._label("topk", "", []), [name], {"count": int(c["k"])})
     if order != tuple(range(len(order))):
         back = tuple(order.index(index) for index in range(len(order)))
-        made = r.graph.add("transpose", f"{made}.transpose", [made], {"dims": back})
+        made = r.graph.aside("transpose", made, {"dims": back})
     r.bind(c.out[0], made)
     r.beside(c.out[0], c.out[1])
     return True

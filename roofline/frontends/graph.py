@@ -46,6 +46,8 @@ class Graph:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
+    path: str = ""
+    """The module at work, after which layers are called that come of no operation of the model."""
 
     def source(self, name: str, shape: Shape, kind: str) -> str:
         """An input of the net; ``kind`` is its dtype, ``""`` the net's own format."""
@@ -98,7 +100,11 @@ class Graph:
             return name
         if prod(have) != prod(shape):
             raise UsageError(f"{have} cannot be seen as {shape}")
-        return self.add("view", f"{name}.view", [name], {"shape": shape})
+        return self.aside("view", name, {"shape": shape})
+
+    def aside(self, op: str, of: str, attributes: dict[str, Attribute], *, shape: Shape | None = None) -> str:
+        """Another look at a tensor: a layer without work, called after the module at work."""
+        return self.add(op, f"{self.path}.{op}" if self.path else op, [of], attributes, shape=shape)
 
     def back_to(self, count: int) -> None:
         """Forget the layers after the first ``count``."""

@@ -101,7 +101,7 @@ class Recorder(TorchDispatchMode):
             if all(t.device.type != "meta" for t in given):
                 return func(*args, **kwargs)  # numbers that are really there: nothing of the net
             args, kwargs = self._twin(args), self._twin(kwargs)
-        if name in READS_NUMBERS:
+        if name in READS_NUMBERS or (name == "index" and any(t.dtype == torch.bool for t in given)):
             return self._numbers(func, name, args, kwargs)
         if func.namespace == "prim":
             return func(*args, **kwargs)
@@ -136,7 +136,7 @@ class Recorder(TorchDispatchMode):
     def _numbers(self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Numbers the model looks at: those of constants can be had."""
         values = [self.known.value(tensor) for tensor in tensors_in(args)]
-        if any(value is None for value in values):
+        if name == "index" or any(value is None for value in values):
             raise ReadsNumbers(name)
         made = iter(values)
         return func(*(next(made) if isinstance(one, torch.Tensor) else one for one in args), **kwargs)
@@ -258,18 +258,14 @@ class Recorder(TorchDispatchMode):
         """Remember what a tensor is called; a result that PyTorch counts in another kind of numbers is told so."""
         have = self.graph.tensors[name].dtype.kind
         if (have == "int") == (tensor.is_floating_point() or tensor.is_complex()):
-            name = self.graph.add(
-                "beside", f"{name}.as", [name], {"shape": self.graph.tensors[name].shape, **bits(tensor)}
-            )
+            name = self.graph.aside("beside", name, {"shape": self.graph.tensors[name].shape, **bits(tensor)})
         self.names[id(tensor)] = name
         self.alive.append(tensor)
         self.roots.setdefault(storage_of(tensor), tensor)
 
     def beside(self, main: Tensor, other: Tensor) -> None:
         """Another result of the layer that made ``main``."""
-        made = self.graph.add(
-            "beside", f"{self.name(main)}.beside", [self.name(main)], {"shape": shape_of(other), **bits(other)}
-        )
+        made = self.graph.aside("beside", self.name(main), {"shape": shape_of(other), **bits(other)})
         self.bind(other, made)
 
     def overwritten(self, part: Tensor, source: Tensor) -> None:

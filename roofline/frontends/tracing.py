@@ -22,6 +22,7 @@ from roofline.frontends.aten_pointwise import ELEMENTS
 from roofline.frontends.aten_products import PRODUCTS
 from roofline.frontends.aten_rows import ROWS
 from roofline.frontends.calls import tensors_in
+from roofline.frontends.folding import folded
 from roofline.frontends.graph import Graph
 from roofline.frontends.inputs import Input, parse_input, resized, sizes_of, with_symbols
 from roofline.frontends.recorder import ReadsNumbers, Recorder, Scope
@@ -80,7 +81,7 @@ def trace(model: Any, inputs: Sequence[Input | str], *, mode: str = "inference",
     sizes, graphs, fixed = settle(sizes_of(given), runs.at)
     title = f"{type(module).__name__}, traced" + (" in training" if mode == "training" else "")
     source = f"traced from {what} with PyTorch {torch.__version__.split('+')[0]}"
-    network = assemble(name or _plain(what), title, source, sizes, graphs)
+    network = folded(assemble(name or _plain(what), title, source, sizes, graphs))
     notes = [f"{symbol} is fixed at {sizes_of(given)[symbol]}: {reason}" for symbol, reason in fixed.items()]
     return Traced(network, (*notes, *runs.notes), tuple(runs.uncovered))
 
@@ -187,7 +188,7 @@ def _hint(error: Exception, runs: _Runs) -> str:
             "; an operation without a rule for shapes. Give it one with torch.library.register_fake, "
             "and it becomes a layer without a formula"
         )
-    if "meta tensor" in text.lower() or "data pointer" in text or "data_ptr" in text:
+    if any(word in text.lower() for word in ("meta tensor", "data pointer", "data_ptr", "numpy")):
         return "; it reads numbers, or hands memory to code outside of PyTorch, and tracing has shapes alone"
     if isinstance(error, TypeError):
         wanted = ", ".join(inspect.signature(runs.module.forward).parameters)
@@ -253,9 +254,11 @@ def _paths(module: Any, recorder: Recorder) -> Iterator[None]:
         if path is None:
             path = f"{above}.{type(part).__name__}".strip(".")
         recorder.scopes.append(Scope(path, leaf=next(part.children(), None) is None))
+        recorder.graph.path = path
 
     def leave(part: Any, args: Any, out: Any) -> None:
         recorder.scopes.pop()
+        recorder.graph.path = recorder.scopes[-1].path
 
     hooks = [
         torch_module.register_module_forward_pre_hook(enter),

@@ -126,7 +126,8 @@ def _node(
             weights.append(given.name)
             continue
         weights.append(f"{step.name}.{weight.suffix}")
-        made.append(Tensor(weights[-1], weight.shape, storage, weight.role))
+        kind = inferred.dtype if weight.role == "state" else None
+        made.append(Tensor(weights[-1], weight.shape, kind or storage, weight.role))
     outputs = [step.name, *(f"{step.name}:{index}" for index in range(1, len(inferred.outputs)))]
     for name, shape in zip(outputs, inferred.outputs, strict=True):
         made.append(Tensor(name, shape, inferred.dtype or storage))
