@@ -112,7 +112,7 @@ def net_option(function: Function) -> Function:
     @wraps(function)
     def verb(*args: Any, net: str | None, model: str | None, inputs: tuple[str, ...], **others: Any) -> Any:
         if (net is None) == (model is None):
-            raise click.UsageError("name one net: -w NET, or --model MODULE:FACTORY with --input")
+            raise click.UsageError("name one net: -w or --workload NET, or --model MODULE:FACTORY with --input")
         if model is None and inputs:
             raise click.UsageError("--input is of a --model; sizes of a net are --batch and --bind")
         made = net if model is None else traced(model, inputs, others.get("mode", "inference"))

@@ -177,7 +177,7 @@ def mask(r: Recorder, c: Call) -> bool:
 def dropout(r: Recorder, c: Call) -> bool:
     """Nothing in inference; the layer stays there for training. With probability 0 it is not there at all."""
     share = float(c["p"] if c["p"] is not None else 0.5)
-    x = c["input"]
+    x = c.first
     percent = round(100 * share)
     if percent < 1:
         r.bind(c.result, r.name(x))

@@ -142,12 +142,16 @@ class Recorder(TorchDispatchMode):
         return func(*(next(made) if isinstance(one, torch.Tensor) else one for one in args), **kwargs)
 
     def _attempt(self, record: Callable[[], bool]) -> bool:
-        """Whether a formula could be given; what it recorded halfway is forgotten."""
+        """Whether a formula could be given; what it recorded halfway is forgotten.
+
+        Whatever a formula trips over, in arguments it did not expect, leaves the operation to be taken apart or shown
+        as uncovered: a model is traced all the same.
+        """
         count = len(self.graph.entries)
         try:
             if record():
                 return True
-        except UsageError:
+        except Exception:
             pass
         if len(self.graph.entries) > count:
             gone = {entry.name for entry in self.graph.entries[count:]}

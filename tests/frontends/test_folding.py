@@ -15,6 +15,7 @@ pytest.importorskip("torch")
 
 from frontends import modules as written
 from frontends.zoo import ZOO
+
 from roofline.core.expression import parse_expression
 from roofline.frontends import tracing
 from roofline.measure import modules
