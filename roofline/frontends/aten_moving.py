@@ -138,7 +138,7 @@ def embedding_bag(r: Recorder, c: Call) -> bool:
 
 
 def concat(r: Recorder, c: Call) -> bool:
-    parts = [part for part in c.first if part.numel() or part.dim() != 1]
+    parts = [part for part in c.first if part.numel()]
     dim = int(c["dim"] or 0) % c.result.dim()
     if len(parts) == 1:
         r.put("copy", [parts[0]], {}, c.result)

@@ -149,6 +149,17 @@ def convolution(r: Recorder, c: Call, *, turned: bool = False) -> bool:
     return True
 
 
+def grouped(r: Recorder, c: Call) -> bool:
+    """Rows sorted by group, each group with a matrix of its own: groups of equal size, which is as much work."""
+    left, right = (value for value in list(c.args.values())[:2])
+    if left.dim() != 2 or right.dim() != 3 or int(left.shape[0]) % int(right.shape[0]):
+        return False
+    rows, groups = int(left.shape[0]), int(right.shape[0])
+    pieces = r.graph.seen_as(r.name(left), (groups, rows // groups, int(left.shape[1])))
+    r.put("matmul", [pieces, right], {}, c.result, shape=(groups, rows // groups, int(right.shape[2])))
+    return True
+
+
 def transposed_convolution(r: Recorder, c: Call) -> bool:
     return convolution(r, c, turned=True)
 
@@ -200,7 +211,7 @@ def recurrence(r: Recorder, c: Call) -> bool:
     for weight in params:
         key = r.weight(weight)
         assert key is not None
-        r.users.setdefault(key, made)
+        r.users.setdefault(key, (made, ()))
     if not first:
         made = r.graph.aside("transpose", made, {"dims": (1, 0, 2)}, shape=shape_of(main))
     r.bind(main, made)
@@ -214,6 +225,7 @@ PRODUCTS: dict[str, Handler] = {
     **dict.fromkeys(("mm", "bmm", "matmul", "mv", "dot", "vdot", "inner"), matmul),
     **dict.fromkeys(("addmm", "baddbmm"), addmm),
     "addmv": addmv,
+    "_grouped_mm": grouped,
     "outer": outer,
     "ger": outer,
     **dict.fromkeys(("conv1d", "conv2d", "conv3d", "convolution", "_convolution"), convolution),

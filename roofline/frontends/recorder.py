@@ -19,7 +19,6 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from roofline.core.workload import Attribute
-from roofline.errors import UsageError
 from roofline.frontends.calls import Call, bits, bound, shape_of, storage_of, tensors_in
 from roofline.frontends.graph import FREE, Graph, Shape
 from roofline.frontends.known import Known
@@ -37,6 +36,10 @@ READS_NUMBERS = (
 
 _OWN = re.compile(r"[._]?weight(_ih_l0)?$")
 """What a parameter is called within its module: the layer is named after the module."""
+
+
+Key = tuple[str, int, int]
+"""A parameter, or a part of it: name, first number, how many."""
 
 
 class ReadsNumbers(Exception):
@@ -76,8 +79,8 @@ class Recorder(TorchDispatchMode):
                 store.setdefault(storage_of(tensor), name)
                 self.alive.append(tensor)
         self.sizes = {name: tensor.numel() for name, tensor in (*parameters.items(), *buffers.items())}
-        self.users: dict[tuple[str, int, int], str] = {}
-        """Which layer a weight, or a part of one, belongs to."""
+        self.users: dict[Key, tuple[str, Shape]] = {}
+        """Which layer a weight, or a part of one, belongs to, and its shape there; ``()`` where it is not the first."""
         self.scopes = [Scope("", leaf=False)]
         self.unexpanded: dict[int, Tensor] = {}
         self.twins: dict[int, Tensor] = {}
@@ -113,7 +116,7 @@ class Recorder(TorchDispatchMode):
         call.out = known(call) if known else None
         if call.out is None:
             call.out = func(*args, **kwargs)
-        if self._attempt(lambda: handler(self, call)):
+        if _empty(call.out) or self._attempt(lambda: handler(self, call)):
             self._note(func, args, kwargs, call.out)
             return call.out
         return self._otherwise(func, args, kwargs)
@@ -156,7 +159,7 @@ class Recorder(TorchDispatchMode):
         if len(self.graph.entries) > count:
             gone = {entry.name for entry in self.graph.entries[count:]}
             self.names = {key: name for key, name in self.names.items() if name not in gone}
-            self.users = {key: name for key, name in self.users.items() if name not in gone}
+            self.users = {key: user for key, user in self.users.items() if user[0] not in gone}
             self.graph.back_to(count)
         return False
 
@@ -164,7 +167,7 @@ class Recorder(TorchDispatchMode):
         """An operation without a formula: a function of elements where PyTorch says so, else uncovered."""
         out = func(*args, **kwargs)
         results = [t for t in tensors_in(out) if isinstance(t, torch.Tensor)]
-        if not results:
+        if not results or _empty(out):
             return out
         given = [*tensors_in(args), *tensors_in(kwargs)]
         name = func.overloadpacket.__name__
@@ -196,17 +199,21 @@ class Recorder(TorchDispatchMode):
         graph, shape, storage = self.graph, shape_of(tensor), storage_of(tensor)
         owner = self.weight_of.get(storage)
         if owner is not None and tensor.numel() == self.sizes[owner]:
-            key = (owner, 0, tensor.numel())
-            user = self.users.get(key, "")
-            made = graph.add("parameter", owner, [], {"shape": shape}, tied=user)
-            self.users.setdefault(key, made)
+            made = self._parameter((owner, 0, tensor.numel()), shape)
         else:
             owner = self.buffer_of.get(storage) or owner or "constant"
             made = graph.add("buffer", owner, [], {"shape": shape, **bits(tensor)})
         self.bind(tensor, made)
         return made
 
-    def weight(self, tensor: Tensor | None) -> tuple[str, int, int] | None:
+    def _parameter(self, key: Key, shape: Shape) -> str:
+        """A parameter as a tensor like others, in this shape."""
+        user, own = self.users.get(key, ("", ()))
+        made = self.graph.add("parameter", key[0], [], {"shape": own or shape}, tied=user if own else "")
+        self.users.setdefault(key, (made, own or shape))
+        return self.graph.seen_as(made, shape)
+
+    def weight(self, tensor: Tensor | None) -> Key | None:
         """Which parameter, from where and how much of it, a tensor is (a view of); None where it is computed."""
         if tensor is None:
             return None
@@ -233,30 +240,32 @@ class Recorder(TorchDispatchMode):
         """
         names = [one if isinstance(one, str) else self.name(one) for one in inputs]
         keys = [self.weight(weight) for weight in weights]
-        tied = ""
-        if weights:
-            first = keys[0]
-            tied = self.users.get(first, "") if first is not None else self.name(weights[0])
-            if first is None:
-                inferred = OPERATORS[op].infer([self.graph.tensors[one] for one in names], attributes)
-                tied = self.graph.seen_as(tied, inferred.weights[0].shape)
-                if OPERATORS[self._entry(tied)].inputs == (0, 0):
-                    raise UsageError("its weight is a constant")
+        tied, needed = self._tied(op, names, attributes, weights[0], keys[0]) if weights else ("", ())
         if inplace and any(parameter.name == "inplace" for parameter in OPERATORS[op].parameters):
             attributes = {**attributes, "inplace": True}
         wanted = shape_of(out)
         named = self._label(op, label, [key for key in keys if key is not None])
         made = self.graph.add(op, named, names, attributes, tied=tied, shape=wanted if shape is None else shape)
-        for key in keys:
+        for index, key in enumerate(keys):
             if key is not None:
-                self.users.setdefault(key, made)
+                self.users.setdefault(key, (made, () if index else needed))
         if self.graph.tensors[made].shape != wanted:
             made = self.graph.seen_as(made, wanted)
         self.bind(out, made)
         return made
 
-    def _entry(self, name: str) -> str:
-        return next((entry.op for entry in reversed(self.graph.entries) if entry.name == name), "view")
+    def _tied(
+        self, op: str, names: Sequence[str], attributes: dict[str, Attribute], weight: Tensor, key: Key | None
+    ) -> tuple[str, Shape]:
+        """The layer whose weight, or result, is the first weight of a layer (none: its own), and its shape."""
+        inferred = OPERATORS[op].infer([self.graph.tensors[one] for one in names], attributes)
+        needed = inferred.weights[0].shape if inferred.weights else ()
+        if key is None:
+            return self.graph.seen_as(self.name(weight), needed), needed
+        user, own = self.users.get(key, ("", ()))
+        if not own or own == needed:
+            return (user if own else ""), needed
+        return self._parameter(key, needed), needed  # used before in another shape
 
     def bind(self, tensor: Tensor, name: str) -> None:
         """Remember what a tensor is called; a result that PyTorch counts in another kind of numbers is told so."""
@@ -268,7 +277,9 @@ class Recorder(TorchDispatchMode):
         self.roots.setdefault(storage_of(tensor), tensor)
 
     def beside(self, main: Tensor, other: Tensor) -> None:
-        """Another result of the layer that made ``main``."""
+        """Another result of the layer that made ``main``; nothing where it is empty."""
+        if not other.numel():
+            return
         made = self.graph.aside("beside", self.name(main), {"shape": shape_of(other), **bits(other)})
         self.bind(other, made)
 
@@ -317,3 +328,9 @@ class Recorder(TorchDispatchMode):
         if isinstance(value, list | tuple):
             return type(value)(self._twin(item) for item in value)
         return value
+
+
+def _empty(out: Any) -> bool:
+    """Whether nothing but tensors without elements comes out: a cache before its first token."""
+    results = list(tensors_in(out))
+    return bool(results) and not any(result.numel() for result in results)

@@ -53,6 +53,11 @@ def _linear(c: Call) -> Tensor | None:
     return x.new_empty((*x.shape[:-1], weight.shape[0]))
 
 
+def _grouped(c: Call) -> Tensor | None:
+    left, right = list(c.args.values())[:2]
+    return left.new_empty((left.shape[0], right.shape[2])) if (left.dim(), right.dim()) == (2, 3) else None
+
+
 def _convolution(c: Call) -> Tensor | None:
     x, weight = c["input"], c["weight"]
     count = weight.dim() - 2
@@ -99,6 +104,7 @@ QUICK: dict[str, Callable[[Call], Any]] = {
     **dict.fromkeys(("mean", "sum"), _mean),
     **{f"adaptive_avg_pool{n}d": _adaptive for n in (2, 3)},
     "linear": _linear,
+    "_grouped_mm": _grouped,
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _convolution),
     "scaled_dot_product_attention": _attention,
     **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), _lstm),
