@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from roofline.core.network import Network
-from roofline.errors import MissingExtra, UsageError
+from roofline.errors import MissingExtra
 from roofline.frontends.inputs import Input
 
 __all__ = ["Input", "load", "open_net", "trace"]
@@ -52,7 +52,9 @@ def open_net(path: str) -> tuple[Network, tuple[str, ...]]:
     UsageError, SpecError : what is wrong with the file.
     """
     if path.endswith(".onnx"):
-        raise UsageError(f"{path}: ONNX files are not read yet; export the net as a PyTorch model instead")
+        from roofline.frontends.onnx_files import from_onnx
+
+        return from_onnx(path)
     from roofline.frontends.configs import from_config
 
     return from_config(path)
