@@ -40,6 +40,15 @@ def from_onnx(path: str | Path) -> tuple[Network, tuple[str, ...]]:
     UsageError : it cannot be read.
     """
     model = _load(Path(path))
+    try:
+        return _net(path, model)
+    except RooflineError:
+        raise
+    except Exception as error:  # bytes that parse and mean nothing trip over anything
+        raise _fault(path, f"is damaged: {type(error).__name__}: {str(error)[:80]}") from error
+
+
+def _net(path: str | Path, model: Any) -> tuple[Network, tuple[str, ...]]:
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
     if not OLDEST <= opset <= NEWEST:
         raise _fault(path, f"is of opset {opset}; {OLDEST} to {NEWEST} are known. Export it anew, or convert it")
@@ -47,12 +56,7 @@ def from_onnx(path: str | Path) -> tuple[Network, tuple[str, ...]]:
     found: list[tuple[str, str]] = []
 
     def graph_at(now: Mapping[str, int]) -> Graph:
-        try:
-            reader = _graph(path, model, {old: now[new] for old, new in names.items()}, names)
-        except RooflineError:
-            raise
-        except Exception as error:  # bytes that parse and mean nothing trip over anything
-            raise _fault(path, f"is damaged: {type(error).__name__}: {str(error)[:80]}") from error
+        reader = _graph(path, model, {old: now[new] for old, new in names.items()}, names)
         found[:] = found or reader.uncovered
         return reader.graph
 
