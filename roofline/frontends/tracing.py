@@ -74,6 +74,8 @@ def trace(model: Any, inputs: Sequence[Input | str], *, mode: str = "inference",
     if isinstance(model, str):
         model = models.find(model)
     module = models.module_of(model, what)
+    if not what.replace("_", "a").replace(":", ".").replace(".", "a").isalnum():  # a lambda has no name
+        what = type(module).__name__
     given = with_symbols([parse_input(one) if isinstance(one, str) else one for one in inputs])
     if not given:
         raise UsageError("a model needs inputs; write for example --input 32x3x224x224:float32")

@@ -10,7 +10,7 @@ from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
 from roofline.errors import UsageError
 from roofline.operators.attributes import Attributes, Parameter, flag
-from roofline.operators.case import Case, Needs, saves_inputs
+from roofline.operators.case import Case, Needs, Saved, saves_inputs
 from roofline.operators.operator import Inferred, Operator, dims
 
 
@@ -60,6 +60,11 @@ def _grid(case: Case) -> float:
     return sum(tensor.bytes for tensor in case.inputs[1:])
 
 
+def _sample_saves(case: Case) -> Saved:
+    """On an even grid sizes are enough."""
+    return saves_inputs(case) if len(case.inputs) > 1 else Saved()
+
+
 def _sample_backward(case: Case, needs: Needs) -> list[Kernel]:
     """Every dY added to the ``taps`` numbers it came from."""
     x, y, taps = case.inputs[0], case.result, case.attributes.whole("taps")
@@ -93,6 +98,6 @@ SPECTRAL = (
             Parameter("taps", "whole", "neighbours blended: 1 nearest, 2 per dimension linear, 4 cubic", 1),
         ),
         backward=_sample_backward,
-        saves=saves_inputs,
+        saves=_sample_saves,
     ),
 )
