@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -146,7 +148,8 @@ def traced(model: str, inputs: tuple[str, ...], mode: str, name: str = "") -> Ne
 
     if not inputs:
         raise click.UsageError("--model needs --input, such as --input 32x3x224x224:float32")
-    found = load().trace(model, inputs, mode=mode, name=name)
+    with redirect_stdout(sys.stderr):  # what the model prints is no part of the answer
+        found = load().trace(model, inputs, mode=mode, name=name)
     for note in (*found.notes, *(f"no formula for {kind}: {layer} is uncovered" for kind, layer in found.uncovered)):
         click.echo(f"roofline: warning: {note}", err=True)
     network: Network = found.network

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,10 @@ def find(path: str) -> Any:
     where, _, name = path.rpartition(":")
     if not where or not name:
         raise UsageError(f"{path!r} names no model; write package.module:factory or file.py:factory")
-    folder = os.getcwd()
-    if where.endswith(".py"):
-        file = Path(where)
-        if not file.is_file():
-            raise UsageError(f"there is no file {where}")
-        folder, where = str(file.resolve().parent), file.stem
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
     try:
-        found: Any = import_module(where)
+        found: Any = _file(Path(where)) if where.endswith(".py") else _module(where)
+    except UsageError:
+        raise
     except ModuleNotFoundError as error:
         if error.name and where.startswith(error.name):
             raise UsageError(
@@ -56,6 +51,29 @@ def find(path: str) -> Any:
             raise UnknownName(f"factory in {where}", name, public)
         found = getattr(found, part)
     return found
+
+
+def _module(name: str) -> Any:
+    """A module by its name, from the current folder as well."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    return import_module(name)
+
+
+def _file(file: Path) -> Any:
+    """A module by its file, whatever else is called like it; it may import what lies beside it."""
+    if not file.is_file():
+        raise UsageError(f"there is no file {file}")
+    folder = str(file.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    spec = spec_from_file_location(f"traced_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{file} is no Python file")
+    made = module_from_spec(spec)
+    sys.modules[spec.name] = made
+    spec.loader.exec_module(made)
+    return made
 
 
 def module_of(model: Any, what: str) -> Any:
@@ -74,6 +92,9 @@ def module_of(model: Any, what: str) -> Any:
         if not callable(model):
             raise UsageError(f"{what} is a {type(model).__name__}, not a model and not a function that makes one")
         made = _made(model, what)
+    for wrapped in ("_orig_mod", "module"):  # compiled, or spread over devices
+        if type(made).__name__ in ("OptimizedModule", "DataParallel", "DistributedDataParallel"):
+            made = getattr(made, wrapped, made)
     if isinstance(made, torch.jit.ScriptModule):
         raise UsageError(f"{what} is a TorchScript module, whose Python code is gone; give the module it was made from")
     if not isinstance(made, torch.nn.Module):

@@ -129,4 +129,16 @@ def depths() -> nn.Module:
     return nn.Sequential(*(nn.Dropout(rate) for rate in rates), nn.Linear(8, 8))
 
 
+class Talks(nn.Module):
+    """Prints, and holds a tensor that is neither weight nor buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.scale = nn.Linear(8, 8), torch.ones(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        print("shape", tuple(x.shape))
+        return self.fc(x.to(self.fc.weight.device)) * self.scale
+
+
 number = 7

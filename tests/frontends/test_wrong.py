@@ -18,6 +18,7 @@ from roofline.errors import MissingExtra, RooflineError, UsageError
 from roofline.frontends import trace
 from roofline.frontends.inputs import parse_input, sizes_of, with_symbols
 from roofline.operators import build, lower, lower_training, training_step
+from roofline.specs.netfile import load_network
 
 pytest.importorskip("torch")
 
@@ -134,6 +135,30 @@ def test_a_model_that_is_there_already_stays_as_it_is() -> None:
     assert build(trace(module, ["4x8"])).parameters == 72
     assert [parameter.data_ptr() for parameter in module.parameters()] == before
     assert (module[0].training, module[1].training) == (False, True)
+
+
+def test_what_a_model_prints_is_no_part_of_the_net(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["trace", "frontends.broken:Talks", "--input", "4x8"])
+    assert result.exit_code == 0, result.output
+    assert "shape (4, 8)" in result.stderr
+    (tmp_path / "net.yaml").write_text(result.stdout)
+    assert build(load_network(tmp_path / "net.yaml")).parameters == 72
+
+
+def test_tensors_that_are_really_there_meet_those_that_are_not() -> None:
+    work = build(trace(broken.Talks(), ["4x8"]))
+    assert [(node.op, len(node.inputs)) for node in work.nodes] == [("linear", 1), ("buffer", 0), ("mul", 2)]
+
+
+def test_wrapped_models() -> None:
+    for wrap in (torch.compile, torch.nn.DataParallel):
+        assert build(trace(wrap(torch.nn.Linear(8, 8)), ["4x8"])).parameters == 72
+
+
+def test_a_file_is_not_taken_for_a_module_of_its_name(tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("WIDTH = 8\n")
+    (tmp_path / "json.py").write_text("import beside, torch\ndef net(): return torch.nn.Linear(8, beside.WIDTH)\n")
+    assert build(trace(f"{tmp_path / 'json.py'}:net", ["4x8"])).parameters == 72
 
 
 def test_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
