@@ -6,21 +6,20 @@ from collections.abc import Mapping, Sequence
 
 from roofline.core.expression import parse_expression
 from roofline.core.network import Layer, Network, Source, Term
-from roofline.frontends.graph import Entry, Graph
-from roofline.frontends.symbols import Differs, Rule
+from roofline.frontends.graph import Entry
+from roofline.frontends.symbols import Differs, Rule, Settled
 from roofline.operators import OPERATORS
 
 
-def assemble(
-    name: str, title: str, source: str, sizes: Sequence[Mapping[str, int]], graphs: Sequence[Graph]
-) -> Network:
-    """The net of these graphs; ``sizes`` are those of their symbols, the first the defaults.
+def assemble(name: str, title: str, source: str, settled: Settled, defaults: Mapping[str, int]) -> Network:
+    """The net of these graphs, with the sizes asked for as ``defaults`` of its symbols.
 
     Raises
     ------
     Differs : a number that follows no simple rule.
     """
-    rule = Rule(sizes)
+    graphs = settled.graphs
+    rule = Rule(settled.sizes)
     inputs = tuple(
         Source(
             key,
@@ -39,7 +38,7 @@ def assemble(
         previous = entries[0].name
     used = {name for part in inputs for size in part.shape for name in size.names}
     used |= {name for layer in layers for term in layer.terms.values() for name in _names(term)}
-    symbols = {key: parse_expression(size) for key, size in sizes[0].items() if key in used}
+    symbols = {key: parse_expression(defaults[key]) for key in settled.sizes[0] if key in used}
     outputs = tuple(graphs[0].outputs)
     return Network(name, title, source, symbols, inputs, tuple(layers), outputs=outputs)
 

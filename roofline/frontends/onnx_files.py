@@ -60,11 +60,11 @@ def _net(path: str | Path, model: Any) -> tuple[Network, tuple[str, ...]]:
         found[:] = found or reader.uncovered
         return reader.graph
 
-    settled, graphs, fixed = settle(sizes, graph_at)
+    settled = settle(sizes, graph_at)
     producer = f"{model.producer_name} {model.producer_version}".strip() or "an unknown program"
     title = f"{model.graph.name or Path(path).stem}, from ONNX"
-    network = assemble(Path(path).stem, title, f"{path}, opset {opset}, written by {producer}", settled, graphs)
-    notes = [f"{symbol} is fixed at {sizes[symbol]}: {reason}" for symbol, reason in fixed.items()]
+    network = assemble(Path(path).stem, title, f"{path}, opset {opset}, written by {producer}", settled, sizes)
+    notes = settled.notes(sizes)
     notes += [f"no formula for {operation}: {layer} is uncovered" for operation, layer in found]
     return folded(network), tuple(notes)
 

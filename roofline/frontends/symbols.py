@@ -7,6 +7,7 @@ found from some of the graphs and checked on the others; where none fits, the sy
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import product
 
@@ -108,11 +109,46 @@ class Rule:
         return "; ".join(", ".join(f"{name} {size}" for name, size in sizes.items()) for sizes in self.sizes)
 
 
-def settle(sizes: Sizes, graph_at: Callable[[Sizes], Graph]) -> tuple[list[Sizes], list[Graph], dict[str, str]]:
-    """Graphs at several sizes that fit each other, and why some symbols had to be fixed (symbol -> reason).
+@dataclass(frozen=True)
+class Settled:
+    """Graphs that fit each other, at ``sizes`` of the symbols.
+
+    fixed : symbols that had to stay numbers, with the reason. beyond : symbols asked to be 1, at which the net takes
+    other steps; the graphs are of 2 and more.
+    """
+
+    sizes: list[Sizes]
+    graphs: list[Graph]
+    fixed: Mapping[str, str]
+    beyond: Mapping[str, str] = field(default_factory=dict)
+
+    def notes(self, sizes: Sizes) -> list[str]:
+        """What a reader of the net must know."""
+        said = [f"{name} is fixed at {sizes[name]}: {reason}" for name, reason in self.fixed.items()]
+        return said + [
+            f"at {name} 1 it takes other steps ({reason}); written down is what it does at {name} 2 and more"
+            for name, reason in self.beyond.items()
+        ]
+
+
+def settle(sizes: Sizes, graph_at: Callable[[Sizes], Graph]) -> Settled:
+    """Graphs of a net at several sizes.
 
     graph_at : traces the net at these sizes; what it raises for a size other than the first fixes the symbol.
     """
+    found = _settle(sizes, graph_at)
+    for name in [name for name in found.fixed if sizes[name] == 1]:
+        reason = found.fixed[name]
+        try:
+            other = _settle({**sizes, **dict.fromkeys(found.beyond, 2), name: 2}, graph_at)
+        except UsageError:
+            continue
+        if other.fixed.keys() < found.fixed.keys():
+            found = replace(other, beyond={**found.beyond, name: reason})
+    return found
+
+
+def _settle(sizes: Sizes, graph_at: Callable[[Sizes], Graph]) -> Settled:
     base = graph_at(sizes)
     fixed: dict[str, str] = {}
     alone: dict[str, Graph] = {}
@@ -128,10 +164,10 @@ def settle(sizes: Sizes, graph_at: Callable[[Sizes], Graph]) -> tuple[list[Sizes
         try:
             graphs = [base, *(alone[name] for name in free), graph_at({**sizes, **every[-1]})]
             _numbers_follow(every, graphs)
-            return every, graphs, fixed
+            return Settled(every, graphs, fixed)
         except (Differs, UsageError) as error:
             fixed[list(free)[-1]] = str(error).splitlines()[0]
-    return [{}], [base], fixed
+    return Settled([{}], [base], fixed)
 
 
 def _numbers_follow(sizes: Sequence[Sizes], graphs: Sequence[Graph]) -> None:

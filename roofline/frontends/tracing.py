@@ -80,12 +80,12 @@ def trace(model: Any, inputs: Sequence[Input | str], *, mode: str = "inference",
     if not given:
         raise UsageError("a model needs inputs; write for example --input 32x3x224x224:float32")
     runs = _Runs(module, given, training=mode == "training")
-    sizes, graphs, fixed = settle(sizes_of(given), runs.at)
+    asked = sizes_of(given)
+    settled = settle(asked, runs.at)
     title = f"{type(module).__name__}, traced" + (" in training" if mode == "training" else "")
     source = f"traced from {what} with PyTorch {torch.__version__.split('+')[0]}"
-    network = folded(assemble(name or _plain(what), title, source, sizes, graphs))
-    notes = [f"{symbol} is fixed at {sizes_of(given)[symbol]}: {reason}" for symbol, reason in fixed.items()]
-    return Traced(network, (*notes, *runs.notes), tuple(runs.uncovered))
+    network = folded(assemble(name or _plain(what), title, source, settled, asked))
+    return Traced(network, (*settled.notes(asked), *runs.notes), tuple(runs.uncovered))
 
 
 def _plain(what: str) -> str:

@@ -124,3 +124,16 @@ def test_sizes_are_symbols_or_said_to_be_fixed(name: str, traced: dict[tuple[str
 
 def test_there_are_many_families() -> None:
     assert len(ZOO) >= 30
+
+
+def test_a_batch_of_one_that_takes_other_steps_is_said() -> None:
+    """A copy that a batch of one does without: the net is that of two and more, and stays one with a batch."""
+
+    class Turned(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, x: Any) -> Any:
+            return x.transpose(0, 1).reshape(-1) * 2
+
+    found = trace(Turned, ["batch=1x8"])
+    assert found.network.bind({}) == {"batch": 1}
+    assert "at batch 1 it takes other steps" in found.notes[0]
+    assert [node.op for node in build(found.network, {"batch": 4}).nodes] == ["transpose", "copy", "view", "scale"]
