@@ -173,6 +173,8 @@ def converted(r: Recorder, c: Call) -> bool:
         return alias(r, c)
     if x.dtype == y.dtype:
         return copied(r, c)
+    if x.is_complex() != y.is_complex():  # the second of two numbers added or dropped
+        return rearranged(r, c)
     r.put("convert", [x], bits(y), y)
     return True
 

@@ -137,3 +137,14 @@ def test_a_batch_of_one_that_takes_other_steps_is_said() -> None:
     assert found.network.bind({}) == {"batch": 1}
     assert "at batch 1 it takes other steps" in found.notes[0]
     assert [node.op for node in build(found.network, {"batch": 4}).nodes] == ["transpose", "copy", "view", "scale"]
+
+
+def test_numbers_that_become_complex() -> None:
+    found = trace(lambda: torch.nn.Sequential(Spectrum()), ["4x16x8"])
+    assert found.uncovered == ()
+    assert [node.op for node in build(found.network).nodes] == ["rearrange", "fft", "strided"]
+
+
+class Spectrum(torch.nn.Module):  # type: ignore[misc]
+    def forward(self, x: Any) -> Any:
+        return torch.fft.fftn(x.to(torch.complex64), dim=(1, 2)).real
