@@ -16,17 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from roofline.core.run import Recipe, Run
-from roofline.core.stack import Stack
+from roofline.measure.public.caffe import CHIP, NETS, STACK
 from roofline.predict import predict
 
-CHIP = "titan-x-maxwell"
-NETS: dict[str, tuple[str, int, dict[str, int]]] = {
-    "alexnet": ("alexnet", 128, {}),
-    "overfeat": ("overfeat", 128, {}),
-    "vgg_a": ("vgg-a", 64, {}),
-    "googlenet": ("googlenet", 128, {"lrn": 0}),
-}
-STACK = Stack(framework="caffe", version="cuDNN R4", winograd=False)
 MODES = {"inference": ("forward",), "training": ("forward", "backward")}
 
 

@@ -22,19 +22,13 @@ from roofline.core.dtype import precision
 from roofline.core.prediction import Prediction
 from roofline.core.run import Recipe, Run
 from roofline.core.stack import Stack
+from roofline.measure.public.neusight import NETS
 from roofline.operators import lower, single
 from roofline.predict import predict, resolve_calibration
 from roofline.specs import load_calibration, load_chip
 from roofline.specs.lookup import package_folder
 from roofline.timing import time_schedule
 
-NETS: dict[str, tuple[str, dict[str, int]]] = {
-    "bert_large": ("bert-large", {}),
-    "gpt2_large": ("gpt2-large", {}),
-    "opt_13": ("opt-1.3b", {}),
-    "gpt3_27": ("gpt3-2.7b", {}),
-    "gpt3_xl": ("gpt3-2.7b", {"layers": 24, "hidden": 3072, "heads": 24}),
-}
 STACK = Stack(fused_attention=False)
 
 

@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from roofline import operators
 from roofline.core.calibration import Calibration, FamilyFit, Spread
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.measurement import Measurement
-from roofline.core.schedule import FAMILIES, Kernel, Schedule
+from roofline.core.schedule import FAMILIES, Schedule
 from roofline.core.stack import Stack
 from roofline.devices import ceiling, cpu
-from roofline.errors import DataError, RooflineError, Unsupported
+from roofline.errors import DataError, RooflineError
 from roofline.fitting import fit_ceilings, fit_plan
+from roofline.measure.lowering import kernel_of
 
 Floats = NDArray[np.float64]
 
@@ -122,20 +122,6 @@ def operator_rows(measurements: Sequence[Measurement], chip: Chip, *, dtype: str
     if impossible.all():
         raise DataError(f"{chip.name}: no row is left to use: {left_out}")
     return rows.select(~impossible)
-
-
-def kernel_of(row: Measurement) -> Kernel:
-    """The one kernel a measured operator is.
-
-    Raises
-    ------
-    RooflineError : the operators do not know it, or it launches several kernels, whose times nobody measured.
-    """
-    work = operators.single(row.op, row.attributes, row.inputs, parse_precision(row.dtype))
-    lowered = list(operators.lower(work, row.stack))
-    if len(lowered) != 1:
-        raise Unsupported("operators of several kernels")
-    return lowered[0]
 
 
 def questions_of(measurements: Sequence[Measurement]) -> str:

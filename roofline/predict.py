@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from roofline import specs
-from roofline.core.calibration import Calibration
+from roofline.core.calibration import ANY_GPU, Calibration, any_of
 from roofline.core.chip import Chip
 from roofline.core.dtype import Precision
 from roofline.core.dtype import precision as parse_precision
@@ -134,14 +134,10 @@ def resolve_calibration(
     return next((fit for fit in found if not _mismatch(fit, chip, precision, stack)), None)
 
 
-ANY_GPU = "any GPU"
-"""The chip of a calibration fitted on several."""
-
-
 def _mismatch(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) -> str:
     """Why a fit does not describe this chip, dtype and stack; empty where it does."""
-    if fit.model == "gpu":  # one stack, every precision; of this chip or of all
-        fits = chip.kind == "gpu" and fit.chip in (chip.name, ANY_GPU)
+    if fit.model == "gpu":  # one stack, every precision; of this chip, of its architecture, or of all
+        fits = chip.kind == "gpu" and fit.chip in (chip.name, any_of(chip.architecture), ANY_GPU)
         return "" if fits else f"is of {fit.chip}, not of {chip.name} ({chip.architecture}, a {chip.kind})"
     if (fit.chip, fit.architecture) != (chip.name, chip.architecture):
         return f"is of {fit.chip} ({fit.architecture}), not of {chip.name} ({chip.architecture})"

@@ -12,19 +12,22 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from roofline.calibrate import HeldOut, Rows, cross_validate, kernel_of, operator_rows, questions_of
+from roofline.calibrate import LIGHT_TOLERANCE, HeldOut, Rows, cross_validate, operator_rows, questions_of
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.measurement import Measurement
+from roofline.core.prediction import TIERS
 from roofline.core.run import Recipe, Run
-from roofline.core.schedule import FAMILIES, Schedule
+from roofline.core.schedule import FAMILIES, Kernel, Schedule
 from roofline.core.stack import Stack
 from roofline.core.validation import Scored, Validation
 from roofline.devices import ceiling
 from roofline.errors import DataError, RooflineError
+from roofline.measure.lowering import kernels_of
 from roofline.predict import predict, resolve_calibration, resolve_chip
 from roofline.timing import time_schedule
+from roofline.units import format_si
 
 
 def validate(
@@ -61,7 +64,7 @@ def validate(
             used = fitted.file or used
         own = fitted is not None and _fitted_on(fitted, rows, sha256)
         scored += _operators([m for m in rows if m.kind == "operator"], chip, stack, fitted, own, skipped)
-        scored += _networks([m for m in rows if m.kind == "network"], chip, fitted, skipped)
+        scored += score_networks([m for m in rows if m.kind == "network"], chip, fitted, skipped)
     if not scored:
         reasons = "; ".join(f"{count} rows: {why}" for why, count in skipped.items())
         raise DataError(f"no row could be predicted ({reasons or 'no rows'})")
@@ -72,7 +75,8 @@ def _fitted_on(fit: Calibration, rows: Sequence[Measurement], sha256: str) -> bo
     """Whether a fit has seen these shapes: the same file, rows marked so, or another campaign over the same."""
     same_file = bool(sha256) and fit.data.get("sha256") == sha256
     marked = any(row.used_for_fit for row in rows)
-    return same_file or marked or fit.data.get("questions") == questions_of(rows)
+    asked = fit.data.get("questions")
+    return same_file or marked or (asked is not None and asked == questions_of(rows))
 
 
 def _by_question(measurements: Iterable[Measurement]) -> dict[tuple[str, str, Stack], list[Measurement]]:
@@ -83,9 +87,14 @@ def _by_question(measurements: Iterable[Measurement]) -> dict[tuple[str, str, St
     return groups
 
 
-def _networks(
-    rows: Sequence[Measurement], chip: Chip, fitted: Calibration | None, skipped: dict[str, int]
+def score_networks(
+    rows: Sequence[Measurement],
+    chip: Chip,
+    fitted: Calibration | None,
+    skipped: dict[str, int],
+    held_out: str = "network",
 ) -> list[Scored]:
+    """Network rows of one chip predicted by a calibration; what cannot be predicted is counted in ``skipped``."""
     scored = []
     for row in rows:
         try:
@@ -115,7 +124,7 @@ def _networks(
                 seconds.high,
                 plain.seconds.middle,
                 best.tier,
-                "network",
+                held_out,
             )
         )
     return scored
@@ -129,48 +138,84 @@ def _operators(
     own: bool,
     skipped: dict[str, int],
 ) -> list[Scored]:
+    """Rows of several kernels take the sum of their times, and are of the family of the longest."""
+
     def skip(why: str) -> None:
         skipped[why] = skipped.get(why, 0) + 1
 
-    usable, kernels = [], []
+    usable: list[Measurement] = []
+    kernels: list[Kernel] = []
+    first: list[int] = []
+    computes: set[tuple[str, str]] = set()
     for row in rows:
         if row.cache == "warm":
             skip("warm operator rows (predictions are of cold calls)")
             continue
         try:
-            kernel = kernel_of(row)
-            ceiling.engine_and_rate(chip, parse_precision(kernel.precision), matrix=kernel.kind == "matmul")
+            found = kernels_of(row)
+            for kernel in found:
+                if (kernel.precision, kernel.kind) not in computes:
+                    ceiling.engine_and_rate(chip, parse_precision(kernel.precision), matrix=kernel.kind == "matmul")
+                    computes.add((kernel.precision, kernel.kind))
         except RooflineError as error:
             skip(str(error))
             continue
+        if not found:
+            skip("operators that launch nothing")
+            continue
         usable.append(row)
-        kernels.append(kernel)
+        first.append(len(kernels))
+        kernels += found
     if not usable:
         return []
     schedule = Schedule.of(kernels)
     timing = time_schedule(schedule, chip, stack=stack, calibration=fitted)
+    middle, low, high, plain, light = (
+        np.add.reduceat(seconds, first)
+        for seconds in (timing.total, timing.low, timing.high, timing.ceiling, timing.light)
+    )
     held = _cross_validated(usable, chip) if own else {}
     scored = []
-    for index, row in enumerate(usable):
-        if own and row.key not in held:
+    for index, (row, start, stop) in enumerate(zip(usable, first, [*first[1:], len(kernels)], strict=True)):
+        key = row.key if own else ""
+        if own and key not in held:
             skip("kept out of the fit: faster than light, or too few of their kind to be held out")
             continue
-        inside = (float(timing.total[index]), float(timing.low[index]), float(timing.high[index]))
-        middle, low, high = held.get(row.key, inside)
+        inside = (float(middle[index]), float(low[index]), float(high[index]))
+        predicted, least, most = held[key] if own else inside
+        longest = start + int(timing.total[start:stop].argmax())
+        family = FAMILIES[schedule.family[longest]]
+        impossible = row.seconds < (1.0 - LIGHT_TOLERANCE) * light[index]
         scored.append(
             Scored(
                 row,
-                FAMILIES[schedule.family[index]],
+                family if row.part == "forward" else f"{family} ({row.part})",
                 row.seconds,
-                middle,
-                low,
-                high,
-                float(timing.ceiling[index]),
-                timing.tiers[index],
+                predicted,
+                least,
+                most,
+                float(plain[index]),
+                max(timing.tiers[start:stop], key=TIERS.index),
                 "shape group" if own else "other data",
+                _arithmetic(row, kernels[start:stop], chip, float(light[index])) if impossible else "",
             )
         )
     return scored
+
+
+def _arithmetic(row: Measurement, kernels: Sequence[Kernel], chip: Chip, light: float) -> str:
+    """What a row that is faster than light would have done in its time, beside what the chip can."""
+    flops = sum(kernel.flops * kernel.repeats for kernel in kernels)
+    moved = sum((kernel.reads + kernel.weights + kernel.writes) * kernel.repeats for kernel in kernels)
+    largest = max(kernels, key=lambda kernel: kernel.flops)
+    wanted = parse_precision(largest.precision)
+    _, rate = ceiling.engine_and_rate(chip, wanted, matrix=largest.kind == "matmul", clock="top")
+    bandwidth = ceiling.dram_bandwidth(chip) or np.nan
+    return (
+        f"{row.chip}: {row.label}: {format_si(row.seconds, 's')} measured, light takes {format_si(light, 's')}: "
+        f"{format_si(flops / row.seconds, 'FLOP/s')} where {format_si(rate, 'FLOP/s')} is the most, "
+        f"{format_si(moved / row.seconds, 'B/s')} where DRAM gives {format_si(bandwidth, 'B/s')}"
+    )
 
 
 def _cross_validated(rows: Sequence[Measurement], chip: Chip) -> dict[str, tuple[float, float, float]]:

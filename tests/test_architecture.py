@@ -26,6 +26,7 @@ ROWS = (
     (
         "calibrate",
         "fitting",
+        "gpufit",
         "validate",
         "compare",
         "arithmetic",
@@ -36,6 +37,7 @@ ROWS = (
         "generate",
         "sweep",
     ),
+    ("leaveout",),
     ("render",),
     ("report", "overview"),
     ("cli", "__main__", "__init__"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,18 +12,24 @@ import click
 from roofline import specs
 from roofline.cli.options import format_options
 from roofline.cli.output import emit, warn, write_text
+from roofline.core.calibration import ANY_GPU, Calibration, any_of
 from roofline.errors import DataError, Unsupported
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from roofline.core.calibration import Calibration
+    from roofline.core.measurement import Measurement
 
 
 @click.command(short_help="fit the model to measurements")
 @click.argument("file", metavar="FILE.jsonl", type=click.Path(path_type=Path))
 @click.option("--chip", metavar="CHIP", help="The chip whose rows to use, where the file has several.")
-@click.option("--dtype", default="fp32", show_default=True, help="The precision whose rows to use.")
+@click.option("--dtype", default="fp32", show_default=True, help="Of a CPU: the precision whose rows to use.")
+@click.option(
+    "--architecture",
+    metavar="NAME|any",
+    help="Of GPUs: numbers for every card of an architecture from the cards in the file; 'any' for all GPUs.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -30,34 +37,33 @@ if TYPE_CHECKING:
     help="Where the fit goes. [default: hw_specs/calibrations/CHIP/STACK.yaml, where 'predict' finds it]",
 )
 @format_options
-def command(file: Path, chip: str | None, dtype: str, out: Path | None, form: str) -> None:
+def command(file: Path, chip: str | None, dtype: str, architecture: str | None, out: Path | None, form: str) -> None:
     """Fit the device model to measured operators, and say how well it predicts what it has not seen.
 
-    Writes the parameters with their uncertainty, and for a CPU that no file describes a spec of it with the
-    measured ceilings.
+    Writes the parameters, and for a CPU that no file describes a spec of it with the measured ceilings. A GPU gets
+    its own numbers around those that all GPUs share.
 
     \b
       roofline measure --out here.jsonl && roofline calibrate here.jsonl
+      roofline import neusight NeuSight > rows.jsonl && roofline calibrate rows.jsonl --architecture turing
     """
-    from roofline.calibrate import calibrate, operator_rows
-    from roofline.cli.machine import chip_of
     from roofline.measure.store import read_measurements
     from roofline.render.scores import fit_table
 
     read = read_measurements(file)
     warn(read.warnings)
-    name = chip or _only_chip({row.chip for row in read.measurements})
-    part = chip_of(read.measurements, name)
-    if part.kind != "cpu":
-        raise Unsupported(f"{part.name} is a {part.kind}; only CPUs have a model that can be fitted so far")
-    rows = operator_rows(read.measurements, part, dtype=dtype)
-    fitted = calibrate(rows, part, data={"file": file.name, "sha256": read.sha256})
-    path = out or Path("hw_specs") / "calibrations" / part.name / f"{_stack_name(fitted)}.yaml"
+    if architecture and chip:
+        raise click.UsageError("--chip and --architecture exclude each other")
+    origin = {"file": file.name, "sha256": read.sha256}
+    fitted = (
+        _architecture(read.measurements, architecture, origin)
+        if architecture
+        else _card(read.measurements, chip or _only_chip({row.chip for row in read.measurements}), dtype, origin, out)
+    )
+    path = out or _place(fitted)
     path.parent.mkdir(parents=True, exist_ok=True)
     specs.save_calibration(fitted, path)
     click.echo(f"wrote {path}", err=True)
-    if out is None and part.name not in specs.list_chips():
-        write_text(Path("hw_specs") / f"{part.name}.yaml", specs.dump_chip(part))
 
     def show(screen: Console) -> None:
         from roofline.render.terminal import print_table
@@ -70,6 +76,54 @@ def command(file: Path, chip: str | None, dtype: str, out: Path | None, form: st
         return {"schema_version": 1, **asdict(fitted), "file": str(path)}
 
     emit(form, data, lambda: fit_table(fitted), show)
+
+
+def _card(
+    measurements: Sequence[Measurement], name: str, dtype: str, data: dict[str, str], out: Path | None
+) -> Calibration:
+    """The numbers of one chip; the spec of a CPU that has none is written beside."""
+    from roofline.calibrate import calibrate, operator_rows
+    from roofline.cli.machine import chip_of
+
+    part = chip_of(measurements, name)
+    if part.kind == "gpu":
+        from roofline.gpufit.calibrate import calibrate_card
+        from roofline.gpufit.rows import parts_of
+
+        return calibrate_card(parts_of(measurements, {name: part}), part, _shared(), data)
+    if part.kind != "cpu":
+        raise Unsupported(f"{part.name} is a {part.kind}; only CPUs and GPUs have a model that can be fitted to rows")
+    fitted = calibrate(operator_rows(measurements, part, dtype=dtype), part, data=data)
+    if out is None and part.name not in specs.list_chips():
+        write_text(Path("hw_specs") / f"{part.name}.yaml", specs.dump_chip(part))
+    return fitted
+
+
+def _architecture(measurements: Sequence[Measurement], architecture: str, data: dict[str, str]) -> Calibration:
+    """The numbers of all cards of an architecture, or of all GPUs."""
+    from roofline.gpufit.calibrate import calibrate_any, calibrate_architecture
+    from roofline.gpufit.rows import parts_of
+
+    known = specs.list_chips()
+    chips = {name: specs.load_chip(name) for name in {row.chip for row in measurements} if name in known}
+    chips = {name: chip for name, chip in chips.items() if chip.kind == "gpu"}
+    parts = parts_of(measurements, chips)
+    if architecture == "any":
+        return calibrate_any(parts, data)
+    return calibrate_architecture(parts, architecture, chips, _shared(), data)
+
+
+def _shared() -> Calibration:
+    """The numbers that all GPUs share, which own ones start from."""
+    return specs.load_calibration(specs.calibrations_for("any-gpu", "any-gpu")[0])
+
+
+def _place(fitted: Calibration) -> Path:
+    """Where ``predict`` finds a calibration."""
+    if fitted.model == "gpu":
+        owner = {ANY_GPU: "any-gpu", any_of(fitted.architecture): fitted.architecture}.get(fitted.chip, fitted.chip)
+        return Path("hw_specs") / "calibrations" / owner / "measured.yaml"
+    return Path("hw_specs") / "calibrations" / fitted.chip / f"{_stack_name(fitted)}.yaml"
 
 
 def _only_chip(names: set[str]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -21,11 +22,22 @@ if TYPE_CHECKING:
 @click.argument("file", metavar="FILE.jsonl", type=click.Path(path_type=Path))
 @click.option("--threshold", type=click.FloatRange(0), metavar="X", help="Exit 1 where the median error is above.")
 @click.option("--calibration", metavar="FILE|none", help="Fitted numbers to use; by default the best there are.")
+@click.option(
+    "--leave-out",
+    type=click.Choice(["device", "half"]),
+    help="Of GPUs: refit on these rows without each card in turn, or with half of its calls, and score those.",
+)
 @click.option("--worst", type=click.IntRange(0), default=5, show_default=True, help="Rows shown that fit worst.")
 @format_options
 @click.pass_context
 def command(
-    ctx: click.Context, file: Path, threshold: float | None, calibration: str | None, worst: int, form: str
+    ctx: click.Context,
+    file: Path,
+    threshold: float | None,
+    calibration: str | None,
+    leave_out: Literal["device", "half"] | None,
+    worst: int,
+    form: str,
 ) -> None:
     """Predict every row of a measurement file, by whomever it was measured, and score the predictions.
 
@@ -34,17 +46,27 @@ def command(
 
     \b
       roofline validate here.jsonl --threshold 0.15
+      roofline import deepbench DeepBench > rows.jsonl && roofline validate rows.jsonl --leave-out device
     """
-    from roofline import specs
-    from roofline.cli.machine import chips_of
     from roofline.measure.store import read_measurements
-    from roofline.validate import validate
 
+    if leave_out and calibration:
+        raise click.UsageError("--leave-out fits its own numbers; take out --calibration")
     read = read_measurements(file)
     warn(read.warnings)
-    fitted = specs.load_calibration(calibration) if calibration and calibration != "none" else calibration
-    result = validate(read.measurements, chips=chips_of(read.measurements), calibration=fitted, sha256=read.sha256)
+    if leave_out:
+        from roofline.leaveout import validate_held_out
+
+        result = validate_held_out(read.measurements, leave_out)
+    else:
+        from roofline import specs
+        from roofline.cli.machine import chips_of
+        from roofline.validate import validate
+
+        fitted = specs.load_calibration(calibration) if calibration and calibration != "none" else calibration
+        result = validate(read.measurements, chips=chips_of(read.measurements), calibration=fitted, sha256=read.sha256)
     warn(f"{count:,} rows left out: {why}" for why, count in result.skipped.items())
+    warn(_impossible(result))
 
     def show(screen: Console) -> None:
         from roofline.render.scores import score_table, worst_table
@@ -56,12 +78,24 @@ def command(
                 screen.print()
         if worst:
             print_table(worst_table(result, worst), screen)
-        print_paragraph(f"calibration: {result.calibration or calibration or 'none'}", screen, style="dim")
+        if not leave_out:
+            print_paragraph(f"calibration: {result.calibration or calibration or 'none'}", screen, style="dim")
 
     emit(form, result.to_dict, lambda: _rows(result), show)
     if threshold is not None and result.median > threshold:
         click.echo(f"median error {result.median:.1%} is above the threshold of {threshold:.1%}", err=True)
         ctx.exit(1)
+
+
+EXAMPLES = 3
+"""Rows faster than light that are shown with their arithmetic; --json has all."""
+
+
+def _impossible(result: Validation) -> Iterator[str]:
+    rows = sorted(result.impossible, key=lambda row: row.measured / row.plain)
+    if rows:
+        yield f"{len(rows):,} of {len(result.rows):,} rows are faster than light; they are scored all the same"
+    yield from (row.impossible for row in rows[:EXAMPLES])
 
 
 def _rows(result: Validation) -> Table:

@@ -11,6 +11,14 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+ANY_GPU = "any GPU"
+"""The chip of a calibration fitted on several GPUs, for all of them."""
+
+
+def any_of(architecture: str) -> str:
+    """The chip of a calibration fitted on cards of an architecture, for all of them."""
+    return f"any {architecture}"
+
 
 @dataclass(frozen=True)
 class Spread:

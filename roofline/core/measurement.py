@@ -20,6 +20,8 @@ from roofline.errors import DataError, UnknownName
 
 SCHEMA = 1
 CACHES = ("cold", "warm", "unknown")
+PARTS = ("forward", "data", "weights", "backward")
+"""Which direction of an operator was run: its result, the gradient of its inputs, of its weights, or both."""
 _STACK = Stack().to_dict()
 
 
@@ -29,7 +31,11 @@ class Measurement:
 
     kind : ``operator`` (``op``, ``attributes``, ``inputs``) or ``network`` (``network``, ``symbols``).
     seconds : the best estimate in seconds; ``samples`` holds every raw sample behind it.
+    part : of an operator, one of :data:`PARTS`; a network has its ``mode``.
     cache : ``cold`` (inputs pushed out of the private caches first), ``warm`` or ``unknown``.
+    kernel : name of the kernel or library algorithm that ran, where it is known.
+    set : name of the rows measured under the same conditions, which share what a launch takes; ``order`` is
+        the row's place among those of its chip in the order they were taken, where it is known.
     flags : what may be wrong with it, such as ``contended``.
     """
 
@@ -44,7 +50,11 @@ class Measurement:
     network: str = ""
     symbols: Mapping[str, int] = field(default_factory=dict)
     mode: Mode = "inference"
+    part: str = "forward"
     cache: str = "unknown"
+    kernel: str = ""
+    set: str = ""
+    order: int | None = None
     samples: tuple[float, ...] = ()
     flags: tuple[str, ...] = ()
     environment: str = ""
@@ -56,12 +66,13 @@ class Measurement:
         """Identity of the question asked: equal keys measure the same thing.
 
         Of the stack only what differs from the default counts, so that a field added to it later
-        does not change the keys of rows already stored.
+        does not change the keys of rows already stored; nor does the part change those of forward passes.
         """
         if self.kind == "network":
             what: list[Any] = [self.network, sorted(self.symbols.items()), self.mode]
         else:
             what = [self.op, sorted(self.attributes.items()), [list(shape) for shape in self.inputs]]
+            what += [self.part] if self.part != "forward" else []
         stack = [[name, value] for name, value in self.stack.to_dict().items() if value != _STACK[name]]
         stack.sort()
         text = json.dumps([self.kind, self.chip, self.dtype, self.cache, stack, what])
@@ -72,13 +83,16 @@ class Measurement:
         if self.kind == "network":
             return f"{self.network}({', '.join(f'{k}={v}' for k, v in self.symbols.items())})"
         shapes = " ".join("x".join(map(str, shape)) for shape in self.inputs)
-        return f"{self.op} {shapes} {' '.join(f'{k}={v}' for k, v in self.attributes.items())}".strip()
+        op = self.op if self.part == "forward" else f"{self.op} ({self.part})"
+        return f"{op} {shapes} {' '.join(f'{k}={v}' for k, v in self.attributes.items())}".strip()
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain data; fields that came later stand in it where they say something."""
         row: dict[str, Any] = {"record": "measurement", "schema": SCHEMA, "kind": self.kind}
         if self.kind == "operator":
             shapes = [list(shape) for shape in self.inputs]
             row |= {"op": self.op, "attributes": dict(self.attributes), "inputs": shapes}
+            row |= {"part": self.part} if self.part != "forward" else {}
         else:
             row |= {"network": self.network, "symbols": dict(self.symbols), "mode": self.mode}
         return row | {
@@ -92,6 +106,9 @@ class Measurement:
             "environment": self.environment,
             "provenance": self.provenance,
             "used_for_fit": self.used_for_fit,
+            **({"kernel": self.kernel} if self.kernel else {}),
+            **({"set": self.set} if self.set else {}),
+            **({"order": self.order} if self.order is not None else {}),
         }
 
     @classmethod
@@ -103,6 +120,8 @@ class Measurement:
         kind = row.get("kind")
         if kind not in ("operator", "network"):
             raise DataError(f"{place}kind: expected 'operator' or 'network', got {kind!r}")
+        if kind == "network" and "part" in row:
+            raise DataError(f"{place}part: a network has a mode, only operators have a part")
         needed = ("op", "inputs") if kind == "operator" else ("network",)
         for name in ("chip", "dtype", "seconds", *needed):
             if name not in row:
@@ -126,7 +145,11 @@ class Measurement:
                     for name, value in _table(row.get("symbols"), "symbols").items()
                 },
                 mode=cast(Mode, _choice(row.get("mode", "inference"), MODES, "mode")),
+                part=_choice(row.get("part", "forward"), PARTS, "part"),
                 cache=_choice(row.get("cache", "unknown"), CACHES, "cache"),
+                kernel=_said(row.get("kernel"), "kernel"),
+                set=_said(row.get("set"), "set"),
+                order=None if row.get("order") is None else _count(row["order"], "order"),
                 samples=tuple([_seconds(value, "samples") for value in _list(row.get("samples"), "samples")]),
                 flags=tuple([_text(flag, "flags") for flag in _list(row.get("flags"), "flags")]),
                 environment=str(row.get("environment", "")),
@@ -141,6 +164,12 @@ def _text(value: Any, name: str) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"{name}: expected a text, got {value!r}")
     return value
+
+
+def _said(value: Any, name: str) -> str:
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{name}: expected a text, got {value!r}")
+    return value or ""
 
 
 def _seconds(value: Any, name: str) -> float:

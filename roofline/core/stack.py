@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 STACK_MODES = ("eager", "compiled", "graphs")
@@ -38,7 +38,7 @@ class Stack:
         return ", ".join(said if self.winograd else [*said, "no Winograd"])
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return dict(vars(self))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Stack:

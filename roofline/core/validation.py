@@ -41,7 +41,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Scored:
-    """One row: what it took, what was predicted (low, middle, high), and the plain roofline; seconds."""
+    """One row: what it took, what was predicted (low, middle, high), and the plain roofline; seconds.
+
+    ``impossible`` holds the arithmetic of a row that is faster than light, and is empty for all others.
+    """
 
     measurement: Measurement
     family: str
@@ -52,6 +55,7 @@ class Scored:
     plain: float
     tier: str
     held_out: str
+    impossible: str = ""
 
     @property
     def error(self) -> float:
@@ -70,6 +74,7 @@ class Scored:
             "error": self.error,
             "tier": self.tier,
             "held_out": self.held_out,
+            **({"impossible": self.impossible} if self.impossible else {}),
         }
 
 
@@ -109,6 +114,11 @@ class Validation:
         """Median error over everything scored: what ``--threshold`` is held against."""
         return score(self.rows).median
 
+    @property
+    def impossible(self) -> tuple[Scored, ...]:
+        """The rows that are faster than light."""
+        return tuple(row for row in self.rows if row.impossible)
+
     def worst(self, count: int = 10) -> list[Scored]:
         return sorted(self.rows, key=lambda row: -abs(np.log(row.predicted / row.measured)))[:count]
 
@@ -121,6 +131,7 @@ class Validation:
             "calibration": self.calibration,
             "median": self.median,
             "skipped": dict(self.skipped),
+            "faster_than_light": len(self.impossible),
             "operators": self.operators.to_dict() if self.operators else None,
             "networks": self.networks.to_dict() if self.networks else None,
             "by_family": scores(self.by("operator", lambda row: row.family)),

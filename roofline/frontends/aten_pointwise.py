@@ -129,7 +129,7 @@ def power(r: Recorder, c: Call) -> bool:
     base, exponent = (value for value in list(c.args.values())[:2])
     given = [value for value in (base, exponent) if isinstance(value, torch.Tensor)]
     if len(given) == 2:
-        return pointwise(r, c, "power_of", given)
+        return pointwise(r, c, "pow", given)
     known = {2: "square", 0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal"}
     return pointwise(r, c, known.get(exponent, "power") if given[0] is base else "exp", given)
 

@@ -34,10 +34,9 @@ UNARY = {
     "Swish": "silu",
 }
 BINARY = {
-    **{name: name.lower() for name in ("Add", "Sub", "Mul", "Div")},
+    **{name: name.lower() for name in ("Add", "Sub", "Mul", "Div", "Pow")},
     **dict.fromkeys(("Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual"), "compare"),
     **dict.fromkeys(("And", "Or", "Xor"), "logical"),
-    "Pow": "power_of",
     "Max": "maximum",
     "Min": "minimum",
     "PRelu": "prelu",
@@ -171,7 +170,7 @@ class Reader:
         if kind in BINARY and len(given) == OPERATORS[BINARY[kind]].inputs[1]:
             small = [name for name in given if name in self.weights and prod(self.weights[name]) == 1]
             if len(given) == 2 and small:  # with a number
-                number = {"add": "shift", "sub": "shift", "compare": "compare_number", "power_of": "power"}
+                number = {"add": "shift", "sub": "shift", "compare": "compare_number", "pow": "power"}
                 rest = [name for name in given if name not in small] or given[:1]
                 return self.put(number.get(BINARY[kind], "scale"), node, rest, {})
             return self.put(BINARY[kind], node, reads, {})

@@ -105,7 +105,7 @@ def _binary(name: str) -> Callable[..., Call]:
     def make(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
         a, b = tensors
         if attributes.get("inplace"):
-            if name in ("mul", "div"):
+            if name in ("mul", "div", "pow"):
                 b = b.sign()  # repeated, any other factor ends in zero, infinity or denormals
             method = getattr(a, f"{name}_")
             return lambda: method(b)
@@ -255,7 +255,7 @@ _WEIGHTLESS: dict[str, Callable[..., Call]] = {
         for name in ("relu", "relu6", "gelu", "gelu_tanh", "tanh", "sigmoid", "silu", "exp", "sqrt", "neg")
     },
     **{name: _unary(name) for name in ("leaky_relu", "hardsigmoid", "hardswish")},
-    **{name: _binary(name) for name in ("add", "sub", "mul", "div")},
+    **{name: _binary(name) for name in ("add", "sub", "mul", "div", "pow")},
     "matmul": _matmul,
     "attention": _attention,
     "softmax": _softmax,

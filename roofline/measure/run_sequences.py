@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from roofline.errors import Unsupported
+
 Call = Callable[[], Any]
 
 
@@ -67,6 +69,8 @@ def _experts(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], 
 
 def _recurrence(name: str, gates: int) -> Callable[..., Call]:
     def make(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], pool: Weights) -> Call:
+        if attributes.get("skip_input"):
+            raise Unsupported(f"PyTorch's {name} has weights for its input")
         x, hidden = tensors[0], int(attributes["hidden"])
         layers, both = int(attributes.get("layers", 1)), bool(attributes.get("bidirectional", False))
         directions, weights = 2 if both else 1, []
@@ -77,7 +81,7 @@ def _recurrence(name: str, gates: int) -> Callable[..., Call]:
                 weights += [pool.take((gates * hidden,)) for _ in range(2)]
         state = x.new_zeros(layers * directions, x.shape[0], hidden)
         states = (state, state) if name == "lstm" else state
-        function = getattr(torch, name)
+        function = getattr(torch, "rnn_tanh" if name == "rnn" else name)
         return lambda: function(x, states, weights, True, layers, 0.0, False, both, True)
 
     return make
@@ -95,6 +99,7 @@ WEIGHTLESS: dict[str, Callable[..., Call]] = {"rotary": _rotary, "kv_cache": _kv
 WEIGHTED: dict[str, Callable[..., Call]] = {
     "rms_norm": _rms_norm,
     "experts": _experts,
+    "rnn": _recurrence("rnn", 1),
     "lstm": _recurrence("lstm", 4),
     "gru": _recurrence("gru", 3),
     "embedding_bag": _embedding_bag,

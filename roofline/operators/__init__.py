@@ -11,6 +11,7 @@ from roofline.operators.case import Case
 from roofline.operators.liveness import memory_of, memory_of_training, saved_bytes
 from roofline.operators.lowering import UNCOVERED, lower
 from roofline.operators.operator import Inferred, Operator, Weight
+from roofline.operators.parts import part_kernels
 from roofline.operators.storage import store
 from roofline.operators.table import OPERATORS, operator_named
 from roofline.operators.training import Step, lower_training, training_step
@@ -32,6 +33,7 @@ __all__ = [
     "memory_of",
     "memory_of_training",
     "operator_named",
+    "part_kernels",
     "saved_bytes",
     "single",
     "store",

@@ -32,7 +32,7 @@ any program must do, so that a rate made of it is never above the peak of the ve
 KEEPS_OUTPUT = ("relu", "sqrt", "exp", "tanh", "sigmoid")
 """Functions whose derivative is read off the result; the others keep their input."""
 
-BINARY_FLOPS = {"add": 1.0, "sub": 1.0, "mul": 1.0, "div": 1.0}
+BINARY_FLOPS = {"add": 1.0, "sub": 1.0, "mul": 1.0, "div": 1.0, "pow": 1.0}
 
 
 def broadcast(left: Shape, right: Shape) -> Shape:
@@ -86,12 +86,14 @@ def _unary_backward(case: Case, needs: Needs) -> list[Kernel]:
 
 
 def _binary_saves(case: Case) -> Saved:
-    """Sums need shapes alone, products and quotients both operands."""
+    """Sums need shapes alone, products and quotients both operands, powers their result too."""
+    if case.node.op == "pow":
+        return Saved(inputs=(0, 1), outputs=(0,))
     return saves_inputs(case) if case.node.op in ("mul", "div") else Saved()
 
 
 def _binary_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """dA and dB: free for sums of equal shapes, a product or quotient each for the others.
+    """dA and dB: free for sums of equal shapes, a product or quotient each for the others, six steps for powers.
 
     A broadcast operand adds a sum of the result's gradient over what it was spread over.
     """
@@ -101,9 +103,10 @@ def _binary_backward(case: Case, needs: Needs) -> list[Kernel]:
         if not needs[index]:
             continue
         second = index == 1
-        if op == "mul" or op == "div":
-            # dA = dY B or dY / B; dB = dY A, or -dY A / B^2 from the quotient in three steps
-            steps = 3 if op == "div" and second else 1
+        if op in ("mul", "div", "pow"):
+            # dA = dY B or dY / B; dB = dY A, or -dY A / B^2 from the quotient in three steps; of a power
+            # dY B A^(B - 1) and dY Y log A, with the masks for zeros
+            steps = 6 if op == "pow" else 3 if op == "div" and second else 1
             flops = float(steps * result.elements)
             reads = result.bytes * (2 * steps - 1) + other.bytes
             kernels.append(
@@ -175,6 +178,7 @@ ELEMENTWISE = (
             _INPLACE,
             backward=_binary_backward,
             saves=_binary_saves,
+            autocast="fp32" if name == "pow" else "widest",
         )
         for name in BINARY_FLOPS
     ),

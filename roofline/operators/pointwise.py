@@ -67,7 +67,6 @@ FUNCTIONS: dict[str, Function] = {
     "minimum": Function(1.0, 2.0, inputs=2),
     "remainder": Function(3.0, 1.0, inputs=2),
     "atan2": Function(2.0, 5.0, inputs=2),
-    "power_of": Function(1.0, 3.0, inputs=2),
     "prelu": Function(2.0, 2.0, inputs=2),
     "mask": Function(1.0, 1.0, inputs=2),  # a number where the second input says so
     "choose": Function(1.0, 1.0, inputs=3),  # the second input where the first says so, else the third
@@ -79,7 +78,7 @@ FUNCTIONS: dict[str, Function] = {
 }
 """By name; ``mask`` and ``choose`` read a tensor of truths, which has no gradient."""
 
-_WIDE = ("reciprocal", "rsqrt", "log", "log1p", "expm1", "softplus", "square", "power", "power_of")
+_WIDE = ("reciprocal", "rsqrt", "log", "log1p", "expm1", "softplus", "square", "power")
 """What mixed precision computes in fp32: where 16 bits overflow."""
 _TRUTHS = {"mask": 1, "choose": 0}
 """Which input is a tensor of truths."""

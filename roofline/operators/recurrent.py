@@ -2,13 +2,15 @@
 
 Every layer and direction is three kernels: the inputs of all steps times their weights, and for each step
 the last state times the recurrent weights and one kernel for the gates. The steps wait for each other, so
-the last two are launched ``repeats`` times; each launch reads the recurrent weights once more.
+the last two are launched ``repeats`` times; each launch reads the recurrent weights once more. With ``skip_input``
+the first layer adds its input to every gate as it is (cuDNN's CUDNN_SKIP_INPUT) and has no weights for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
@@ -24,44 +26,44 @@ class Cell:
 
     gates : vectors of the hidden size that both products make.
     states : vectors carried from step to step. kept : vectors per step for the backward, the result aside.
+    gradients : vectors that the backward of the gates writes for each step.
     flops, backward_flops : of the gates, per hidden element; a sigmoid is 4 (see ``UNARY_FLOPS``).
-    gradients : vectors that the backward of the gates writes: LSTM four gates and dc; GRU three gates, the recurrent
-        part of the third, and what goes past them to the state.
     """
 
     gates: int
     states: int
     kept: int
+    gradients: int
     flops: float
     backward_flops: float
-    gradients: int = 5
 
 
 CELLS = {
+    # add the two products 1, tanh 1; back: dh 1, the derivative from the result 3
+    "rnn": Cell(gates=1, states=1, kept=0, gradients=1, flops=2.0, backward_flops=4.0),
     # add the two products 4, three sigmoids 12, two tanh 2, c = f c + i g 3, h = o tanh(c) 1
-    # back: dh 1, dc through tanh(c) 6, products with tanh(c), i, f, g and the old c 5, four derivatives 12
-    "lstm": Cell(gates=4, states=2, kept=5, flops=22.0, backward_flops=24.0),
+    # back, to the gates and dc: dh 1, dc through tanh(c) 6, products with tanh(c), i, f, g and the old c 5, four
+    # derivatives 12
+    "lstm": Cell(gates=4, states=2, kept=5, gradients=5, flops=22.0, backward_flops=24.0),
     # add 3, two sigmoids 8, r times the recurrent part 1, tanh 1, h = n + z (h - n) 3
-    # back: dh 1, to z 2, to n 2, past the gates 1, through r 2, three derivatives 9
-    "gru": Cell(gates=3, states=1, kept=4, flops=16.0, backward_flops=17.0),
-    # add the two products 1, tanh 1; back: dh 1, derivative 3
-    "rnn": Cell(gates=1, states=1, kept=1, flops=2.0, backward_flops=4.0, gradients=1),
+    # back, to the gates, the recurrent part of the third and what goes past them: dh 1, to z 2, to n 2, past the
+    # gates 1, through r 2, three derivatives 9
+    "gru": Cell(gates=3, states=1, kept=4, gradients=5, flops=16.0, backward_flops=17.0),
 }
 
 
 @dataclass(frozen=True)
 class _Pass:
-    """One layer in one direction. ``first``: it reads the input of the operator."""
+    """One layer in one direction. ``first``: it reads the input of the operator.
+
+    ``inputs`` are weights and bias of the inputs (none where they are skipped), ``recurrent`` those of the state.
+    """
 
     features: int
     first: bool
     last: bool
-    weights: tuple[Tensor, ...]
-    """Those of the inputs, those of the state, and where there are some a bias for each."""
-
-    def bias(self, index: int) -> float:
-        """Bytes of the bias of the inputs (0) or of the state (1)."""
-        return self.weights[2 + index].bytes if len(self.weights) > 2 else 0.0
+    inputs: tuple[Tensor, ...]
+    recurrent: tuple[Tensor, ...]
 
 
 def _directions(attributes: Attributes) -> int:
@@ -74,26 +76,32 @@ def _shapes(inputs: Sequence[Tensor], attributes: Attributes, cell: Cell, name: 
     layers = attributes.whole("layers")
     if layers > 1000:
         raise UsageError(f"{name}: {layers} layers are more than 1000")
+    skips = attributes.flag("skip_input")
+    if skips and features != hidden:
+        raise UsageError(f"{name}: skip_input adds {features} features to a state of {hidden}; they must be as many")
     rows, weights = cell.gates * hidden, []
     for layer in range(layers):
         width = features if layer == 0 else directions * hidden
         for direction in range(directions):
             suffix = f"l{layer}" + ("_reverse" if direction else "")
-            weights += [
-                Weight(f"weight_ih_{suffix}", (rows, width)),
-                Weight(f"weight_hh_{suffix}", (rows, hidden)),
-            ]
+            sides = {"hh": hidden} if skips and layer == 0 else {"ih": width, "hh": hidden}
+            weights += [Weight(f"weight_{side}_{suffix}", (rows, size)) for side, size in sides.items()]
             if attributes.flag("bias"):
-                weights += [Weight(f"bias_ih_{suffix}", (rows,)), Weight(f"bias_hh_{suffix}", (rows,))]
+                weights += [Weight(f"bias_{side}_{suffix}", (rows,)) for side in sides]
     return Inferred(((batch, steps, directions * hidden),), tuple(weights))
 
 
 def _passes(case: Case) -> Iterator[_Pass]:
     directions, layers = _directions(case.attributes), case.attributes.whole("layers")
-    each = 4 if case.attributes.flag("bias") else 2
+    weights, each = iter(case.weights), 2 if case.attributes.flag("bias") else 1
     for index in range(layers * directions):
-        weights, layer = case.weights[each * index : each * index + each], index // directions
-        yield _Pass(weights[0].shape[1], layer == 0, layer == layers - 1, weights)
+        layer = index // directions
+        features = case.inputs[0].shape[2] if layer == 0 else directions * case.attributes.whole("hidden")
+        if layer == 0 and case.attributes.flag("skip_input"):
+            yield _Pass(features, True, layer == layers - 1, (), tuple(islice(weights, each)))
+        else:
+            own = tuple(islice(weights, 2 * each))
+            yield _Pass(features, layer == 0, layer == layers - 1, own[::2], own[1::2])
 
 
 def _kernels(case: Case, cell: Cell) -> list[Kernel]:
@@ -105,23 +113,28 @@ def _kernels(case: Case, cell: Cell) -> list[Kernel]:
     inputs, recurrent, between = 2, 3, 4
     kernels = []
     for part in _passes(case):
+        before = 0 if part.first else between
+        if part.inputs:
+            kernels.append(
+                case.kernel(
+                    "linear",
+                    op="linear",
+                    kind="matmul",
+                    m=batch * steps,
+                    n=gates,
+                    k=part.features,
+                    elements=batch * steps * gates,
+                    flops=2.0 * batch * steps * gates * part.features,
+                    reads=batch * steps * part.features * size,
+                    weights=case.stored(part.inputs[0]) + sum(bias.bytes for bias in part.inputs[1:]),
+                    writes=batch * steps * gates * size,
+                    source=before,
+                    source2=-1,
+                    target=inputs,
+                )
+            )
+        added = batch * (gates if part.inputs else hidden)
         kernels += [
-            case.kernel(
-                "linear",
-                op="linear",
-                kind="matmul",
-                m=batch * steps,
-                n=gates,
-                k=part.features,
-                elements=batch * steps * gates,
-                flops=2.0 * batch * steps * gates * part.features,
-                reads=batch * steps * part.features * size,
-                weights=case.stored(part.weights[0]) + part.bias(0),
-                writes=batch * steps * gates * size,
-                source=0 if part.first else between,
-                source2=-1,
-                target=inputs,
-            ),
             case.kernel(
                 "linear",
                 op="linear",
@@ -132,7 +145,7 @@ def _kernels(case: Case, cell: Cell) -> list[Kernel]:
                 elements=batch * gates,
                 flops=2.0 * batch * gates * hidden,
                 reads=state * size,
-                weights=case.stored(part.weights[1]) + part.bias(1),
+                weights=case.stored(part.recurrent[0]) + sum(bias.bytes for bias in part.recurrent[1:]),
                 writes=batch * gates * size,
                 source=1 if part.last else between,
                 source2=-1,
@@ -144,10 +157,10 @@ def _kernels(case: Case, cell: Cell) -> list[Kernel]:
                 op=f"{case.node.op}_gates",
                 elements=state,
                 flops=cell.flops * state,
-                reads=(2 * batch * gates + state) * size,
+                reads=(batch * gates + added + state) * size,
                 weights=0.0,
                 writes=(cell.states * state + (cell.kept - cell.states + 1) * state * case.training) * size,
-                source=inputs,
+                source=inputs if part.inputs else before,
                 source2=recurrent,
                 target=1 if part.last else between,
                 repeats=steps,
@@ -194,8 +207,9 @@ def _backward(case: Case, cell: Cell, needs: Needs) -> list[Kernel]:
 
     kernels = []
     for part in reversed(list(_passes(case))):
-        own, recurrent = part.weights[0].bytes, part.weights[1].bytes
         read = batch * steps * part.features * size
+        asked = needs[0] or not part.first
+        given = cell.gradients + (asked and not part.inputs)  # dX at once, where no product makes it
         kernels += [
             case.gradient(
                 "elementwise",
@@ -203,19 +217,19 @@ def _backward(case: Case, cell: Cell, needs: Needs) -> list[Kernel]:
                 elements=state,
                 flops=cell.backward_flops * state,
                 reads=(cell.kept + cell.states + 2) * state * size,  # also dY and the state before
-                writes=cell.gradients * state * size,
+                writes=given * state * size,
                 repeats=steps,
             ),
-            product("data", batch, hidden, gates, batch * gates * size, recurrent, state * size, steps),
+            product("data", batch, hidden, gates, batch * gates * size, part.recurrent[0].bytes, state * size, steps),
         ]
-        if needs[0] or not part.first:
-            kernels.append(product("data", batch * steps, part.features, gates, all_gates, own, read, 1))
+        if part.inputs:
+            own = part.inputs[0].bytes
+            if asked:
+                kernels.append(product("data", batch * steps, part.features, gates, all_gates, own, read, 1))
+            kernels.append(product("weight", gates, part.features, batch * steps, all_gates + read, 0.0, own, 1))
         kernels += [
-            product("weight", gates, part.features, batch * steps, all_gates + read, 0.0, own, 1),
-            product("weight", gates, hidden, batch * steps, all_gates + all_states, 0.0, recurrent, 1),
-        ]
-        if case.attributes.flag("bias"):
-            kernels.append(
+            product("weight", gates, hidden, batch * steps, all_gates + all_states, 0.0, part.recurrent[0].bytes, 1),
+            *(
                 case.gradient(
                     "reduction",
                     op="bias_backward",
@@ -224,10 +238,12 @@ def _backward(case: Case, cell: Cell, needs: Needs) -> list[Kernel]:
                     elements=batch * steps * gates,
                     flops=float(batch * steps * gates),
                     reads=all_gates,
-                    writes=part.bias(0),
-                    repeats=2,
+                    writes=bias.bytes,
+                    repeats=2 if part.inputs else 1,
                 )
-            )
+                for bias in part.recurrent[1:]
+            ),
+        ]
     return kernels
 
 
@@ -241,8 +257,9 @@ def _operator(name: str, cell: Cell) -> Operator:
         (
             Parameter("hidden", "whole", "size of the state"),
             Parameter("layers", "whole", "one on top of the other", 1),
-            flag("bias", True, "two vectors of biases for each layer and direction"),
+            flag("bias", True, "a vector of biases for the inputs and one for the state"),
             flag("bidirectional", False, "every layer forwards and backwards, results side by side"),
+            flag("skip_input", False, "the first layer adds its input to the gates and has no weights for it"),
         ),
         backward=lambda case, needs: _backward(case, cell, needs),
         saves=lambda case: _saves(case, cell),

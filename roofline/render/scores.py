@@ -34,9 +34,11 @@ def _how(validation: Validation, kind: str) -> str:
     if {row.tier for row in rows} == {"datasheet"}:
         return "by the plain roofline of spec sheets"
     mixed = " (rows of chips without a fit: by the plain roofline)" if "datasheet" in {r.tier for r in rows} else ""
-    if kind == "network":
-        return f"from operator measurements alone{mixed}"
     held = {row.held_out for row in rows if row.tier != "datasheet"}
+    if kind == "network" and held <= {"network"}:
+        return f"from operator measurements alone{mixed}"
+    if len(held) == 1 and not held & {"shape group", "other data"}:
+        return f"held out: {held.pop()}"
     words = {frozenset({"shape group"}): "held out by shape group", frozenset({"other data"}): "by a fit of other data"}
     return words.get(frozenset(held), "held out where the fit has seen their shapes") + mixed
 

@@ -15,7 +15,7 @@ from roofline.errors import Fault, SpecError
 
 if TYPE_CHECKING:
     from roofline.core.calibration import Calibration
-    from roofline.core.chip import Chip
+    from roofline.core.chip import Chip, TileList
     from roofline.core.network import Network
     from roofline.specs.chipcheck import Checked
     from roofline.specs.lookup import Found, Kind
@@ -67,6 +67,14 @@ def load_network(name: str | Path) -> Network:
     from roofline.specs import netfile
 
     return netfile.load_network(find("workload", name).path)
+
+
+def tiles_of(part: str) -> Mapping[str, TileList]:
+    """The tiles in the file of an architecture, by kind of product; none where there is no such file."""
+    from roofline.specs import chipfile, lookup
+
+    path = next((path for path in lookup.parts() if path.stem == part), None)
+    return chipfile.read_part(path).tiles if path else {}
 
 
 def check(name: str | Path, kind: Kind = "chip") -> list[Fault]:

@@ -55,6 +55,16 @@ def load_chip(path: str | Path) -> Chip:
     return read_chip(document)
 
 
+def read_part(path: str | Path) -> Chip:
+    """As :func:`load_chip`, of a file for chips to extend: what it lacks has placeholders.
+
+    Raises
+    ------
+    SpecError : with every fault of what is there.
+    """
+    return read_chip(load_document(path), partial=True)
+
+
 def read_chip(document: Document, *, partial: bool = False) -> Chip:
     """As :func:`load_chip`, from a document. Of a ``partial`` one only what is there must be right."""
     reading = Reading(extended(document))

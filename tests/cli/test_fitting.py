@@ -75,11 +75,16 @@ def test_rows_of_an_unknown_chip(rows: Path) -> None:
         assert "no chip named" in result.stderr
 
 
-def test_only_cpus_can_be_fitted(rows: Path, cpu: Synthetic) -> None:
-    rows.write_text(rows.read_text().replace(f'"chip": "{cpu.chip.name}"', '"chip": "gtx-980"'))
+def test_what_cannot_be_fitted(rows: Path, cpu: Synthetic) -> None:
+    text = rows.read_text()
+    rows.write_text(text.replace(f'"chip": "{cpu.chip.name}"', '"chip": "tpu-v1"'))
     result = run("calibrate", str(rows))
     assert result.exit_code == 2
-    assert "only CPUs" in result.stderr
+    assert "only CPUs and GPUs" in result.stderr
+    rows.write_text(text.replace(f'"chip": "{cpu.chip.name}"', '"chip": "gtx-980"'))
+    result = run("calibrate", str(rows), "--architecture", "turing")
+    assert result.exit_code == 1
+    assert "there are rows of maxwell" in result.stderr
 
 
 def test_measure_one_net_at_the_sizes_asked(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from roofline.core.measurement import Measurement
 from roofline.errors import DataError, RooflineError, UsageError
 from roofline.measure.kineto import read
+from roofline.measure.public import read_public
 from roofline.operators import lower, single
 
 
@@ -99,6 +100,11 @@ def test_a_real_profile(tmp_path: Path) -> None:
 def test_wrong_files(data: Any, error: type[RooflineError], said: str, tmp_path: Path) -> None:
     with pytest.raises(error, match=said):
         rows(tmp_path, data)
+
+
+def test_it_is_a_set_like_others(tmp_path: Path) -> None:
+    (tmp_path / "trace.json").write_text(json.dumps({"traceEvents": GPU}))
+    assert [row.op for row in read_public("kineto", tmp_path / "trace.json", chip="rtx-2070")] == ["linear", "matmul"]
 
 
 def test_whose_they_are_must_be_said(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_unary(op: str):
     assert (again.source, again.target) == (0, 0)
 
 
-@pytest.mark.parametrize("op", ["add", "sub", "mul", "div"])
+@pytest.mark.parametrize("op", ["add", "sub", "mul", "div", "pow"])
 def test_binary_reads_a_broadcast_input_at_its_own_size(op: str):
     k = kernel(op, {}, [(4, 5), (5,)])
     assert (k.flops, k.elements, k.reads, k.writes) == (20, 20, (20 + 5) * 4, 80)

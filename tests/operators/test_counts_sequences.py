@@ -174,12 +174,41 @@ def test_gru():
     assert (gates.flops, gates.reads, gates.writes) == (160, 120 + 120 + 40, 40)
 
 
-@pytest.mark.parametrize("op", ["lstm", "gru"])
+def test_a_plain_recurrence():
+    net = single("rnn", {"hidden": 5}, [(2, 3, 4)])
+    assert net.parameters == 5 * 4 + 5 * 5 + 2 * 5
+    inputs, state, gates = lower(net)
+    assert (inputs.flops, state.flops, state.repeats) == (2 * 6 * 5 * 4, 2 * 2 * 5 * 5, 3)
+    # both products and the state in, the state out
+    assert (gates.flops, gates.reads, gates.writes) == (20, 40 + 40 + 40, 40)
+    assert saved(net) == Saved(inputs=(0,), outputs=(0,), extra=0)
+
+
+@pytest.mark.parametrize(("op", "gates"), [("rnn", 1), ("lstm", 4), ("gru", 3)])
+def test_an_input_that_skips_its_weights(op: str, gates: int):
+    """cuDNN's CUDNN_SKIP_INPUT, in the first of two layers."""
+    net = single(op, {"hidden": 5, "layers": 2, "skip_input": True}, [(2, 3, 5)])
+    assert net.parameters == 3 * gates * 25 + 3 * gates * 5
+    forward = list(lower(net))
+    assert [kernel.kind for kernel in forward] == ["matmul", "stream", "matmul", "matmul", "stream"]
+    assert forward[1].source == 0  # the input itself goes to the gates
+    assert forward[1].reads == (2 * gates * 5 + 10 + 10) * 4
+    back = list(backward(net))
+    assert products(back) == 2 * products(forward)
+    whole = single(op, {"hidden": 5, "layers": 2}, [(2, 3, 5)])
+    first = 2 * 6 * 5 * gates * 5
+    assert products(lower(whole)) - products(forward) == first
+    assert products(backward(whole)) - products(back) == 2 * first
+    # the gates of the first layer give its input's gradient too
+    assert back[6].writes - list(backward(net, needed=False))[6].writes == 10 * 4
+
+
+@pytest.mark.parametrize("op", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("both", [False, True])
 def test_layers_on_top_of_each_other(op: str, both: bool):
     torch = pytest.importorskip("torch")
     net = single(op, {"hidden": 6, "layers": 3, "bidirectional": both}, [(2, 5, 4)])
-    module = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[op](4, 6, 3, bidirectional=both)
+    module = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[op](4, 6, 3, bidirectional=both)
     assert [(name.split(".")[1], t.shape) for name, t in net.tensors.items() if t.role == "weight"] == [
         (name, tuple(weight.shape)) for name, weight in module.named_parameters()
     ]
@@ -187,7 +216,7 @@ def test_layers_on_top_of_each_other(op: str, both: bool):
     forward = list(lower(net))
     assert len(forward) == 3 * 3 * (2 if both else 1)
     assert products(backward(net)) == 2 * products(forward)
-    first = 2 * 10 * 4 * (24 if op == "lstm" else 18) * (2 if both else 1)
+    first = 2 * 10 * 4 * {"rnn": 6, "lstm": 24, "gru": 18}[op] * (2 if both else 1)
     assert products(backward(net, needed=False)) == 2 * products(forward) - first
 
 
@@ -229,6 +258,7 @@ def test_whole_numbers_run_on_the_lanes_of_fp32_or_at_their_own_rate():
         ("experts", {"experts": 4, "width": 8}, [(2, 6), (3, 2)], "scores (..., k) of the chosen of 4"),
         ("experts", {"experts": 4, "width": 8}, [(2, 6), (2, 5)], "the chosen of 4"),
         ("lstm", {"hidden": 4}, [(2, 3)], "sequences (batch, steps, features)"),
+        ("rnn", {"hidden": 4, "skip_input": True}, [(2, 3, 5)], "5 features to a state of 4"),
         ("gru", {"hidden": 4, "layers": 1001}, [(2, 3, 4)], "more than 1000"),
         ("opaque", {"operations": 1, "access": 128}, [(2, 3)], "say with reads"),
     ],

@@ -31,7 +31,7 @@ def call(torch: Any, node: Node, inputs: list[Any], weights: list[Any]) -> Any:
             return torch.topk(x, given["count"])[0]
         case "experts":
             return experts(functional, inputs, weights)
-        case "lstm" | "gru":
+        case "rnn" | "lstm" | "gru":
             return recurrence(torch, node, x, weights)
         case "opaque":
             return torch.empty(given["shape"])
@@ -45,6 +45,8 @@ def call(torch: Any, node: Node, inputs: list[Any], weights: list[Any]) -> Any:
             return x.sum(-1)
         case "copy":
             return x.clone()
+        case "pow":
+            return torch.pow(*inputs)
         case "div":
             return torch.div(*inputs)
     return None
@@ -65,6 +67,6 @@ def recurrence(torch: Any, node: Node, x: Any, weights: list[Any]) -> Any:
     directions = 2 if given["bidirectional"] else 1
     state = x.new_empty(given["layers"] * directions, x.shape[0], given["hidden"])
     states = (state, state) if node.op == "lstm" else state
-    function = torch.lstm if node.op == "lstm" else torch.gru
+    function = {"rnn": torch.rnn_tanh, "lstm": torch.lstm, "gru": torch.gru}[node.op]
     options = (True, given["layers"], 0.0, False, given["bidirectional"], True)
     return function(x, states, weights, *options)[0]

@@ -1,0 +1,93 @@
+"""How far off would predictions of GPUs be on a card that nobody measured? Refit without it, and score.
+
+``device``: every card in the rows is predicted by numbers of the others alone. ``half``: every card by half of its
+own calls. Whole nets are never fitted on; they are predicted by the numbers of their card, or without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from roofline import specs
+from roofline.core.calibration import ANY_GPU, Calibration
+from roofline.core.chip import Chip
+from roofline.core.measurement import Measurement
+from roofline.core.prediction import Tier
+from roofline.core.validation import Scored, Validation
+from roofline.errors import DataError
+from roofline.gpufit.fit import Fit, fit_own, fit_shared
+from roofline.gpufit.heldout import Held, by_own_numbers, family_fits, fits_without_each, halves, leave_out, stranger
+from roofline.gpufit.rows import parts_of
+from roofline.validate import score_networks
+
+How = Literal["device", "half"]
+WORDS: dict[str, str] = {"device": "card left out", "half": "half of the calls seen"}
+
+
+def validate_held_out(
+    measurements: Sequence[Measurement], how: How, *, apart: Sequence[Measurement] = ()
+) -> Validation:
+    """Score rows of GPUs by numbers fitted on these same rows, held out; or by all of them, rows that lie ``apart``.
+
+    Raises
+    ------
+    DataError : no calls of GPUs, or for ``device`` of one card alone.
+    """
+    chips = _gpus([*measurements, *apart])
+    parts = parts_of((row for row in measurements if row.kind == "operator"), chips)
+    needed = 2 if how == "device" else 1
+    if len(parts.chips) < needed:
+        have = ", ".join(parts.chips) or "none"
+        raise DataError(f"--leave-out {how} takes calls of {needed} GPUs; there are {have} ({dict(parts.left_out)})")
+    others = parts_of(apart, {name: chips[name] for name in parts.chips}) if apart else None
+    skipped = dict((others or parts).left_out)
+    if how == "device":
+        without = fits_without_each(parts)
+        held = leave_out(others or parts, without)
+        numbers = {name: _without(name, without, held) for name in without}
+        chips = {name: stranger(chip) for name, chip in chips.items()}
+    else:
+        found = fit_shared(parts.parts)
+        fit_own(found, parts.parts, {name: chips[name] for name in parts.chips})
+        held = by_own_numbers(others, found) if others else halves(parts)
+        numbers = {name: _own(chips[name], found, held) for name in parts.chips}
+    tier: Tier = "borrowed" if how == "device" else "calibrated"
+    scored = _calls(held, tier, WORDS[how])
+    for name, calibration in numbers.items():
+        nets = [row for row in measurements if row.kind == "network" and row.chip == name]
+        scored += score_networks(nets, chips[name], calibration, skipped, held_out=WORDS[how])
+    return Validation(tuple(scored), skipped)
+
+
+def _gpus(measurements: Sequence[Measurement]) -> dict[str, Chip]:
+    known = specs.list_chips()
+    chips = {name: specs.load_chip(name) for name in sorted({row.chip for row in measurements}) if name in known}
+    return {name: chip for name, chip in chips.items() if chip.kind == "gpu"}
+
+
+def _calls(held: Sequence[Held], tier: Tier, how: str) -> list[Scored]:
+    """Every call that shows the device and not the host."""
+    rows = []
+    for one in held:
+        plain = one.part.plain()
+        for index in one.part.scored.nonzero()[0]:
+            row = one.part.measurements[index]
+            family = one.part.family if row.part == "forward" else f"{one.part.family} ({row.part})"
+            columns = (one.part.seconds, one.predicted, one.low, one.high, plain)
+            measured, predicted, low, high, roofline = (float(column[index]) for column in columns)
+            rows.append(Scored(row, family, measured, predicted, low, high, roofline, tier, how))
+    return rows
+
+
+def _without(chip: str, without: Mapping[str, Fit], held: Sequence[Held]) -> Calibration:
+    """What a card left out is predicted by: the others' numbers, and how far off those were on each other."""
+    others = [one for one in held if one.part.chip.name != chip]
+    return Calibration(ANY_GPU, "any", "gpu", "any", {}, family_fits(others), without[chip].shared)
+
+
+def _own(chip: Chip, found: Fit, held: Sequence[Held]) -> Calibration:
+    """A card's own numbers, with the errors on half of its calls; those of all cards for families it lacks."""
+    families = {**family_fits(held), **family_fits([one for one in held if one.part.chip.name == chip.name])}
+    numbers = {**found.shared, **found.own[chip.name]}
+    return Calibration(chip.name, chip.architecture, "gpu", "any", {}, families, numbers)

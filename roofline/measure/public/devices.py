@@ -1,0 +1,27 @@
+"""Which chip is it that a driver calls ``NVIDIA H100 80GB HBM3``?"""
+
+from __future__ import annotations
+
+import re
+
+CHIPS = {
+    "Tesla P100-PCIE-16GB": "tesla-p100-pcie",
+    "GeForce GTX TITAN X": "titan-x-maxwell",
+    "NVIDIA A100 80GB PCIe": "a100-pcie-80gb",
+    "NVIDIA A100-SXM4-80GB": "a100-sxm-80gb",
+    "NVIDIA H100 80GB HBM3": "h100-sxm",
+    "NVIDIA H200": "h200-sxm",
+    "NVIDIA B200": "b200-sxm",
+}
+"""Devices whose spec is called otherwise than they are."""
+
+
+def chip_named(device: str) -> str:
+    """The name of a device's spec: ``tesla-t4`` of ``Tesla T4``, ``rtx-2070`` of ``NVIDIA GeForce RTX 2070``.
+
+    Whether there is such a spec is not asked: rows of an unknown device say its name.
+    """
+    if device in CHIPS:
+        return CHIPS[device]
+    short = re.sub(r"^(nvidia |amd |geforce |instinct )+", "", device.lower())
+    return re.sub(r"[^a-z0-9]+", "-", short).strip("-")

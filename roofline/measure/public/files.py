@@ -1,0 +1,161 @@
+"""How are the files of public sets read? Line by line, packed or not, with a place for everything that is wrong."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import math
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from roofline.errors import DataError, UsageError
+
+LFS = "version https://git-lfs.github.com"
+"""How a file starts that Git keeps elsewhere."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a reader is asked for.
+
+    path : a folder or a file of the set. chip : whose rows to give, all where it is empty; where the files do not
+    name the device, the one they are of. skipped : rows and files left out, counted by reason.
+    """
+
+    path: Path
+    chip: str = ""
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def skip(self, why: str, count: int = 1) -> None:
+        self.skipped[why] += count
+
+    def wants(self, chip: str) -> bool:
+        return not self.chip or self.chip == chip
+
+    def needs_chip(self, what: str) -> str:
+        """The chip that was given; raises :class:`UsageError` without one."""
+        if not self.chip:
+            raise UsageError(f"{what} does not name the device it was measured on: add --chip")
+        return self.chip
+
+    def files(self, *suffixes: str) -> list[Path]:
+        """The file itself, or all files in the folder that end so, packed (``.gz``) ones included."""
+        if not self.path.exists():
+            raise UsageError(f"{self.path}: no such file or folder")
+        if self.path.is_file():
+            return [self.path]
+        return sorted(path for path in self.path.rglob("*") if path.is_file() and stem(path)[1] in suffixes)
+
+
+def stem(path: Path) -> tuple[str, str]:
+    """``("conv", ".csv")`` of ``conv.csv`` and of ``conv.csv.gz``."""
+    plain = path.with_suffix("") if path.suffix == ".gz" else path
+    return plain.stem, plain.suffix
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a table, with its place for messages."""
+
+    file: Path
+    number: int
+    values: Mapping[str, str]
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.number}"
+
+    def __getitem__(self, name: str) -> str:
+        return self.values[name]
+
+    def whole(self, name: str) -> int:
+        """A size: a whole number above zero."""
+        return self.count(name, least=1)
+
+    def count(self, name: str, least: int = 0) -> int:
+        text = self.values[name]
+        try:
+            number = int(text)
+        except ValueError:
+            raise self.fault(name, f"expected a whole number, got {text!r}") from None
+        if number < least:
+            raise self.fault(name, f"expected a whole number of at least {least}, got {text!r}")
+        return number
+
+    def seconds(self, name: str, per_second: float = 1e3) -> float:
+        """A time above zero as seconds; ``per_second`` is 1e3 where it stands in milliseconds."""
+        text = self.values[name]
+        try:
+            value = float(text) / per_second
+        except ValueError:
+            value = math.nan
+        if not 0.0 < value < 1e9:
+            raise self.fault(name, f"expected a time above zero, got {text!r}")
+        return value
+
+    def fault(self, name: str, what: str) -> DataError:
+        return DataError(f"{self.place}: {name}: {what}")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[TextIO]:
+    """A text file, packed or not.
+
+    Raises
+    ------
+    DataError : no text, a damaged archive, or a pointer to a file that Git LFS keeps elsewhere.
+    """
+    try:
+        with (
+            gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+            if path.suffix == ".gz"
+            else path.open(encoding="utf-8-sig", newline="") as file
+        ):
+            yield file
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: this is not text") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: damaged gzip file: {error}") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def header(path: Path) -> list[str]:
+    """The column names of a table; empty for a file without a line."""
+    with opened(path) as file:
+        names = next(csv.reader(file), [])
+    if names and names[0].startswith(LFS):
+        raise DataError(f"{path}: a pointer of Git LFS, not the data; 'git lfs pull' fetches them")
+    return names
+
+
+def table(path: Path, *needed: str) -> Iterator[Line]:
+    """The rows of a CSV file that has these columns.
+
+    Raises
+    ------
+    DataError : a column is missing, or a row is shorter or longer than the first line says.
+    """
+    missing = set(needed) - set(header(path))
+    if missing:
+        raise DataError(f"{path}:1: no column {', '.join(sorted(missing))}; expected {', '.join(needed)}")
+    with opened(path) as file:
+        rows = csv.DictReader(file)
+        try:
+            for values in rows:
+                if None in values or None in values.values():
+                    raise DataError(f"{path}:{rows.line_num}: expected {len(rows.fieldnames or ())} columns")
+                yield Line(path, rows.line_num, values)
+        except csv.Error as error:
+            raise DataError(f"{path}:{rows.line_num}: {error}") from None
+
+
+def understood(path: Path, found: Sequence[object], what: str) -> None:
+    """Refuse a folder in which nothing was found to read."""
+    if not found:
+        raise DataError(f"{path}: nothing to read; expected {what}")
