@@ -2,7 +2,8 @@
 
 from roofline.core.run import Recipe, Run
 from roofline.core.stack import Stack
+from roofline.frontends import trace
 from roofline.predict import predict
 
 __version__ = "0.1.0"
-__all__ = ["Recipe", "Run", "Stack", "__version__", "predict"]
+__all__ = ["Recipe", "Run", "Stack", "__version__", "predict", "trace"]

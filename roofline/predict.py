@@ -20,7 +20,7 @@ from roofline.core.chip import Chip
 from roofline.core.dtype import Precision
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.network import Network
-from roofline.core.prediction import TIERS, Interval, LayerPrediction, Prediction
+from roofline.core.prediction import TIERS, Interval, LayerPrediction, Merged, Prediction
 from roofline.core.run import Run
 from roofline.core.schedule import PHASES
 from roofline.core.stack import Stack
@@ -73,7 +73,19 @@ def predict(
     program = make_program(workload, batch=batch, bind=bind, precision=wanted, stack=stack, run=run, kind=part.kind)
     fitted = resolve_calibration(part, wanted, calibration, stack)
     timing = time_program(program, part, stack, fitted)
-    return _combine(part, program, timing, stack, fitted, warnings, wanted)
+    prediction = _combine(part, program, timing, stack, fitted, warnings, wanted)
+    if stack.mode != "compiled":
+        return prediction
+    plain = replace(stack, mode="eager")
+    eager = make_program(workload, batch=batch, bind=bind, precision=wanted, stack=plain, run=run, kind=part.kind)
+    return replace(prediction, merged=_merged(program, eager))
+
+
+def _merged(program: Program, eager: Program) -> Merged:
+    """A compiled program beside the same one launched kernel by kernel."""
+    ours, theirs = program.schedule, eager.schedule
+    saved = float(theirs.all_bytes.sum() - ours.all_bytes.sum())
+    return Merged(int(ours.repeats.sum()), int(theirs.repeats.sum()), saved)
 
 
 def time_program(program: Program, chip: Chip, stack: Stack, calibration: Calibration | None) -> Timing:

@@ -178,7 +178,7 @@ def _gpu_fit(plain: Timing, chip: Chip, stack: Stack, calibration: Calibration, 
         if fit is None or not mine.any():
             continue
         octaves[mine] = octaves_outside(schedule.select(mine), fit)
-        wide = wider * (1.0 + WIDEN_PER_OCTAVE * octaves[mine])
+        wide = wider * np.minimum(1.0 + WIDEN_PER_OCTAVE * octaves[mine], WIDEST)
         low[mine] = times.total[mine] * np.exp(min(fit.quantiles["0.05"], 0.0) * wide)
         high[mine] = times.total[mine] * np.exp(max(fit.quantiles["0.95"], 0.0) * wide)
     light = ceiling.light(replace(schedule, flops=flops), chip)
@@ -284,6 +284,9 @@ def _datasheet_range(schedule: Schedule, chip: Chip, total: Floats) -> tuple[Flo
 
 WIDEN_PER_OCTAVE = 0.5
 """An interval grows by this share of its (logarithmic) width per octave outside the fitted shapes."""
+
+WIDEST = 2.0
+"""Of GPUs at most this many times: larger kernels fill a chip as well as those that were fitted. A guess."""
 
 
 def octaves_outside(schedule: Schedule, fit: FamilyFit) -> Floats:

@@ -206,3 +206,16 @@ def test_names_paths_and_values_are_one(root: Path) -> None:
     paths = predict(root / "hw_specs/gtx-980.yaml", root / "workloads/mlp.yaml", calibration="none")
     values = predict(specs.load_chip("gtx-980"), specs.load_network("mlp"), calibration="none")
     assert named == paths == values
+
+
+def test_what_a_compiler_spares_is_said() -> None:
+    """Norms and activations behind convolutions stay in one kernel: fewer launches, fewer bytes."""
+    eager = predict("rtx-2070", "resnet18", batch=2)
+    compiled = predict("rtx-2070", "resnet18", batch=2, stack=Stack(mode="compiled"))
+    assert eager.merged is None
+    assert "merged" not in eager.to_dict()
+    assert compiled.merged is not None
+    assert compiled.merged.kernels < compiled.merged.eager_kernels
+    assert compiled.merged.saved_bytes == pytest.approx(eager.bytes - compiled.bytes)
+    assert compiled.merged.saved_bytes > 0.1 * eager.bytes
+    assert compiled.to_dict()["merged"]["kernels"] == compiled.merged.kernels

@@ -22,6 +22,7 @@ VERBS: Mapping[str, str] = {
     "compare": "chips beside each other on one net, with the reason for the speed-up",
     "plot": "draw rooflines, with the layers of a net on them",
     "explain": "the arithmetic behind the time of one layer",
+    "trace": "write down a PyTorch model as a net",
     "measure": "measure operators and nets on this machine",
     "import": "turn public measurements into rows",
     "calibrate": "fit the model to measurements",

@@ -9,6 +9,7 @@ import click
 from roofline.cli.options import Question, chips_argument, format_options, net_option, question_options
 from roofline.cli.output import emit, load_chip, load_net, warn
 from roofline.compare import compare
+from roofline.core.network import Network
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @question_options("fp32,fp16", several=True)
 @format_options
 @click.pass_context
-def command(ctx: click.Context, chips: tuple[str, ...], net: str, question: Question, form: str) -> None:
+def command(ctx: click.Context, chips: tuple[str, ...], net: str | Network, question: Question, form: str) -> None:
     """Predict a net on several chips; speed-ups over the first one, with the reason in words.
 
     A chip that lacks a precision says so in its row. The rule of thumb beside the prediction is the

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NEEDED = ("numpy", "scipy", "pyyaml", "matplotlib", "click", "rich")
-OPTIONAL = {"torch": "torch", "nvidia-ml-py": "gpu", "pytest": "test", "hypothesis": "test"}
+OPTIONAL = {"torch": "torch", "onnx": "onnx", "nvidia-ml-py": "gpu", "pytest": "test", "hypothesis": "test"}
 """Package -> the extra that installs it."""
 
 

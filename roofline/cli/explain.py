@@ -8,6 +8,7 @@ import click
 
 from roofline.cli.options import Question, chip_argument, format_options, net_option, question_options
 from roofline.cli.output import emit, load_chip, load_net
+from roofline.core.network import Network
 from roofline.explain import explain
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--layer", required=True, metavar="NAME", help="A layer, as 'predict' and 'workloads show' name it.")
 @question_options()
 @format_options
-def command(chip: str, net: str, layer: str, question: Question, form: str) -> None:
+def command(chip: str, net: str | Network, layer: str, question: Question, form: str) -> None:
     """Print the formula of one layer with its numbers put in.
 
     \b

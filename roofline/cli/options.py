@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -97,15 +99,61 @@ chip_argument = click.argument("chip", metavar="CHIP", shell_complete=complete_n
 chips_argument = click.argument(
     "chips", metavar="CHIP...", nargs=-1, required=True, shell_complete=complete_names("chip")
 )
-net_option = click.option(
-    "-w",
-    "--workload",
-    "net",
-    metavar="NET",
-    required=True,
-    shell_complete=complete_names("workload"),
-    help="A net: a name that 'roofline workloads list' shows, or the path of a YAML file.",
+input_option = click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="[NAME:]SIZES[:FORMAT]",
+    help="An input of the model, one for each, in order: 32x3x224x224:float32, or ids:batch=8xseq=128:int64.",
 )
+
+
+def net_option(function: Function) -> Function:
+    """``-w NET``, or ``--model MODULE:FACTORY`` with its inputs; the verb gets ``net``, a name or a traced net."""
+
+    @wraps(function)
+    def verb(*args: Any, net: str | None, model: str | None, inputs: tuple[str, ...], **others: Any) -> Any:
+        if (net is None) == (model is None):
+            raise click.UsageError("name one net: -w or --workload NET, or --model MODULE:FACTORY with --input")
+        if model is None and inputs:
+            raise click.UsageError("--input is of a --model; sizes of a net are --batch and --bind")
+        made = net if model is None else traced(model, inputs, others.get("mode", "inference"))
+        return function(*args, net=made, **others)
+
+    options = [
+        click.option(
+            "-w",
+            "--workload",
+            "net",
+            metavar="NET",
+            shell_complete=complete_names("workload"),
+            help="A net: a name that 'roofline workloads list' shows, or the path of a YAML file, of an ONNX model, "
+            "or of a config.json of Hugging Face.",
+        ),
+        click.option(
+            "--model",
+            metavar="MODULE:FACTORY",
+            help="A PyTorch model instead: what makes it, in a module or a .py file. Its code runs in this process.",
+        ),
+        input_option,
+    ]
+    for option in reversed(options):
+        verb = option(verb)
+    return verb
+
+
+def traced(model: str, inputs: tuple[str, ...], mode: str, name: str = "") -> Network:
+    """The net of a PyTorch model; what there is to say about it goes to standard error."""
+    from roofline.frontends import load
+
+    if not inputs:
+        raise click.UsageError("--model needs --input, such as --input 32x3x224x224:float32")
+    with redirect_stdout(sys.stderr):  # what the model prints is no part of the answer
+        found = load().trace(model, inputs, mode=mode, name=name)
+    for note in (*found.notes, *(f"no formula for {kind}: {layer} is uncovered" for kind, layer in found.uncovered)):
+        click.echo(f"roofline: warning: {note}", err=True)
+    network: Network = found.network
+    return network
 
 
 def question_options(dtypes: str = "fp32", *, several: bool = False) -> Callable[[Function], Function]:

@@ -34,8 +34,16 @@ def load_chip(name: str) -> Chip:
     return specs.load_chip(found.path)
 
 
-def load_net(name: str) -> Network:
-    """The net a user named; says so where its file hides another."""
+def load_net(name: str | Network) -> Network:
+    """The net a user named (or one traced already); says so where its file hides another."""
+    if isinstance(name, Network):
+        return name
+    if name.endswith((".json", ".onnx")):
+        from roofline.frontends import open_net
+
+        opened, notes = open_net(name)
+        warn(notes)
+        return opened
     found = specs.find("workload", name)
     warn(f"{found.path} hides {other}" for other in found.shadowed)
     return specs.load_network(found.path)

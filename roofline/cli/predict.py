@@ -70,7 +70,7 @@ class Layers(click.ParamType):  # type: ignore[type-arg]
 def command(
     ctx: click.Context,
     chip: str,
-    net: str,
+    net: str | Network,
     question: Question,
     layers: int | None,
     anchor: Path | None,

@@ -46,7 +46,8 @@ class Layer:
     repeat : how many copies in a row; ``None`` is one, without a number in its name.
     first : terms that differ in the first copy.
     when : left out where this is 0.
-    tied : name of a layer whose first weight this layer uses too.
+    tied : name of a layer whose first weight this layer uses too (all where it is that layer again, and what it
+        computes where it has no weights).
     """
 
     name: str

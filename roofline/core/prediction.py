@@ -114,6 +114,15 @@ class Anchor:
 
 
 @dataclass(frozen=True)
+class Merged:
+    """What a compiler spares: launches now and one by one before, and bytes that are no longer moved."""
+
+    kernels: int
+    eager_kernels: int
+    saved_bytes: float
+
+
+@dataclass(frozen=True)
 class Prediction:
     """A whole network on a chip under a stack."""
 
@@ -133,6 +142,7 @@ class Prediction:
     run: Mapping[str, Any] = field(default_factory=dict)
     calibration: str = ""
     anchor: Anchor | None = None
+    merged: Merged | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -216,6 +226,7 @@ class Prediction:
             "tiers": self.tiers,
             "calibration": self.calibration,
             "anchor": dict(vars(self.anchor)) if self.anchor else None,
+            **({"merged": dict(vars(self.merged))} if self.merged else {}),
             "covered": self.covered,
             "flops": self.flops,
             "bytes": self.bytes,

@@ -18,11 +18,11 @@ Role = Literal["input", "weight", "activation", "state", "cache"]
 """``state`` is kept and not trained (running statistics), ``cache`` is kept between calls (keys and values)."""
 Attribute = int | bool | str | tuple[int, ...]
 
-VIEWS = frozenset({"view", "transpose", "select", "slice", "expand"})
+VIEWS = frozenset({"view", "transpose", "select", "slice", "expand", "strided"})
 """Operator kinds that only look differently at the storage of their first input: no work, no bytes."""
 
-KEPT = frozenset({"kv_cache", "parameter"})
-"""Operator kinds whose result is storage of their own that outlives the run: a cache, a weight."""
+KEPT = frozenset({"kv_cache", "parameter", "buffer"})
+"""Operator kinds whose result is storage of their own that outlives the run: a cache, a weight, a constant."""
 
 IDLE = frozenset({"dropout"})
 """Operator kinds that are views too, unless the net is in training."""
@@ -119,7 +119,7 @@ class Workload:
         owner: dict[str, str] = {}
         for node in self.nodes:
             idle = node.op in IDLE and not self.training
-            if node.op in KEPT and (node.op == "parameter" or not self.training):
+            if node.op in KEPT and (node.op != "kv_cache" or not self.training):
                 owner.update(dict.fromkeys(node.outputs, node.weights[0]))
             elif node.op in (*VIEWS, *KEPT) or idle or node.attributes.get("inplace"):
                 root = owner.get(node.inputs[0], node.inputs[0])

@@ -112,20 +112,22 @@ def _node(
     attributes: Mapping[str, object],
     tensors: dict[str, Tensor],
     storage: DType,
-    shared: Tensor | None = None,
+    shared: Sequence[Tensor] = (),
 ) -> Node:
-    """Infer one node, adding its weights and outputs to ``tensors``."""
+    """Infer one node, adding its weights and outputs to ``tensors``; ``shared`` are its first weights."""
     inferred = operator.infer([tensors[name] for name in step.inputs], attributes)
     made: list[Tensor] = []
     weights: list[str] = []
     for index, weight in enumerate(inferred.weights):
-        if index == 0 and shared is not None:
-            if shared.shape != weight.shape:
-                raise UsageError(f"tied to {shared.name} {dims(shared.shape)}, but its weight is {dims(weight.shape)}")
-            weights.append(shared.name)
+        if index < len(shared):
+            given = shared[index]
+            if given.shape != weight.shape:
+                raise UsageError(f"tied to {given.name} {dims(given.shape)}, but its weight is {dims(weight.shape)}")
+            weights.append(given.name)
             continue
         weights.append(f"{step.name}.{weight.suffix}")
-        made.append(Tensor(weights[-1], weight.shape, storage, weight.role))
+        kind = inferred.dtype if weight.role == "state" else None
+        made.append(Tensor(weights[-1], weight.shape, kind or storage, weight.role))
     outputs = [step.name, *(f"{step.name}:{index}" for index in range(1, len(inferred.outputs)))]
     for name, shape in zip(outputs, inferred.outputs, strict=True):
         made.append(Tensor(name, shape, inferred.dtype or storage))
@@ -158,7 +160,7 @@ class _Builder:
         self.bound_note = bound_note
         self.nodes: list[Node] = []
         self.tensors: dict[str, Tensor] = {}
-        self.first_weight: dict[str, str] = {}
+        self.made: dict[str, Node] = {}
 
     def source(self, source: Source, bound: Mapping[str, int]) -> None:
         try:
@@ -177,16 +179,20 @@ class _Builder:
             node = _node(operator, step, step.attributes, self.tensors, self.storage, self._shared(step))
         except UsageError as error:
             raise self._fault(step.line, step.name, error) from None
-        if node.weights:
-            self.first_weight[step.name] = node.weights[0]
+        self.made[step.name] = node
         self.nodes.append(node)
 
-    def _shared(self, step: Step) -> Tensor | None:
+    def _shared(self, step: Step) -> list[Tensor]:
+        """Weights this layer has from another: the first; all where it is the same layer again (the same operator
+        and attributes); or what the other computes, where that has no weights."""
         if not step.tied:
-            return None
-        if step.tied not in self.first_weight:
+            return []
+        if step.tied not in self.made:
             raise UsageError(f"tied to {step.tied}, which has no weight")
-        return self.tensors[self.first_weight[step.tied]]
+        node = self.made[step.tied]
+        again = node.op == step.op and node.attributes == operator_named(step.op).attributes(step.attributes).values
+        names = (node.weights if again else node.weights[:1]) or node.outputs[:1]
+        return [self.tensors[name] for name in names]
 
     def _fault(self, line: int | None, path: str, error: UsageError) -> SpecError:
         return self.network.fault(line, path, f"{error}{self.bound_note}")

@@ -8,7 +8,7 @@ from math import prod
 from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
 from roofline.errors import Unsupported, UsageError
-from roofline.operators.attributes import Attributes, Parameter
+from roofline.operators.attributes import Attributes, Parameter, flag
 from roofline.operators.case import Case, Needs, Saved
 from roofline.operators.operator import Inferred, Operator, Weight, dims, ranked
 
@@ -24,7 +24,7 @@ def _norm_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     shape = inputs[0].shape
     if not shape:
         raise UsageError("rms_norm takes (..., length), not a scalar")
-    return Inferred((shape,), (Weight("weight", shape[-1:]),))
+    return Inferred((shape,), (Weight("weight", shape[-1:]),) if attributes.flag("affine") else ())
 
 
 def _norm_rows(case: Case) -> tuple[int, int]:
@@ -125,6 +125,7 @@ DECODING = (
         (1, 1),
         _norm_shapes,
         _norm_kernels,
+        (flag("affine", True, "learned scale"),),
         backward=_norm_backward,
         saves=_norm_saves,
         autocast="fp32",

@@ -194,7 +194,8 @@ def _binary_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred
     out = broadcast(left, right)
     if attributes.flag("inplace") and out != left:
         raise UsageError(f"in place: the result {dims(out)} does not fit into the first input {dims(left)}")
-    return Inferred((out,))
+    whole = all(tensor.dtype.kind == "int" for tensor in inputs)  # positions plus an offset stay row numbers
+    return Inferred((out,), dtype=inputs[0].dtype if whole else None)
 
 
 def _binary_kernels(case: Case) -> list[Kernel]:

@@ -13,7 +13,8 @@ from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
 from roofline.errors import UsageError
 from roofline.operators.attributes import Attributes, Parameter, flag
-from roofline.operators.case import Case
+from roofline.operators.case import Case, Needs, Saved
+from roofline.operators.constants import BITS, whole
 from roofline.operators.operator import Inferred, Operator
 
 WHOLE = dtype("int32")
@@ -44,7 +45,38 @@ def _kernels(case: Case) -> list[Kernel]:
     return [replace(kernel, precision=WHOLE.name) if given.flag("integer") else kernel]
 
 
+def _uncovered_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
+    return Inferred((attributes.sizes("shape"),), dtype=whole(attributes))
+
+
+def _uncovered_kernels(case: Case) -> list[Kernel]:
+    """What it reads and writes at least; its operations are not known."""
+    return [case.kernel("uncovered", kind="opaque", source=0 if case.inputs else -1)]
+
+
+def _uncovered_saves(case: Case) -> Saved:
+    """Everything it read and made: nobody knows less."""
+    return Saved(inputs=tuple(range(len(case.inputs))), outputs=(0,))
+
+
+def _uncovered_backward(case: Case, needs: Needs) -> list[Kernel]:
+    """As visible as the forward: reads dY, inputs and result, writes a gradient of every input."""
+    writes = sum(tensor.bytes for tensor, need in zip(case.inputs, needs, strict=True) if need)
+    reads = 2 * case.result.bytes + case.read_bytes
+    return [case.gradient("uncovered", kind="opaque", reads=reads, writes=writes)] if writes else []
+
+
 OPAQUE = (
+    Operator(
+        "uncovered",
+        "(...) -> shape: an operation nobody has a formula for; counted are the bytes it must move, no operations",
+        (0, 64),
+        _uncovered_shapes,
+        _uncovered_kernels,
+        (Parameter("shape", "sizes", "of the result"), BITS),
+        backward=_uncovered_backward,
+        saves=_uncovered_saves,
+    ),
     Operator(
         "opaque",
         "(...) -> shape: so many operations and bytes, in a way not described",

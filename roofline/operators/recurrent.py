@@ -86,20 +86,21 @@ def _shapes(inputs: Sequence[Tensor], attributes: Attributes, cell: Cell, name: 
             suffix = f"l{layer}" + ("_reverse" if direction else "")
             sides = {"hh": hidden} if skips and layer == 0 else {"ih": width, "hh": hidden}
             weights += [Weight(f"weight_{side}_{suffix}", (rows, size)) for side, size in sides.items()]
-            weights += [Weight(f"bias_{side}_{suffix}", (rows,)) for side in sides]
+            if attributes.flag("bias"):
+                weights += [Weight(f"bias_{side}_{suffix}", (rows,)) for side in sides]
     return Inferred(((batch, steps, directions * hidden),), tuple(weights))
 
 
 def _passes(case: Case) -> Iterator[_Pass]:
     directions, layers = _directions(case.attributes), case.attributes.whole("layers")
-    weights = iter(case.weights)
+    weights, each = iter(case.weights), 2 if case.attributes.flag("bias") else 1
     for index in range(layers * directions):
         layer = index // directions
         features = case.inputs[0].shape[2] if layer == 0 else directions * case.attributes.whole("hidden")
         if layer == 0 and case.attributes.flag("skip_input"):
-            yield _Pass(features, True, layer == layers - 1, (), tuple(islice(weights, 2)))
+            yield _Pass(features, True, layer == layers - 1, (), tuple(islice(weights, each)))
         else:
-            own = tuple(islice(weights, 4))
+            own = tuple(islice(weights, 2 * each))
             yield _Pass(features, layer == 0, layer == layers - 1, own[::2], own[1::2])
 
 
@@ -125,7 +126,7 @@ def _kernels(case: Case, cell: Cell) -> list[Kernel]:
                     elements=batch * steps * gates,
                     flops=2.0 * batch * steps * gates * part.features,
                     reads=batch * steps * part.features * size,
-                    weights=case.stored(part.inputs[0]) + part.inputs[1].bytes,
+                    weights=case.stored(part.inputs[0]) + sum(bias.bytes for bias in part.inputs[1:]),
                     writes=batch * steps * gates * size,
                     source=before,
                     source2=-1,
@@ -144,7 +145,7 @@ def _kernels(case: Case, cell: Cell) -> list[Kernel]:
                 elements=batch * gates,
                 flops=2.0 * batch * gates * hidden,
                 reads=state * size,
-                weights=case.stored(part.recurrent[0]) + part.recurrent[1].bytes,
+                weights=case.stored(part.recurrent[0]) + sum(bias.bytes for bias in part.recurrent[1:]),
                 writes=batch * gates * size,
                 source=1 if part.last else between,
                 source2=-1,
@@ -228,16 +229,19 @@ def _backward(case: Case, cell: Cell, needs: Needs) -> list[Kernel]:
             kernels.append(product("weight", gates, part.features, batch * steps, all_gates + read, 0.0, own, 1))
         kernels += [
             product("weight", gates, hidden, batch * steps, all_gates + all_states, 0.0, part.recurrent[0].bytes, 1),
-            case.gradient(
-                "reduction",
-                op="bias_backward",
-                m=gates,
-                k=batch * steps,
-                elements=batch * steps * gates,
-                flops=float(batch * steps * gates),
-                reads=all_gates,
-                writes=part.recurrent[1].bytes,
-                repeats=2 if part.inputs else 1,
+            *(
+                case.gradient(
+                    "reduction",
+                    op="bias_backward",
+                    m=gates,
+                    k=batch * steps,
+                    elements=batch * steps * gates,
+                    flops=float(batch * steps * gates),
+                    reads=all_gates,
+                    writes=bias.bytes,
+                    repeats=2 if part.inputs else 1,
+                )
+                for bias in part.recurrent[1:]
             ),
         ]
     return kernels
@@ -253,6 +257,7 @@ def _operator(name: str, cell: Cell) -> Operator:
         (
             Parameter("hidden", "whole", "size of the state"),
             Parameter("layers", "whole", "one on top of the other", 1),
+            flag("bias", True, "a vector of biases for the inputs and one for the state"),
             flag("bidirectional", False, "every layer forwards and backwards, results side by side"),
             flag("skip_input", False, "the first layer adds its input to the gates and has no weights for it"),
         ),

@@ -11,7 +11,7 @@ from math import prod
 from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
 from roofline.errors import UsageError
-from roofline.operators.attributes import Attributes
+from roofline.operators.attributes import Attributes, Parameter, flag
 from roofline.operators.case import Case, Needs, Saved, saves_output
 from roofline.operators.operator import Inferred, Operator, Shape, Weight, dims, ranked
 
@@ -42,15 +42,10 @@ def _batch_norm_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Infe
     if len(shape) < 2:
         raise UsageError(f"batch_norm takes (batch, channels, ...), not {dims(shape)}")
     channels = (shape[1],)
-    return Inferred(
-        (shape,),
-        (
-            Weight("weight", channels),
-            Weight("bias", channels),
-            Weight("running_mean", channels, "state"),
-            Weight("running_var", channels, "state"),
-        ),
-    )
+    learned = (Weight("weight", channels), Weight("bias", channels))
+    kept = (Weight("running_mean", channels, "state"), Weight("running_var", channels, "state"))
+    weights = (learned if attributes.flag("affine") else ()) + (kept if attributes.flag("tracked") else ())
+    return Inferred((shape,), weights)
 
 
 def _batch_norm_kernels(case: Case) -> list[Kernel]:
@@ -72,7 +67,7 @@ def _batch_norm_saves(case: Case) -> Saved:
 def _norm_backward(case: Case, needs: Needs) -> list[Kernel]:
     """dX, dweight and dbias: sums over x and dY first, then once more over both; two passes."""
     x = case.inputs[0]
-    m, k = (x.shape[0] * x.shape[1], prod(x.shape[2:])) if case.node.op == "batch_norm" else _rows(x.shape)
+    m, k = (x.shape[0] * x.shape[1], prod(x.shape[2:])) if case.node.op == "batch_norm" else _normed_rows(case)
     flops = NORM_BACKWARD_FLOPS * m * k
     reads, writes = x.bytes + case.result.bytes, x.bytes + case.trained_bytes
     return [case.gradient("norm", m=m, k=k, flops=flops, reads=reads, weights=0.0, writes=writes, passes=2.0)]
@@ -80,7 +75,7 @@ def _norm_backward(case: Case, needs: Needs) -> list[Kernel]:
 
 def _layer_norm_saves(case: Case) -> Saved:
     """The input, and mean and deviation of every row in fp32."""
-    return Saved(inputs=(0,), extra=8.0 * _rows(case.inputs[0].shape)[0])
+    return Saved(inputs=(0,), extra=8.0 * _normed_rows(case)[0])
 
 
 def _softmax_backward(case: Case, needs: Needs) -> list[Kernel]:
@@ -99,13 +94,23 @@ def _spread_backward(case: Case, needs: Needs) -> list[Kernel]:
 
 
 def _layer_norm_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
-    shape = _last("layer_norm", inputs)
-    return Inferred((shape,), (Weight("weight", shape[-1:]), Weight("bias", shape[-1:])))
+    shape, count = _last("layer_norm", inputs), attributes.whole("dims")
+    if count > len(shape):
+        raise UsageError(f"layer_norm: {dims(shape)} does not have {count} dimensions")
+    names = ("weight", "bias") if attributes.flag("bias") else ("weight",)
+    learned = tuple(Weight(name, shape[-count:]) for name in names) if attributes.flag("affine") else ()
+    return Inferred((shape,), learned)
+
+
+def _normed_rows(case: Case) -> tuple[int, int]:
+    """Rows of the last ``dims`` dimensions together."""
+    shape, count = case.inputs[0].shape, case.attributes.whole("dims")
+    return prod(shape[:-count]), prod(shape[-count:])
 
 
 def _layer_norm_kernels(case: Case) -> list[Kernel]:
-    """y = (x - mean) / sqrt(variance + eps) weight + bias over the last dimension; two passes."""
-    m, k = _rows(case.inputs[0].shape)
+    """y = (x - mean) / sqrt(variance + eps) weight + bias over the last dimensions; two passes."""
+    m, k = _normed_rows(case)
     return [case.kernel("norm", m=m, k=k, flops=LAYER_NORM_FLOPS * m * k, passes=2.0)]
 
 
@@ -148,6 +153,10 @@ ROWWISE = (
         (1, 1),
         _batch_norm_shapes,
         _batch_norm_kernels,
+        (
+            flag("affine", True, "learned scale and shift"),
+            flag("tracked", True, "keeps running statistics"),
+        ),
         backward=_norm_backward,
         saves=_batch_norm_saves,
     ),
@@ -157,6 +166,11 @@ ROWWISE = (
         (1, 1),
         _layer_norm_shapes,
         _layer_norm_kernels,
+        (
+            Parameter("dims", "whole", "how many of the last dimensions make a row", 1),
+            flag("affine", True, "learned scale (and shift)"),
+            flag("bias", True, "the shift, where there is a scale"),
+        ),
         backward=_norm_backward,
         saves=_layer_norm_saves,
         autocast="fp32",

@@ -19,7 +19,7 @@ from roofline.operators import cuda
 from roofline.operators.autocast import autocast
 from roofline.operators.building import node_of
 from roofline.operators.case import Case, Saved
-from roofline.operators.lowering import UNCOVERED, case_of, program_order
+from roofline.operators.lowering import case_of, program_order
 from roofline.operators.optimizers import optimizer_kernels
 from roofline.operators.table import operator_named
 
@@ -136,7 +136,7 @@ def training_step(workload: Workload, recipe: Recipe, stack: Stack, *, on_gpu: b
     if mixed:
         work = autocast(work)
     for node in work.nodes:
-        if node.op == UNCOVERED or operator_named(node.op).backward is None:
+        if operator_named(node.op).backward is None:
             raise Unsupported(f"{node.name}: {node.op} has no backward pass here, so {work.name} cannot be trained")
     default: Implementation = "foreach" if on_gpu else "loop"
     return Step(work, recipe, stack, recipe.implementation or default, mixed, workload.outputs, on_gpu)
@@ -194,7 +194,7 @@ def _backward(step: Step, forward: list[Kernel]) -> Iterator[Kernel]:
 
 def saved_by(node: Node, workload: Workload, stack: Stack) -> Saved:
     """What the forward pass of a node keeps for its backward."""
-    return Saved() if node.op == UNCOVERED else operator_named(node.op).saves(case_of(node, workload, stack))
+    return operator_named(node.op).saves(case_of(node, workload, stack))
 
 
 def gradient_kernels(case: Case, step: Step) -> list[Kernel]:

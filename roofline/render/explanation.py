@@ -49,14 +49,15 @@ def kernel_facts(kernel: KernelAccount) -> Iterator[tuple[str, str]]:
     if kernel.engine:
         yield "peak", f"{kernel.engine}: {kernel.peak}"
     yield from ((part.resource, _part(part, kernel)) for part in kernel.parts)
-    if kernel.seconds.middle > kernel.plain * (1 + 1e-9) and not kernel.plan:
+    bare = not kernel.plan and kernel.tier == "datasheet"
+    if bare and kernel.seconds.middle > kernel.plain * (1 + 1e-9):
         yield "formula", f"{kernel.formula} = {seconds(kernel.plain)}"
         yield "time", f"{seconds(kernel.seconds.middle)}, because nothing can go below that (see below)"
     else:
         yield "time", f"{kernel.formula} = {seconds(kernel.seconds.middle)}"
     yield "interval", f"{seconds(kernel.seconds.low)} to {seconds(kernel.seconds.high)}"
     yield "never below", f"{seconds(kernel.light)}, at the top clock and out of the nearest memory that holds it"
-    if kernel.plan:
+    if not bare:
         ratio = kernel.seconds.middle / kernel.plain if kernel.plain else float("inf")
         yield "plain roofline", f"{seconds(kernel.plain)}; this is {times(ratio)} as long"
     if kernel.ridge is not None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from roofline.anatomy import Anatomy
 from roofline.core.chip import Chip, Package
 from roofline.core.dtype import precision
-from roofline.core.prediction import Anchor, Memory, Prediction
+from roofline.core.prediction import Anchor, Memory, Merged, Prediction
 from roofline.core.stack import Stack
 from roofline.render import words
 from roofline.render.words import count, gigabytes, percent, seconds
@@ -40,6 +40,8 @@ def facts(prediction: Prediction, chip: Chip) -> list[tuple[str, str]]:
     if prediction.covered["flops"] < 1 or prediction.covered["bytes"] < 1:
         known = prediction.covered
         lines.append(("covered", f"{percent(known['flops'])} of FLOP, {percent(known['bytes'])} of bytes"))
+    if prediction.merged:
+        lines.append(("merged", merged(prediction.merged)))
     lines += [("work", work(prediction)), ("memory", memory(prediction))]
     larger = [package for package in chip.packages if package.count.value > 1]
     if larger:
@@ -112,6 +114,12 @@ def tier(prediction: Prediction) -> str:
     if len(prediction.tiers) > 1:
         text = f"{words.shares(prediction.tiers)} of the time; by its worst part {prediction.tier}"
     return f"{text}; {prediction.calibration}" if prediction.calibration else text
+
+
+def merged(spared: Merged) -> str:
+    """``121 kernels in place of 174, 4.1 GB less moved``."""
+    less = gigabytes(spared.saved_bytes)
+    return f"{spared.kernels:,} kernels in place of {spared.eager_kernels:,}, {less} less moved"
 
 
 def work(prediction: Prediction) -> str:

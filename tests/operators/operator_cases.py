@@ -7,6 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from roofline.operators.elementwise import BINARY_FLOPS, UNARY_FLOPS
+from roofline.operators.pointwise import FUNCTIONS
+from roofline.operators.rows import ROW_FUNCTIONS
 
 Question = tuple[str, dict[str, Any], list[tuple[int, ...]]]
 
@@ -72,6 +74,11 @@ def questions(draw: st.DrawFn) -> Question:
         return op, VIEW_ATTRIBUTES[op], [(b, m, k)]
     if op in SEQUENCES:
         return sequence(draw, op)
+    if op in FUNCTIONS:
+        inputs = draw(st.integers(1, 4)) if op == "function" else FUNCTIONS[op].inputs
+        return op, {"inplace": draw(st.booleans())}, [(b, m, k), *[(m, k)] * (inputs - 1)]
+    if op in TRACED:
+        return traced(draw, op)
     return op, {}, [(b, m, k)]
 
 
@@ -90,18 +97,59 @@ def sequence(draw: st.DrawFn, op: str) -> Question:
         return op, {"count": draw(st.integers(1, k))}, [(b, m, k)]
     if op == "experts":
         return op, {"experts": n, "width": m}, [(b, m, k), (b, m, draw(st.integers(1, n)))]
-    if op in ("rnn", "lstm", "gru"):
+    if op in ("lstm", "gru", "rnn"):
         stacked = {"layers": draw(st.integers(1, 3)), "bidirectional": draw(st.booleans())}
-        return op, {"hidden": n, **stacked}, [(b, m, k)]
+        return op, {"hidden": n, "bias": draw(st.booleans()), **stacked}, [(b, m, k)]
     return op, {"operations": m * n * k, "integer": draw(st.booleans())}, [(b, m, k)]
 
 
+def traced(draw: st.DrawFn, op: str) -> Question:
+    """What only traces of models are made of."""
+    b, m, n, k = draw(batch), draw(size), draw(size), draw(size)
+    side = draw(st.integers(3, 9))
+    if op == "group_norm":
+        return op, {"groups": m, "affine": draw(st.booleans())}, [(b, m * n, k)]
+    if op in ("conv3d", "conv_transpose3d"):
+        window = {"kernel": draw(st.integers(1, 3)), "stride": draw(st.integers(1, 2)), "bias": draw(st.booleans())}
+        return op, {"out": 2 * n, "groups": draw(st.sampled_from([1, 2])), **window}, [(b, 2 * k, side, side, side)]
+    if op in ("max_pool3d", "avg_pool3d"):
+        return op, {"kernel": draw(st.integers(1, 3)), "stride": draw(st.integers(1, 3))}, [(b, k, side, side, side)]
+    if op == "fft":
+        return op, {"shape": (b, m, 2), "length": m, "real": draw(st.booleans())}, [(b, m, 2)]
+    if op == "resample":
+        return op, {"size": (m, n), "taps": draw(st.sampled_from([1, 4, 16]))}, [(b, k, side, side)]
+    if op == "gather":
+        return op, {"shape": (b, m, k), "piece": draw(st.sampled_from([1, k]))}, [(b, n, k), (b, m)]
+    if op == "scatter":
+        return op, {"add": draw(st.booleans()), "piece": 1, "inplace": draw(st.booleans())}, [(b, n, k), (b, m), (b, m)]
+    if op == "overwrite":
+        return op, {"elements": m * k}, [(b, m, k), (m, k)]
+    if op == "pad":
+        return op, {"shape": (b, m + n, k)}, [(b, m, k)]
+    if op == "rearrange":
+        return op, {"shape": (draw(st.integers(1, 3)) * b, m, k)}, [(b, m, k)]
+    if op == "convert":
+        return op, {"whole_bits": draw(st.sampled_from([0, 64]))}, [(b, m, k)]
+    if op == "beside":
+        return op, {"shape": (b, m)}, [(b, m, k)]
+    if op == "uncovered":
+        return op, {"shape": (b, m)}, [(b, m, k)]
+    return op, {"shape": (b, m, k)}, []
+
+
+TRACED = (
+    *("group_norm", "conv3d", "conv_transpose3d", "max_pool3d", "avg_pool3d", "fft", "resample", "gather", "scatter"),
+    *("overwrite", "pad", "rearrange", "convert", "beside", "uncovered", "fill", "blank", "buffer"),
+)
+WRITES_PLACES = ("topk", "sort", "row_max_places")
+FREE = ("parameter", "buffer", "blank", "beside")
 VIEW_ATTRIBUTES: dict[str, dict[str, Any]] = {
     "view": {"shape": (-1,)},
     "transpose": {"dims": (1, 0, 2)},
     "select": {"dim": 0, "index": -1},
     "slice": {"dim": 0, "start": 0, "length": 1},
     "expand": {"shape": (4, 6, 8)},
+    "strided": {"shape": (4, 3)},
 }
 SEQUENCES = (
     "rotary",
@@ -110,9 +158,9 @@ SEQUENCES = (
     "embedding_bag",
     "topk",
     "experts",
-    "rnn",
     "lstm",
     "gru",
+    "rnn",
     "opaque",
 )
 HIDDEN_STEPS = ("experts", "rnn", "lstm", "gru", "cross_entropy", "mean_squares")
@@ -145,4 +193,14 @@ OTHERS = [
     "embedding",
     "concat",
 ]
-OPS = [*OTHERS, *ROW_OPS, *UNARY_FLOPS, *BINARY_FLOPS, *VIEW_ATTRIBUTES, *SEQUENCES]
+OPS = [
+    *OTHERS,
+    *ROW_OPS,
+    *UNARY_FLOPS,
+    *BINARY_FLOPS,
+    *VIEW_ATTRIBUTES,
+    *SEQUENCES,
+    *FUNCTIONS,
+    *ROW_FUNCTIONS,
+    *TRACED,
+]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from roofline.core.measurement import Measurement
 from roofline.errors import UnknownName
+from roofline.measure import kineto
 from roofline.measure.public import aiconfigurator, caffe, deepbench, neusight
 from roofline.measure.public.files import Source
 
@@ -16,8 +17,9 @@ SETS: dict[str, Callable[[Source], Iterator[Measurement]]] = {
     "deepbench": deepbench.read,
     "caffe": caffe.read,
     "aiconfigurator": aiconfigurator.read,
+    "kineto": lambda source: kineto.read(source.path, source.chip, source.skipped),
 }
-"""Every set with its reader."""
+"""Every set with its reader; ``kineto`` is anybody's profile."""
 
 
 def read_public(

@@ -1,0 +1,73 @@
+"""Numbers that a model makes itself, from nothing that goes in: computed for real, but only where it looks at them.
+
+A mask of ones below the diagonal is the same whatever the input; a model may compare two of them and branch on the
+answer. Each tensor made of constants alone remembers how it was made.
+"""
+
+# mypy: disable-error-code="misc"
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+LARGEST = 1 << 22
+"""Numbers in a tensor that is still worked out."""
+
+Tensor = Any
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a tensor was made: an operation on other recipes and plain values, and which of its results it is."""
+
+    func: Any
+    args: Any
+    kwargs: Any
+    index: int | None = None
+
+
+class Known:
+    """Recipes by tensor. The tensors themselves are kept alive by the recorder."""
+
+    def __init__(self) -> None:
+        self.recipes: dict[int, Recipe] = {}
+
+    def note(self, func: Any, args: Any, kwargs: Any, out: Any, given: list[Tensor], *, random: bool) -> None:
+        """Remember how ``out`` was made, if of constants alone; forget it where something else was written into it."""
+        results = [out] if isinstance(out, torch.Tensor) else list(out) if isinstance(out, list | tuple) else []
+        constant = not random and all(id(tensor) in self.recipes for tensor in given)
+        for index, result in enumerate(results):
+            if not isinstance(result, torch.Tensor):
+                continue
+            if constant and result.numel() <= LARGEST:
+                place = None if isinstance(out, torch.Tensor) else index
+                self.recipes[id(result)] = Recipe(func, self._recipes(args), self._recipes(kwargs), place)
+            else:
+                self.recipes.pop(id(result), None)
+
+    def value(self, tensor: Tensor) -> Tensor | None:
+        """The numbers of a tensor, or None where they depend on the inputs or weights of the net."""
+        recipe = self.recipes.get(id(tensor))
+        return None if recipe is None else self._made(recipe)
+
+    def _recipes(self, value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return self.recipes[id(value)]
+        if isinstance(value, dict):
+            return {key: self._recipes(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self._recipes(item) for item in value)
+        return value
+
+    def _made(self, value: Any) -> Any:
+        if isinstance(value, Recipe):
+            made = value.func(*self._made(value.args), **self._made(value.kwargs))
+            return made if value.index is None else made[value.index]
+        if isinstance(value, dict):
+            return {key: torch.device("cpu") if key == "device" else self._made(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self._made(item) for item in value)
+        return value
