@@ -36,6 +36,7 @@ def command(name: str, path: Path, out: Path | None, limit: int | None, chip: st
 
     \b
       roofline import deepbench DeepBench/results > rows.jsonl
+      roofline import kineto trace.json --chip rtx-2070 > rows.jsonl
       roofline validate rows.jsonl
     """
     from roofline.measure.public import read_public

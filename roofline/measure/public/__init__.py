@@ -10,14 +10,23 @@ from roofline.core.measurement import Measurement
 from roofline.errors import UnknownName
 from roofline.measure import kineto
 from roofline.measure.public import aiconfigurator, caffe, deepbench, neusight
-from roofline.measure.public.files import Source
+from roofline.measure.public.files import Source, understood
+
+
+def _profiles(source: Source) -> Iterator[Measurement]:
+    """Anybody's profiles, file by file."""
+    paths = source.files(".json")
+    understood(source.path, paths, "traces that torch.profiler exported (.json)")
+    for path in paths:
+        yield from kineto.read(path, source.chip, source.skipped)
+
 
 SETS: dict[str, Callable[[Source], Iterator[Measurement]]] = {
     "neusight": neusight.read,
     "deepbench": deepbench.read,
     "caffe": caffe.read,
     "aiconfigurator": aiconfigurator.read,
-    "kineto": lambda source: kineto.read(source.path, source.chip, source.skipped),
+    "kineto": _profiles,
 }
 """Every set with its reader; ``kineto`` is anybody's profile."""
 
