@@ -11,6 +11,7 @@ from roofline.errors import Unsupported, UsageError
 from roofline.operators.attributes import Attributes, Parameter, flag
 from roofline.operators.case import Case, Needs, Saved
 from roofline.operators.operator import Inferred, Operator, Weight, dims, ranked
+from roofline.operators.rowwise import norm_gradient
 
 RMS_NORM_FLOPS = 4.0
 """Per element: square 1, sum 1, normalise 1, scale 1."""
@@ -49,20 +50,7 @@ def _norm_saves(case: Case) -> Saved:
 
 def _norm_backward(case: Case, needs: Needs) -> list[Kernel]:
     """dX and dweight: a sum over x and dY in each row first, then once more over both."""
-    m, k = _norm_rows(case)
-    x = case.inputs[0]
-    return [
-        case.gradient(
-            "norm",
-            m=m,
-            k=k,
-            flops=RMS_NORM_BACKWARD_FLOPS * m * k,
-            reads=x.bytes + case.result.bytes,
-            weights=case.weight_bytes,
-            writes=x.bytes + case.trained_bytes,
-            passes=2.0,
-        )
-    ]
+    return [norm_gradient(case, _norm_rows(case), RMS_NORM_BACKWARD_FLOPS, weights=case.weight_bytes)]
 
 
 def _rotary_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:

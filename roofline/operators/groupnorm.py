@@ -10,7 +10,7 @@ from roofline.errors import UsageError
 from roofline.operators.attributes import Attributes, Parameter, flag
 from roofline.operators.case import Case, Needs, Saved
 from roofline.operators.operator import Inferred, Operator, Weight, dims
-from roofline.operators.rowwise import LAYER_NORM_FLOPS, NORM_BACKWARD_FLOPS
+from roofline.operators.rowwise import LAYER_NORM_FLOPS, NORM_BACKWARD_FLOPS, norm_gradient
 
 
 def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
@@ -40,19 +40,7 @@ def _saves(case: Case) -> Saved:
 
 def _backward(case: Case, needs: Needs) -> list[Kernel]:
     """dX, dweight and dbias as of a layer norm."""
-    m, k = _rows(case)
-    x = case.inputs[0]
-    return [
-        case.gradient(
-            "norm",
-            m=m,
-            k=k,
-            flops=NORM_BACKWARD_FLOPS * m * k,
-            reads=x.bytes + case.result.bytes,
-            writes=x.bytes + case.trained_bytes,
-            passes=2.0,
-        )
-    ]
+    return [norm_gradient(case, _rows(case), NORM_BACKWARD_FLOPS)]
 
 
 GROUP_NORM = (

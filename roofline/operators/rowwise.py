@@ -67,10 +67,16 @@ def _batch_norm_saves(case: Case) -> Saved:
 def _norm_backward(case: Case, needs: Needs) -> list[Kernel]:
     """dX, dweight and dbias: sums over x and dY first, then once more over both; two passes."""
     x = case.inputs[0]
-    m, k = (x.shape[0] * x.shape[1], prod(x.shape[2:])) if case.node.op == "batch_norm" else _normed_rows(case)
-    flops = NORM_BACKWARD_FLOPS * m * k
+    rows = (x.shape[0] * x.shape[1], prod(x.shape[2:])) if case.node.op == "batch_norm" else _normed_rows(case)
+    return [norm_gradient(case, rows, NORM_BACKWARD_FLOPS)]
+
+
+def norm_gradient(case: Case, rows: tuple[int, int], flops: float, *, weights: float = 0.0) -> Kernel:
+    """The gradient kernel of a norm over ``rows`` (m, k) with ``flops`` per element: two passes over x and dY."""
+    x, (m, k) = case.inputs[0], rows
     reads, writes = x.bytes + case.result.bytes, x.bytes + case.trained_bytes
-    return [case.gradient("norm", m=m, k=k, flops=flops, reads=reads, weights=0.0, writes=writes, passes=2.0)]
+    work = flops * m * k
+    return case.gradient("norm", m=m, k=k, flops=work, reads=reads, weights=weights, writes=writes, passes=2.0)
 
 
 def _layer_norm_saves(case: Case) -> Saved:
