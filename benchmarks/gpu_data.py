@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from roofline.core.measurement import Measurement
+from roofline.gpufit.rows import DRIFTING
 from roofline.measure.public import read_public
 
 SETS = {
@@ -73,6 +74,11 @@ def _all(data: Path) -> Iterator[Measurement]:
         for row in read_public(name, data / name):
             if row.kind == "operator" and row.set not in JUDGES:
                 yield row
+
+
+def drifting(data: Path) -> list[Measurement]:
+    """All rows of the set whose host time drifts, which those drawn are measured against."""
+    return [row for row in read_public("neusight", data / "neusight") if row.set in DRIFTING]
 
 
 def judges(data: Path) -> list[Measurement]:

@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from gpu_data import SETS, folder, judges, networks, operators
+from gpu_data import SETS, drifting, folder, judges, networks, operators
 
 from roofline import specs
 from roofline.core.measurement import Measurement
@@ -176,11 +176,11 @@ def page(results: Mapping[str, Validation], others: Mapping[str, Validation]) ->
     return "\n".join(lines)
 
 
-def write_calibrations(rows: list[Measurement]) -> None:
+def write_calibrations(rows: list[Measurement], around: list[Measurement]) -> None:
     """Ship the shared numbers and those of each card. Those of an architecture are not: docs/gpu.md says why."""
     target = ROOT / "hw_specs" / "calibrations"
     chips = {name: specs.load_chip(name) for name in sorted({row.chip for row in rows})}
-    parts = parts_of(rows, chips)
+    parts = parts_of(rows, chips, around=around)
     data = {"sets": ", ".join(SETS.values())}
     shared = calibrate_any(parts, data)
     specs.save_calibration(shared, target / "any-gpu" / "public.yaml")
@@ -194,18 +194,18 @@ def main() -> None:
     parser.add_argument("--apart", type=int, metavar="N", help="score the rows kept apart; N variants were tried")
     asked = parser.parse_args()
     data = folder()
-    rows, nets = operators(data), networks(data)
+    rows, nets, around = operators(data), networks(data), drifting(data)
     whole = [*rows, *nets]
     with ProcessPoolExecutor(2) as pool:
-        jobs = {how: pool.submit(validate_held_out, whole, how) for how in ("device", "half")}
+        jobs = {how: pool.submit(validate_held_out, whole, how, around=around) for how in ("device", "half")}
         more = {}
         if asked.apart is not None:
             kept = operators(data, apart=True)
             for how, words in HELD_OUT.items():
                 title = f"{words} ({asked.apart} variants of the model were tried before)"
-                more[title] = pool.submit(validate_held_out, rows, how, apart=kept)
+                more[title] = pool.submit(validate_held_out, rows, how, apart=kept, around=around)
         if asked.write:
-            pool.submit(write_calibrations, rows).result()
+            pool.submit(write_calibrations, rows, around).result()
         out, half = jobs["device"].result(), jobs["half"].result()
         others = {JUDGED: validate(judges(data)), **{title: job.result() for title, job in more.items()}}
     nothing = Validation(tuple(plain(out.rows)), out.skipped)

@@ -31,6 +31,16 @@ from roofline.predict import resolve_calibration, resolve_chip, time_program, to
 from roofline.program import make_program, shapes_of, with_tf32
 from roofline.timing import Timing
 
+
+def joined_as(family: str, chip: Chip, plan: str) -> str:
+    """How the fitted model of a chip's kind joins the parts of a kernel."""
+    if chip.kind == "gpu" and plan:
+        return f"{gpu.STAGES}; plan: {plan}"
+    if chip.kind == "gpu" and family not in gpu.PRODUCTS:
+        return gpu.MOVING
+    return FORMULAS[chip.kind]
+
+
 FORMULAS = {"gpu": gpu.FORMULA, "cpu": ceiling.FORMULA, "array": array.FORMULA}
 """How the fitted model of a kind joins resources; that of CPUs has one for every plan."""
 
@@ -232,11 +242,7 @@ def _account(
             for name, values in timing.resources.items()
             if (seconds := float(values[row])) > 0
         ),
-        formula=cpu.FORMULA
-        if fit
-        else FORMULAS[chip.kind] + (f"; plan: {plan}" if plan else "")
-        if modelled
-        else ceiling.FORMULA,
+        formula=cpu.FORMULA if fit else joined_as(kernel.family, chip, plan) if modelled else ceiling.FORMULA,
         seconds=Interval(float(timing.low[row]), float(timing.total[row]), float(timing.high[row])),
         light=float(timing.light[row]),
         plain=float(timing.ceiling[row]),

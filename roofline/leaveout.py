@@ -26,21 +26,29 @@ WORDS: dict[str, str] = {"device": "card left out", "half": "half of the calls s
 
 
 def validate_held_out(
-    measurements: Sequence[Measurement], how: How, *, apart: Sequence[Measurement] = ()
+    measurements: Sequence[Measurement],
+    how: How,
+    *,
+    apart: Sequence[Measurement] = (),
+    around: Sequence[Measurement] | None = None,
 ) -> Validation:
     """Score rows of GPUs by numbers fitted on these same rows, held out; or by all of them, rows that lie ``apart``.
+
+    around : see :func:`roofline.gpufit.rows.parts_of`.
 
     Raises
     ------
     DataError : no calls of GPUs, or for ``device`` of one card alone.
     """
     chips = _gpus([*measurements, *apart])
-    parts = parts_of((row for row in measurements if row.kind == "operator"), chips)
+    parts = parts_of((row for row in measurements if row.kind == "operator"), chips, around=around)
     needed = 2 if how == "device" else 1
     if len(parts.chips) < needed:
         have = ", ".join(parts.chips) or "none"
-        raise DataError(f"--leave-out {how} takes calls of {needed} GPUs; there are {have} ({dict(parts.left_out)})")
-    others = parts_of(apart, {name: chips[name] for name in parts.chips}) if apart else None
+        why = "".join(f"; {count:,} left out: {reason}" for reason, count in parts.left_out.items())
+        other = "; --leave-out half does with one" if parts.chips else ""
+        raise DataError(f"--leave-out {how} takes calls of {needed} GPUs; there are those of {have}{other}{why}")
+    others = parts_of(apart, {name: chips[name] for name in parts.chips}, around=around) if apart else None
     skipped = dict((others or parts).left_out)
     if how == "device":
         without = fits_without_each(parts)

@@ -70,12 +70,16 @@ def remarks(chip: Chip, prediction: Prediction, calibration: Calibration | None 
             "machines; --host-dispatch takes yours, --stack graphs does without"
         )
     convolves = any(layer.op.startswith("conv") for layer in prediction.layers)
-    tf32 = convolves and any(p.compute == "tf32" for p in chip.precisions())
+    tf32 = chip.vendor == "NVIDIA" and convolves and any(p.compute == "tf32" for p in chip.precisions())
     if tf32 and prediction.dtype == "fp32" and not prediction.stack.get("tf32"):
         said.append(f"PyTorch convolves fp32 images in tf32 on {chip.name} unless told otherwise; --tf32 predicts that")
     if chip.software and chip.software.last_cuda:
         torch = f" and torch {chip.software.last_torch} are" if chip.software.last_torch else " is"
         said.append(f"{chip.name}: CUDA {chip.software.last_cuda}{torch} the last to support it; newer ones do not run")
+    free = [layer for layer in prediction.layers if chip.kind == "array" and not layer.seconds.middle and layer.flops]
+    if free:
+        ops = ", ".join(sorted({layer.op for layer in free})[:5])
+        said.append(f"{len(free)} layers ({ops}) take no time of their own: applied to results on their way out")
     uncovered = [layer.name for layer in prediction.layers if not layer.covered]
     if uncovered:
         said.append(f"no formula covers {len(uncovered)} layers: {', '.join(uncovered[:5])}")

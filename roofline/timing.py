@@ -182,8 +182,9 @@ def _gpu_fit(plain: Timing, chip: Chip, stack: Stack, calibration: Calibration, 
         low[mine] = times.total[mine] * np.exp(min(fit.quantiles["0.05"], 0.0) * wide)
         high[mine] = times.total[mine] * np.exp(max(fit.quantiles["0.95"], 0.0) * wide)
     light = ceiling.light(replace(schedule, flops=flops), chip)
-    own = calibration.chip == chip.name
-    tiers: list[Tier] = ["calibrated" if own and measured else "borrowed" for measured in schedule.phase == 0]
+    seen = set(calibration.data.get("families", gpu.SCORES)) if calibration.chip == chip.name else set()
+    own = (schedule.phase == 0) & np.isin(names, [name for name, (of, _) in gpu.SCORES.items() if of in seen])
+    tiers: list[Tier] = ["calibrated" if measured else "borrowed" for measured in own]
     return _Fit(times, tiers, low, high, octaves, light)
 
 

@@ -122,9 +122,10 @@ def test_whole_transformers_by_the_numbers_of_their_cards(data: Path) -> None:
 @pytest.mark.slow
 def test_the_numbers_of_the_gpu_model_are_reproduced(data: Path) -> None:
     """The fit on the public rows gives what is shipped, for all cards and for each."""
-    rows = benchmark("gpu_data").operators(data)
+    script = benchmark("gpu_data")
+    rows = script.operators(data)
     chips = {name: specs.load_chip(name) for name in sorted({row.chip for row in rows})}
-    parts = parts_of(rows, chips)
+    parts = parts_of(rows, chips, around=script.drifting(data))
     folder = BENCHMARKS.parent / "hw_specs/calibrations"
     shared = specs.load_calibration(folder / "any-gpu/public.yaml")
     assert shared.data["rows"] == {name: sum(map(len, parts.where(chips=(name,)).values())) for name in parts.chips}

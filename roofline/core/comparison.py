@@ -71,17 +71,19 @@ class Entry:
         return self._buys(rented=True)
 
     def _buys(self, *, rented: bool) -> float | None:
-        if self.samples_per_s is None or self.price is None or bool(self.price.every) != rented:
+        each = self._of_each_chip()
+        if each is None or self.price is None or bool(self.price.every) != rented:
             return None
-        return self.price.buys(self.samples_per_s)
+        return self.price.buys(each)
+
+    def _of_each_chip(self) -> float | None:
+        return self.samples_per_s and self.samples_per_s / int(self.prediction.stack.get("chips", 1))  # type: ignore[union-attr]
 
     @property
     def per_watt(self) -> float | None:
         """Samples per joule at the power limit of the chip."""
-        return self._per(self.power_w)
-
-    def _per(self, amount: float | None) -> float | None:
-        return self.samples_per_s / amount if self.samples_per_s and amount else None
+        each = self._of_each_chip()
+        return each / self.power_w if each and self.power_w else None
 
     @property
     def reason(self) -> str:

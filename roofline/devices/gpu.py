@@ -28,7 +28,7 @@ from roofline.core.dtype import precision as parse_precision
 from roofline.core.schedule import FAMILIES, KINDS, Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
-from roofline.devices.gpu_convolutions import convolutions, depthwise
+from roofline.devices.gpu_convolutions import convolutions, depthwise, fills_tensor_cores
 from roofline.devices.gpu_parameters import Parameters, vector_engine
 from roofline.devices.gpu_products import products
 from roofline.devices.gpu_streams import ROWS, STREAMS, rows, streams
@@ -39,6 +39,9 @@ Floats = NDArray[np.float64]
 Names = NDArray[np.str_]
 
 FORMULA = "(compute^p + memory^p)^(1/p) + launch"
+MOVING = "max(launch, part of it + max(memory, work))"
+"""How streams and rows join, see :mod:`roofline.devices.gpu_streams`."""
+STAGES = "every kernel of the plan with its launch"
 
 PRODUCTS: tuple[str, ...] = ("linear", "bmm", "attention")
 CONVOLUTIONS: tuple[str, ...] = ("conv", "conv1x1")
@@ -47,7 +50,7 @@ WIDER = 1.5
 
 SCORES: dict[str, tuple[str, float]] = {
     **{name: (name, 1.0) for name in ("linear", "bmm", "conv", "conv1x1", "elementwise", "softmax", "norm")},
-    **{name: (name, 1.0) for name in ("tensor", "tensor-other")},
+    **{name: (name, 1.0) for name in ("tensor", "tensor-other", "tensor-odd")},
     "attention": ("bmm", WIDER),
     "copy": ("elementwise", 1.0),
     "reduction": ("norm", WIDER),
@@ -55,7 +58,8 @@ SCORES: dict[str, tuple[str, float]] = {
     "embedding": ("softmax", WIDER),
     "depthwise": ("norm", WIDER),
 }
-"""Which held-out errors speak for a family, and how much wider; backward kernels count as their family."""
+"""Which held-out errors speak for a family, and how much wider; backward kernels count as their family. Of those with
+tensor cores at hand, ``odd`` are convolutions whose channels do not fill them, which run on the vector lanes."""
 
 
 def plan_labels(schedule: Schedule, chip: Chip, parameters: Parameters, stack: Stack | None = None) -> Names:
@@ -79,10 +83,13 @@ def on_lanes(schedule: Schedule, chip: Chip) -> NDArray[np.bool_]:
 
 def scored_as(schedule: Schedule, chip: Chip) -> NDArray[np.str_]:
     """Key into :data:`SCORES` of every kernel: its family, or that of tensor cores."""
-    names = np.array((*FAMILIES, "tensor", "tensor-other"))
+    names = np.array((*FAMILIES, "tensor", "tensor-other", "tensor-odd"))
     found = names[schedule.family]
     tensor = (schedule.kind == KINDS.index("matmul")) & ~schedule.in_family("depthwise") & ~on_lanes(schedule, chip)
     found[tensor] = np.where(schedule.in_family("linear")[tensor], "tensor", "tensor-other")
+    odd = tensor & schedule.in_family(*CONVOLUTIONS)
+    odd[odd] = ~fills_tensor_cores(schedule.select(np.flatnonzero(odd)))
+    found[odd] = "tensor-odd"
     return found
 
 

@@ -96,7 +96,7 @@ def convolutions(
     chosen = np.full(len(schedule), PLANS[0], dtype=f"<U{max(map(len, PLANS))}")
     able = chip.engine_for(parse_precision(precision), matrix=True).kind == "matrix"
     for tensor in (False, True):
-        mine = np.flatnonzero(able & _fills_tensor_cores(schedule) == tensor)
+        mine = np.flatnonzero(able & fills_tensor_cores(schedule) == tensor)
         if not len(mine):
             continue
         machine = machine_of(chip, "fp32" if able and not tensor else precision, parameters, tensor=tensor)
@@ -173,7 +173,8 @@ def held(chip: Chip, parameters: Parameters, draw: float) -> float:
     return sustained_share(chip, replace(parameters, watts=parameters.watts * draw, sustained=0.0))
 
 
-def _fills_tensor_cores(schedule: Schedule) -> NDArray[np.bool_]:
+def fills_tensor_cores(schedule: Schedule) -> NDArray[np.bool_]:
+    """Whether channels in and out come in multiples that tensor cores take."""
     role, taps = passes(schedule), schedule.taps
     inner = np.where(role == WEIGHT, schedule.m, schedule.k) // taps
     whole = np.round(schedule.weights / (schedule.itemsize * schedule.batch * schedule.n * taps)).astype(np.int64)

@@ -22,6 +22,8 @@ from roofline.gpufit.heldout import family_fits, fits_without_each, halves, leav
 from roofline.gpufit.rows import Parts
 
 CLOCK = "sustained"
+FEWEST = 20
+"""Calls that a card's own numbers need; half of them judge the other half."""
 
 
 def calibrate_any(parts: Parts, data: Mapping[str, Any]) -> Calibration:
@@ -48,12 +50,17 @@ def calibrate_card(parts: Parts, chip: Chip, shared: Calibration, data: Mapping[
     DataError : no calls of this card.
     """
     mine = _of(parts, (chip.name,))
+    calls = sum(map(len, mine.parts.values()))
+    if calls < FEWEST:
+        raise DataError(f"{chip.name}: {calls} calls are too few to say how far off a fit is; {FEWEST} are the least")
     found = Fit(dict(shared.ceilings))
     fit_own(found, mine.parts, {chip.name: chip})
-    fits = {**shared.families, **family_fits(halves(mine, shared.ceilings, refit=False))}
+    own = family_fits(halves(mine, shared.ceilings, refit=False))
+    fits = {**shared.families, **own}
     numbers = {**shared.ceilings, **found.own[chip.name]}
     held_out = "half of the calls; families without calls of this card: each card in turn"
-    return _calibration(chip.name, chip.architecture, fits, numbers, mine, {**data, "held_out": held_out})
+    told = {**data, "held_out": held_out, "families": sorted(own)}
+    return _calibration(chip.name, chip.architecture, fits, numbers, mine, told)
 
 
 def calibrate_architecture(

@@ -123,11 +123,17 @@ class Parts:
         }
 
 
-def parts_of(measurements: Iterable[Measurement], chips: Mapping[str, Chip]) -> Parts:
+def parts_of(
+    measurements: Iterable[Measurement], chips: Mapping[str, Chip], *, around: Iterable[Measurement] | None = None
+) -> Parts:
     """Operator rows as parts; rows of other chips, and what no plan describes, are counted.
 
     Rows faster than light are kept out; so are warm ones, which predictions do not speak of.
+
+    around : all rows of the sets that drift, where ``measurements`` are a draw of them: they show the host's time.
     """
+    measurements = list(measurements)
+    floors = _floors(measurements if around is None else around)
     found: dict[Key, list[tuple[Measurement, tuple[Kernel, ...]]]] = {}
     left_out: dict[str, int] = {}
 
@@ -151,7 +157,7 @@ def parts_of(measurements: Iterable[Measurement], chips: Mapping[str, Chip]) -> 
             leave("nothing launched")
     parts = {}
     for key, calls in found.items():
-        part = _part(chips[key[0]], key, calls)
+        part = _part(chips[key[0]], key, calls, floors)
         slow = part.seconds >= (1.0 - LIGHT_TOLERANCE) * light(part)
         if not slow.all():
             leave("faster than light", int((~slow).sum()))
@@ -178,25 +184,35 @@ def light(part: Part) -> Floats:
     return part.per_call(ceiling.light(replace(part.schedule, flops=flops), part.chip))
 
 
-def _part(chip: Chip, key: Key, calls: list[tuple[Measurement, tuple[Kernel, ...]]]) -> Part:
+def _part(
+    chip: Chip,
+    key: Key,
+    calls: list[tuple[Measurement, tuple[Kernel, ...]]],
+    floors: Mapping[tuple[str, str, int], float],
+) -> Part:
     rows = tuple(row for row, _ in calls)
     counts = [len(kernels) for _, kernels in calls]
-    seconds = np.array([row.seconds for row in rows])
+    drifting = key[1] in DRIFTING
     return Part(
         chip,
         key,
         rows,
         Schedule.of(kernel for _, kernels in calls for kernel in kernels),
         np.cumsum([0, *counts[:-1]]).astype(np.int64),
-        seconds,
-        _running_floor(rows, seconds) if key[1] in DRIFTING else None,
+        np.array([row.seconds for row in rows]),
+        np.array([floors[row.chip, row.set, row.order or 0] for row in rows]) if drifting else None,
     )
 
 
-def _running_floor(rows: tuple[Measurement, ...], seconds: Floats) -> Floats:
-    """0.9 of the smallest latency among the rows around each, in the order they were taken."""
-    order = np.argsort([row.order or 0 for row in rows])
-    floors = np.zeros(len(rows))
-    for place, index in enumerate(order):
-        floors[index] = seconds[order[max(0, place - NEIGHBOURS) : place + NEIGHBOURS + 1]].min()
-    return 0.9 * floors
+def _floors(measurements: Iterable[Measurement]) -> dict[tuple[str, str, int], float]:
+    """By chip, set and order: 0.9 of the smallest latency among the rows taken around each of a set that drifts."""
+    found: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    for row in measurements:
+        if row.set in DRIFTING:
+            found.setdefault((row.chip, row.set), []).append((row.order or 0, row.seconds))
+    floors = {}
+    for (chip, of), rows in found.items():
+        seconds = np.array([taken for _, taken in sorted(rows)])
+        for place, (order, _) in enumerate(sorted(rows)):
+            floors[chip, of, order] = 0.9 * float(seconds[max(0, place - NEIGHBOURS) : place + NEIGHBOURS + 1].min())
+    return floors

@@ -44,15 +44,13 @@ def facts(prediction: Prediction, chip: Chip) -> list[tuple[str, str]]:
         lines.append(("merged", merged(prediction.merged)))
     lines += [("work", work(prediction)), ("memory", memory(prediction))]
     larger = [package for package in chip.packages if package.count.value > 1]
+    each = prediction.samples_per_s / int(prediction.stack.get("chips", 1))
     if larger:
-        lines.append(("sold as", sold_as(larger, prediction.samples_per_s, noun)))
+        lines.append(("sold as", sold_as(larger, each, noun)))
     if chip.price:
-        value = words.for_money(chip.price[0], prediction.samples_per_s, noun)
-        lines.append(("price", f"{words.price(chip.price[0])}, {value}"))
+        lines.append(("price", f"{words.price(chip.price[0])}, {words.for_money(chip.price[0], each, noun)}"))
     if chip.power:
-        lines.append(
-            ("energy", f"{count(prediction.samples_per_s / chip.power.value)} {noun}/J at {chip.power.value:g} W")
-        )
+        lines.append(("energy", f"{count(each / chip.power.value)} {noun}/J at {chip.power.value:g} W a chip"))
     return lines
 
 

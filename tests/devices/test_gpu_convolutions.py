@@ -160,7 +160,7 @@ def test_channels_that_are_no_multiple_of_eight_leave_tensor_cores_idle() -> Non
 
     assert seconds(252) > 2 * seconds(256)
     gradients = both_gradients(32, 64, 28, 28, dtype="fp16", out=64, stride=2)
-    assert gpu_convolutions._fills_tensor_cores(gradients).all()
+    assert gpu_convolutions.fills_tensor_cores(gradients).all()
 
 
 def test_fp64_takes_its_own_rate() -> None:
