@@ -183,3 +183,25 @@ def test_a_net_that_cannot_be_trained_is_named() -> None:
     result = run("predict", CHIP, "-w", "sha-256d", "--mode", "training")
     assert result.exit_code == 2
     assert "sha-256d cannot be trained" in result.stderr
+
+
+def test_several_chips_cost_several() -> None:
+    one, four = (
+        json.loads(
+            run("compare", "inferentia2", "-w", "resnet50", "--dtype", "bf16", "--chips", str(n), "--json").stdout
+        )
+        for n in (1, 4)
+    )
+    single, many = one["entries"][0], four["entries"][0]
+    assert many["samples_per_rent"] == pytest.approx(single["samples_per_rent"])
+    told = (
+        text("predict", "tpu-v1", *NET, "--dtype", "int8", "--chips", "4"),
+        text("predict", "tpu-v1", *NET, "--dtype", "int8"),
+    )
+    energy = [next(line for line in page.splitlines() if "/J at 75 W a chip" in line) for page in told]
+    assert energy[0] == energy[1]
+
+
+def test_what_an_array_applies_on_the_way_out_is_said() -> None:
+    result = run("predict", "tpu-v1", "-w", "resnet50", "--dtype", "int8", "--batch", "8")
+    assert "take no time of their own: applied to results on their way out" in result.stderr

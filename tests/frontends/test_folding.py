@@ -67,6 +67,7 @@ def test_by_hand(layers: tuple[Layer, ...], repeat: str) -> None:
         assert plain(build(made)) == plain(build(flat))
 
 
+@pytest.mark.slow
 def test_traced_nets(monkeypatch: pytest.MonkeyPatch) -> None:
     cases = {**ZOO, "gpt2": (written.Gpt2, ["1x16:int64", "1x16:int64"]), "bert": (modules.Bert, ["1x16:int64"] * 3)}
     whole = {name: tracing.trace(*case).network for name, case in cases.items()}

@@ -150,6 +150,7 @@ def test_tensors_that_are_really_there_meet_those_that_are_not() -> None:
     assert [(node.op, len(node.inputs)) for node in work.nodes] == [("linear", 1), ("buffer", 0), ("mul", 2)]
 
 
+@pytest.mark.slow
 def test_wrapped_models() -> None:
     for wrap in (torch.compile, torch.nn.DataParallel):
         assert build(trace(wrap(torch.nn.Linear(8, 8)), ["4x8"])).parameters == 72

@@ -12,6 +12,7 @@ from roofline import specs
 from roofline.core.calibration import ANY_GPU
 from roofline.core.chip import Chip
 from roofline.core.measurement import Measurement
+from roofline.core.run import Run
 from roofline.core.stack import Stack
 from roofline.devices.gpu_parameters import Parameters
 from roofline.errors import DataError
@@ -22,6 +23,7 @@ from roofline.gpufit.fit import Fit, fit_own, fit_shared
 from roofline.gpufit.heldout import family_fits, fits_without_each, halves, leave_out, quantile, stranger
 from roofline.gpufit.rows import Parts, parts_of
 from roofline.leaveout import validate_held_out
+from roofline.predict import predict
 
 CARDS = ("tesla-p4", "tesla-v100-pcie-32gb", "tesla-t4")
 TRUTH = {"stream": 0.7, "wide": 0.7, "narrow": 0.85}
@@ -176,6 +178,10 @@ def test_calibrations(parts: Parts, shared: Fit, chips: dict[str, Chip]) -> None
     assert own.ceilings["sustained"] == pytest.approx(OWN["tesla-t4"], rel=0.2)
     assert own.families["linear"].points == 24
     assert own.families["linear"].p90_error < anyone.families["linear"].p90_error
+    assert own.data["families"] == ["elementwise", "linear"]
+    few = Parts({key: part.select(np.arange(9)) for key, part in parts.where(chips=("tesla-t4",)).items()}, {})
+    with pytest.raises(DataError, match="18 calls are too few"):
+        calibrate_card(few, chips["tesla-t4"], anyone, {})
     family = calibrate_architecture(parts, "turing", chips, anyone, {})
     assert (family.chip, family.architecture) == ("any turing", "turing")
     assert "sustained" not in family.ceilings
@@ -184,6 +190,15 @@ def test_calibrations(parts: Parts, shared: Fit, chips: dict[str, Chip]) -> None
         calibrate_architecture(parts, "hopper", chips, anyone, {})
     with pytest.raises(DataError, match="two cards or more"):
         calibrate_any(Parts(parts.where(chips=("tesla-t4",)), {}), {})
+
+
+def test_a_fit_speaks_for_the_families_it_has_seen(parts: Parts, chips: dict[str, Chip]) -> None:
+    shared = specs.load_calibration(specs.calibrations_for("any-gpu", "any-gpu")[0])
+    own = calibrate_card(parts, chips["tesla-t4"], shared, {})
+    net = predict("tesla-t4", "resnet18", calibration=own, run=Run(host_dispatch=0.0))
+    tiers = {layer.op: layer.tier for layer in net.layers}
+    assert (tiers["relu"], tiers["linear"], tiers["conv2d"]) == ("calibrated", "calibrated", "borrowed")
+    assert net.tier == "borrowed"
 
 
 def test_cards_are_drawn_back_to_what_all_share() -> None:
