@@ -81,10 +81,6 @@ def _by(rows: Iterable[Scored], key: Callable[[Scored], str]) -> dict[str, list[
     return dict(sorted(groups.items()))
 
 
-def _set_of(row: Scored) -> str:
-    return row.measurement.set
-
-
 def _set_and_card(row: Scored) -> str:
     part = "" if row.measurement.part == "forward" else f" ({row.measurement.part})"
     return f"{row.family.split(' ')[0]}, {row.measurement.set.split('/')[0]}{part}: {row.measurement.chip}"

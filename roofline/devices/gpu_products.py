@@ -63,9 +63,9 @@ class Grid:
     pages: float = np.inf
     paged: float = np.inf
 
-    def cut(self, tiles: tuple[tuple[int, int], ...], rate: float = 1.0) -> Grid:
-        """The same with other tiles and ``rate`` times the speed."""
-        return replace(self, tiles=tiles, rate=self.rate * rate)
+    def cut(self, tiles: tuple[tuple[int, int], ...]) -> Grid:
+        """The same with other tiles."""
+        return replace(self, tiles=tiles)
 
 
 @dataclass(frozen=True)
