@@ -36,7 +36,8 @@ ROWS = ("softmax", "norm", "reduction", "pool", "embedding")
 MAXWELL, GP100 = 0.79, 0.83
 """What their memory controllers reach over those of later chips. A GTX 980 copied 156 of 224 GB/s (Mei, Chu, IEEE TPDS
 28(1), 2017), 0.70 where later chips stream at 0.89; a P100 501 of 732 GB/s where a V100 copied 739 of 897
-(geoffxy/habitat, devices.yml). A Titan X of Maxwell in Caffe (0.67) agrees; it was not fitted."""
+(geoffxy/habitat, devices.yml). Unverified: the figure of the GTX 980 is from memory. A Titan X of Maxwell in Caffe
+(0.67) agrees; it was not fitted."""
 
 WARP_ROW = 1024
 """Elements up to which PyTorch's softmax keeps a row in the registers of one warp (PersistentSoftmax.cuh)."""
