@@ -111,7 +111,7 @@ def _lender(chip: Chip, calibration: Calibration) -> str:
     if calibration.model == "array":
         return f"borrowed: fitted on {calibration.chip} with {calibration.stack.get('framework')}, twice as unsure here"
     if calibration.chip == chip.name:
-        return "of backward kernels the fits saw gradients of convolutions alone, of optimizers none: these borrow rates"
+        return "of backward kernels the fits saw those of convolutions alone, of optimizers none: these borrow rates"
     cards = len(calibration.data.get("devices", []))
     other = "" if chip.vendor == "NVIDIA" else f", all of them NVIDIA's, which {chip.name} is not"
     return f"borrowed: fitted on {cards} other cards{other}; the interval is how far off a card not seen was"
