@@ -7,35 +7,25 @@ campaign that was killed goes on where it stopped.
 
 from __future__ import annotations
 
-import itertools
 import random
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from roofline.core.measurement import SCHEMA, Measurement
 from roofline.core.stack import Stack
 from roofline.errors import RooflineError
 from roofline.measure import networks
 from roofline.measure.allocator import pin_allocator
+from roofline.measure.bench import bench_of
 from roofline.measure.design import Question, design, ladder
 from roofline.measure.environment import capture
-from roofline.measure.run import Pool, build_calls, import_torch
+from roofline.measure.run import import_torch
 from roofline.measure.store import Store
-from roofline.measure.timer_cpu import Burst, burst_cold, burst_warm
 
 Progress = Callable[[int, int, str], None]
 
-POOL_BYTES = 2**27
-"""Weights are cut from this much memory in turn: several times a last-level cache."""
-FLUSH_BYTES = 2**22
-"""Read between two cold samples: more than a private cache holds."""
-BURST_S, WARM_S = 0.012, 0.003
-CUDA_CALLS = 8
-"""Calls with different weights that a CUDA sample takes in turn."""
-NETWORK_S = 0.8
 PROVENANCE = "measured here with roofline's campaign"
 
 
@@ -86,7 +76,7 @@ def run_campaign(
     with Store(path) as store, torch.inference_mode():
         pinned = pin_allocator() if device == "cpu" else False
         environment = store.append_environment(capture(device) | {"allocator_pinned": pinned})
-        bench = _bench(device, dtype)
+        bench = bench_of(device, dtype)
         cold = list(_operator_jobs(plan, chip, dtype, stack))
         repeated = [*cold, *_network_jobs(plan, chip, dtype, stack)]
         warm = [replace(row, cache="warm") for row in cold] if device == "cpu" else []
@@ -116,7 +106,8 @@ def run_campaign(
                     number,
                     seconds=burst.typical,
                     blocks=burst.seconds,
-                    flags=("contended",) if burst.contended else (),
+                    flags=burst.flags,
+                    **burst.facts,
                 )
         for row in _summaries(jobs, store, environment):
             store.append(row.to_dict())
@@ -156,40 +147,6 @@ def _network_jobs(plan: Plan, chip: str, dtype: str, stack: Stack) -> Iterator[M
             cache="warm",
             provenance=PROVENANCE,
         )
-
-
-def _bench(device: str, dtype: str) -> Callable[[Measurement], Burst]:
-    """A function that takes one burst of samples of a row on a device."""
-    torch = import_torch()
-    kind = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[dtype]
-    pool = Pool.create(POOL_BYTES // 4, dtype=kind, device=device)
-    modules: dict[str, tuple[Any, Any]] = {}
-    other = torch.ones(FLUSH_BYTES // 4)
-
-    def calls_of(row: Measurement) -> Iterator[Callable[[], Any]]:
-        if row.kind == "operator":
-            return build_calls(row.op, row.attributes, row.inputs, device=device, pool=pool)
-        if row.network not in modules:
-            modules[row.network] = networks.build(row.network, row.symbols, dtype=dtype, device=device)
-        module, inputs = modules[row.network]
-        return iter(lambda: lambda: module(*inputs), None)
-
-    def on_cpu(row: Measurement) -> Burst:
-        if row.kind == "operator":
-            if row.cache == "warm":
-                return burst_warm(calls_of(row), seconds=WARM_S)
-            return burst_cold(calls_of(row), other.sum, seconds=BURST_S)
-        return burst_cold(calls_of(row), lambda: None, seconds=NETWORK_S, warm_up=1)
-
-    def on_cuda(row: Measurement) -> Burst:
-        from roofline.measure.timer_cuda import time_cuda
-
-        calls = calls_of(row)
-        ready = itertools.cycle([next(calls) for _ in range(CUDA_CALLS)])  # made before the clock runs
-        samples = time_cuda(lambda: next(ready)(), samples=10, flush=row.kind == "operator")
-        return Burst(tuple(samples), tuple(samples), (True,) * len(samples))
-
-    return on_cuda if device == "cuda" else on_cpu
 
 
 def _summaries(jobs: Sequence[Measurement], store: Store, environment: str) -> Iterator[Measurement]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 try:
@@ -29,11 +29,15 @@ def _switches() -> int:
 
 @dataclass(frozen=True)
 class Burst:
-    """Samples of one burst: seconds per call, thread CPU seconds per call, and whether undisturbed."""
+    """Samples of one burst: seconds per call, thread CPU seconds per call, and whether undisturbed.
+
+    facts : what else was seen while it ran, kept with the sample (a GPU's clocks and power).
+    """
 
     seconds: tuple[float, ...]
     cpu_seconds: tuple[float, ...]
     clean: tuple[bool, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def typical(self) -> float:
@@ -49,8 +53,9 @@ class Burst:
         return [s for s, ok in zip(self.seconds, self.clean, strict=True) if ok]
 
     @property
-    def contended(self) -> bool:
-        return not any(self.clean)
+    def flags(self) -> tuple[str, ...]:
+        """What may be wrong with it: ``contended`` where no sample was undisturbed."""
+        return () if any(self.clean) else ("contended",)
 
 
 def burst_cold(
