@@ -20,8 +20,9 @@ from roofline.errors import DataError, UnknownName
 
 SCHEMA = 1
 CACHES = ("cold", "warm", "unknown")
-PARTS = ("forward", "data", "weights", "backward")
-"""Which direction of an operator was run: its result, the gradient of its inputs, of its weights, or both."""
+PARTS = ("forward", "training", "data", "weights", "backward")
+"""Which direction of an operator was run: its result, its result as a net in training makes it, the gradient of its
+inputs, of its weights, or of both."""
 _STACK = Stack().to_dict()
 
 

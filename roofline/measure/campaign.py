@@ -11,16 +11,19 @@ import random
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 
 from roofline.core.measurement import SCHEMA, Measurement
+from roofline.core.run import MODES
 from roofline.core.stack import Stack
 from roofline.errors import RooflineError
 from roofline.measure import networks
 from roofline.measure.allocator import pin_allocator
 from roofline.measure.bench import bench_of
-from roofline.measure.design import Question, design, ladder
+from roofline.measure.design import design, ladder
 from roofline.measure.environment import capture
+from roofline.measure.question import Question
 from roofline.measure.run import import_torch
 from roofline.measure.store import Store
 
@@ -34,7 +37,7 @@ class Plan:
     """How much to measure: operator shapes (0: none), rounds, networks with their sizes; ``seed`` fixes the shapes."""
 
     rows: int = 1800
-    rounds: int = 4
+    rounds: int = 6
     networks: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: networks.MEASURED)
     seed: int = 0
 
@@ -129,13 +132,14 @@ def _row(question: Question, chip: str, dtype: str, stack: Stack) -> Measurement
         op=question.op,
         attributes=question.attributes,
         inputs=question.inputs,
+        part=question.part,
         cache="cold",
         provenance=PROVENANCE,
     )
 
 
 def _network_jobs(plan: Plan, chip: str, dtype: str, stack: Stack) -> Iterator[Measurement]:
-    for name, symbols in plan.networks.items():
+    for (name, symbols), mode in product(plan.networks.items(), MODES):
         yield Measurement(
             kind="network",
             chip=chip,
@@ -144,6 +148,7 @@ def _network_jobs(plan: Plan, chip: str, dtype: str, stack: Stack) -> Iterator[M
             stack=stack,
             network=name,
             symbols=symbols,
+            mode=mode,
             cache="warm",
             provenance=PROVENANCE,
         )

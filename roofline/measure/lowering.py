@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from roofline import operators
 from roofline.core.dtype import precision
 from roofline.core.measurement import Measurement
+from roofline.core.run import OPTIMIZERS as RECIPES
+from roofline.core.run import Implementation, OptimizerName, Recipe
 from roofline.core.schedule import Kernel
 from roofline.core.stack import Stack
+from roofline.core.workload import Tensor
 from roofline.errors import Unsupported
+
+OPTIMIZERS = frozenset(RECIPES) - {"none"}
+"""Rows of these are steps of an optimizer, their inputs the shapes of its parameters."""
 
 Attributes = tuple[tuple[str, Any], ...]
 
@@ -25,9 +31,18 @@ def kernel_of(row: Measurement) -> Kernel:
     RooflineError : the operators do not know it, or it launches several kernels, whose times nobody measured.
     """
     kernels = kernels_of(row)
+    if row.op in OPTIMIZERS and len(set(row.inputs)) == 1:
+        return _merged(kernels, len(row.inputs))
     if len(kernels) != 1:
         raise Unsupported("operators of several kernels")
     return kernels[0]
+
+
+def _merged(kernels: tuple[Kernel, ...], parameters: int) -> Kernel:
+    """The passes over one of several equal parameters as one kernel of so many ``passes``, repeated for each."""
+    mine = kernels[: len(kernels) // parameters]
+    total = {name: sum(getattr(kernel, name) for kernel in mine) for name in ("flops", "reads", "writes")}
+    return replace(mine[0], op="optimizer", passes=float(len(mine)), repeats=parameters, **total)
 
 
 def kernels_of(row: Measurement) -> tuple[Kernel, ...]:
@@ -47,10 +62,21 @@ def kernels_of(row: Measurement) -> tuple[Kernel, ...]:
 def _lowered(
     op: str, attributes: Attributes, inputs: tuple[tuple[int, ...], ...], dtype: str, part: str, stack: Stack
 ) -> tuple[Kernel, ...]:
+    if op in OPTIMIZERS:
+        return tuple(_step(op, attributes, inputs, dtype))
     kernels = operators.part_kernels(op, dict(attributes), inputs, precision(dtype), part, stack)
     if stack.framework in QUANTIZING and precision(dtype).storage.bytes == 1 and op == "linear":
         return tuple(_quantized(kernels))
     return tuple(kernels)
+
+
+def _step(op: str, attributes: Attributes, shapes: tuple[tuple[int, ...], ...], dtype: str) -> Iterator[Kernel]:
+    """The kernels of one step of an optimizer over parameters of these shapes."""
+    storage = precision(dtype).storage
+    parameters = [Tensor(f"parameter{index}", shape, storage) for index, shape in enumerate(shapes)]
+    recipe = Recipe(cast(OptimizerName, op))
+    implementation = cast(Implementation, dict(attributes).get("implementation", "loop"))
+    return operators.optimizer_kernels(parameters, recipe, implementation, layer=0, unscale=False)
 
 
 QUANTIZING = ("tensorrt-llm",)

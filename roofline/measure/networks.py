@@ -7,7 +7,7 @@ test asserts that both mean the same operators.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -71,13 +71,32 @@ def build(
     kinds = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, "fp64": torch.float64}
     if dtype not in kinds:
         raise UnknownName("dtype that networks can be run in", dtype, kinds)
-    with torch.random.fork_rng(devices=[]):
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):  # ordinary tensors can be trained
         torch.manual_seed(0)
         module = _module(name).to(device=device, dtype=kinds[dtype]).eval().requires_grad_(False)
         inputs = _inputs(torch, name, sizes)
     return module, tuple(
         value.to(device=device, dtype=kinds[dtype] if value.is_floating_point() else value.dtype) for value in inputs
     )
+
+
+def training_step(module: Any, inputs: tuple[Any, ...]) -> Callable[[], None]:
+    """One step of training a network that :func:`build` made, without the optimizer: forward, loss, gradients.
+
+    The loss is what is predicted for a net that has none: cross-entropy over the last dimension.
+    """
+    torch = import_torch()
+    with torch.inference_mode(False), torch.enable_grad():
+        module = module.train().requires_grad_(True)
+        classes = module(*inputs).flatten(0, -2)
+        right = torch.randint(0, classes.shape[-1], classes.shape[:1], device=classes.device)
+
+    def step() -> None:
+        with torch.inference_mode(False), torch.enable_grad():
+            module.zero_grad(set_to_none=True)
+            torch.nn.functional.cross_entropy(module(*inputs).flatten(0, -2), right).backward()
+
+    return step
 
 
 def _module(name: str) -> Any:

@@ -13,7 +13,7 @@ from math import prod
 from typing import Any
 
 from roofline.errors import MissingExtra, Unsupported
-from roofline.measure import run_sequences
+from roofline.measure import run_gradients, run_optimizers, run_sequences, run_training
 
 Call = Callable[[], Any]
 
@@ -53,9 +53,15 @@ class Pool:
 
 
 def build_calls(
-    op: str, attributes: Mapping[str, Any], inputs: Sequence[Sequence[int]], *, device: str, pool: Pool
+    op: str,
+    attributes: Mapping[str, Any],
+    inputs: Sequence[Sequence[int]],
+    *,
+    device: str,
+    pool: Pool,
+    part: str = "forward",
 ) -> Iterator[Call]:
-    """Endless calls of one operator, each with the next weights of the pool.
+    """Endless calls of one direction of one operator, each with the next weights of the pool.
 
     Raises
     ------
@@ -63,24 +69,29 @@ def build_calls(
     MissingExtra : torch is not installed.
     """
     torch = import_torch()
-
-    def tensor(shape: Sequence[int]) -> Any:
-        return pool.take(shape).clone()
-
-    if op in _WEIGHTLESS:
-        tensors = [tensor(shape) for shape in inputs]
-        same = _WEIGHTLESS[op](torch, tensors, dict(attributes))
-        while True:
-            yield same
-    if op not in _WEIGHTED:
+    if op in run_optimizers.OPTIMIZERS:
+        yield from run_optimizers.steps(torch, op, attributes, inputs, pool)
+    if op not in OPERATORS:
         raise Unsupported(f"operator {op!r} cannot be measured; there are {', '.join(OPERATORS)}")
-    make = _WEIGHTED[op]
-    if op in ("embedding", "embedding_bag"):
-        tensors = [torch.randint(0, int(attributes["entries"]), tuple(inputs[0]), device=device)]
-    else:
-        tensors = [tensor(shape) for shape in inputs]
+    training = part != "forward"
+    make = (run_training.TRAINING.get(op) if training else None) or _WEIGHTED.get(op) or _WEIGHTLESS[op]
+    options = (dict(attributes) | {"inplace": False}) if training else dict(attributes)
+    with torch.inference_mode(False):
+        if op in ("embedding", "embedding_bag"):
+            tensors = [torch.randint(0, int(attributes["entries"]), tuple(inputs[0]), device=device)]
+        else:
+            tensors = [pool.take(shape).clone() for shape in inputs]
+    if not training:
+        same = None if op in _WEIGHTED else make(torch, tensors, options)
+        while True:
+            yield same or make(torch, tensors, options, pool)
     while True:
-        yield make(torch, tensors, dict(attributes), pool)
+        with torch.inference_mode(False), torch.set_grad_enabled(part != "training"):
+            leaves = [run_gradients.leaf(tensor, part) for tensor in tensors]
+            weights = (run_gradients.Trained(pool, part),) if op in _WEIGHTED or op in run_training.TRAINING else ()
+            call = make(torch, leaves, options, *weights)
+            call = call if part == "training" else run_gradients.backward_call(torch, call)
+        yield call
 
 
 def _unary(name: str) -> Callable[..., Call]:
@@ -140,7 +151,8 @@ def _window(name: str) -> Callable[..., Call]:
         stride, padding = attributes.get("stride", kernel), attributes.get("padding", 0)
         ceil_mode = bool(attributes.get("ceil_mode", False))
         # other numbers at every call: max pooling branches on them, and a processor learns a repeated pattern
-        x = tensors[0].copy_(pool.take(tensors[0].shape))
+        x = tensors[0]
+        x.detach().copy_(pool.take(x.shape))
         return lambda: function(x, kernel, stride, padding, ceil_mode=ceil_mode)
 
     return make
@@ -280,4 +292,4 @@ _WEIGHTED: dict[str, Callable[..., Call]] = {
     "avg_pool2d": _window("avg_pool2d"),
     **run_sequences.WEIGHTED,
 }
-OPERATORS = tuple(sorted({*_WEIGHTLESS, *_WEIGHTED}))
+OPERATORS = tuple(sorted({*_WEIGHTLESS, *_WEIGHTED, *run_training.TRAINING}))

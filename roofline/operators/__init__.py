@@ -11,6 +11,7 @@ from roofline.operators.case import Case
 from roofline.operators.liveness import memory_of, memory_of_training, saved_bytes
 from roofline.operators.lowering import UNCOVERED, lower
 from roofline.operators.operator import Inferred, Operator, Weight
+from roofline.operators.optimizers import optimizer_kernels
 from roofline.operators.parts import part_kernels
 from roofline.operators.storage import store
 from roofline.operators.table import OPERATORS, operator_named
@@ -33,6 +34,7 @@ __all__ = [
     "memory_of",
     "memory_of_training",
     "operator_named",
+    "optimizer_kernels",
     "part_kernels",
     "saved_bytes",
     "single",

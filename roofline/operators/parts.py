@@ -23,7 +23,8 @@ def part_kernels(
     part: str = "forward",
     stack: Stack = Stack(),  # noqa: B008 (a frozen value)
 ) -> list[Kernel]:
-    """The kernels of an operator's forward pass, of its gradient for the ``data`` or the ``weights``, or of both.
+    """The kernels of an operator's forward pass (also in ``training``), of its gradient for the ``data`` or the
+    ``weights``, or of both.
 
     Gradients are those of eager PyTorch (:class:`roofline.operators.Operator`.backward), in the order they are
     launched. Sums over rows for a bias count with the weights; an input of shape ``()`` is a number without one.
@@ -39,6 +40,8 @@ def part_kernels(
     work = single(op, attributes, shapes, precision)
     if part == "forward":
         return program_order(work, stack)
+    if part == "training":
+        return program_order(replace(work, training=True), stack)
     backward = operator_named(op).backward
     if backward is None:
         raise Unsupported(f"{op} has no backward pass here")

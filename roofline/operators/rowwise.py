@@ -53,8 +53,10 @@ def _batch_norm_kernels(case: Case) -> list[Kernel]:
     shape = case.inputs[0].shape
     m, k = shape[0] * shape[1], prod(shape[2:])
     if case.training:
-        counter = case.gradient("elementwise", op="add_", elements=1, flops=1.0, reads=8.0, writes=8.0, itemsize=8.0)
         norm = case.kernel("norm", op="batch_norm_train", m=m, k=k, flops=LAYER_NORM_FLOPS * m * k, passes=2.0)
+        if not case.attributes.flag("tracked"):
+            return [norm]
+        counter = case.gradient("elementwise", op="add_", elements=1, flops=1.0, reads=8.0, writes=8.0, itemsize=8.0)
         return [counter, norm]  # the number of batches seen is a tensor too
     return [case.kernel("norm", m=m, k=k, flops=BATCH_NORM_FLOPS * m * k)]
 

@@ -1,0 +1,95 @@
+"""How are an operator's gradients run in PyTorch, without the engine that walks a whole net back?
+
+The operator runs once and leaves a graph of what its backward needs; the nodes of that graph are what the
+engine calls, one after the other, and what is called here. ``torch.autograd.grad`` would add 0.1 ms of its own,
+which a net pays once and not for every operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from roofline.errors import Unsupported
+
+Call = Callable[[], Any]
+INPUTS, WEIGHTS = ("data", "backward"), ("weights", "backward")
+"""Parts that ask for gradients of the inputs, and of the weights."""
+_LEAF = "torch::autograd::AccumulateGrad"
+VIEWS = ("TBackward0", "ViewBackward0", "UnsafeViewBackward0", "TransposeBackward0", "ExpandBackward0")
+"""Nodes that compute nothing where they stand behind the operator."""
+
+
+class Weights(Protocol):
+    """Where weights come from: :class:`roofline.measure.run.Pool`."""
+
+    def take(self, shape: Sequence[int]) -> Any: ...
+
+
+class Trained:
+    """Weights of ``pool`` that want gradients, if ``part`` asks for them."""
+
+    def __init__(self, pool: Weights, part: str) -> None:
+        self._pool, self._asked = pool, part in WEIGHTS
+
+    def take(self, shape: Sequence[int]) -> Any:
+        return self._pool.take(shape).detach().requires_grad_(self._asked)
+
+
+def leaf(tensor: Any, part: str) -> Any:
+    """An input that wants a gradient, if ``part`` asks for it and it is no whole number."""
+    return tensor.detach().requires_grad_(part in INPUTS) if tensor.is_floating_point() else tensor
+
+
+def backward_call(torch: Any, forward: Call) -> Call:
+    """One call that runs the backward of what ``forward`` computes, on a gradient of random numbers.
+
+    Raises
+    ------
+    Unsupported : nothing that ``forward`` read wants a gradient.
+    """
+    result = forward()
+    result = result[0] if isinstance(result, tuple) else result
+    root = result.grad_fn
+    if root is None:
+        raise Unsupported("nothing here wants a gradient")
+    given = torch.randn_like(result)
+    steps = _order(root)
+    first = _arguments(root, {0: given})
+    if len(steps) == 1:
+        return lambda: root(*first)
+
+    def call() -> None:
+        arrived: dict[Any, dict[int, Any]] = {root: {0: given}}
+        for node, following in steps:
+            made = node(*_arguments(node, arrived.pop(node)))
+            for gradient, (after, place) in zip(made if isinstance(made, tuple) else (made,), following, strict=True):
+                if gradient is not None and after is not None:
+                    places = arrived.setdefault(after, {})
+                    places[place] = places[place] + gradient if place in places else gradient
+
+    return call
+
+
+def _order(root: Any) -> list[tuple[Any, list[tuple[Any, int]]]]:
+    """The nodes that compute, each before those its gradients go to; leaves and views at the end are left out."""
+    needed: dict[Any, list[tuple[Any, int]]] = {}
+
+    def visit(node: Any) -> bool:
+        """Whether anything is computed at this node or behind it."""
+        if node is None or node.name() == _LEAF:
+            return False
+        if node in needed:
+            return True
+        following = [(after if visit(after) else None, place) for after, place in node.next_functions]
+        if node.name() in VIEWS and all(after is None for after, _ in following):
+            return False
+        needed[node] = following
+        return True
+
+    visit(root)
+    return list(reversed(needed.items()))
+
+
+def _arguments(node: Any, gradients: dict[int, Any]) -> tuple[Any, ...]:
+    return tuple(gradients.get(place) for place in range(len(node._input_metadata)))
