@@ -19,17 +19,17 @@ import numpy as np
 from roofline import specs
 from roofline.calibrate import Rows, calibrate, cross_validate, extrapolate, machine_ceilings, operator_rows
 from roofline.core.measurement import Measurement
-from roofline.devices import cpu
+from roofline.devices import cpu, cpu_plans
 from roofline.measure.store import read_measurements
 from roofline.validate import validate
 
-Change = Callable[[str, cpu.Plan], cpu.Plan]
+Change = Callable[[str, cpu_plans.Plan], cpu_plans.Plan]
 
 
 def without(*names: str) -> Change:
     """Every plan without these parameters."""
 
-    def change(plan_name: str, plan: cpu.Plan) -> cpu.Plan:
+    def change(plan_name: str, plan: cpu_plans.Plan) -> cpu_plans.Plan:
         return replace(plan, free={k: v for k, v in plan.free.items() if k.rstrip(":") not in names})
 
     return change
@@ -38,7 +38,7 @@ def without(*names: str) -> Change:
 def fixed(parameter: str, value: float) -> Change:
     """Every plan with one parameter pinned."""
 
-    def change(plan_name: str, plan: cpu.Plan) -> cpu.Plan:
+    def change(plan_name: str, plan: cpu_plans.Plan) -> cpu_plans.Plan:
         free = {
             k: ((value, value * 0.999, value * 1.001) if k.rstrip(":") == parameter else v)
             for k, v in plan.free.items()
@@ -49,7 +49,7 @@ def fixed(parameter: str, value: float) -> Change:
 
 
 def chain(*changes: Change) -> Change:
-    def change(plan_name: str, plan: cpu.Plan) -> cpu.Plan:
+    def change(plan_name: str, plan: cpu_plans.Plan) -> cpu_plans.Plan:
         for step in changes:
             plan = step(plan_name, plan)
         return plan
@@ -57,12 +57,12 @@ def chain(*changes: Change) -> Change:
     return change
 
 
-def unpadded(plan_name: str, plan: cpu.Plan) -> cpu.Plan:
+def unpadded(plan_name: str, plan: cpu_plans.Plan) -> cpu_plans.Plan:
     padded = ("linear", "bmm", "conv-gemm", "conv-blocked")
     return replace(plan, work=cpu._flops) if plan_name in padded else plan
 
 
-def one_pass(plan_name: str, plan: cpu.Plan) -> cpu.Plan:
+def one_pass(plan_name: str, plan: cpu_plans.Plan) -> cpu_plans.Plan:
     return replace(plan, read_passes=1.0, write_passes=1.0)
 
 
@@ -90,12 +90,12 @@ REMOVED: list[tuple[str, Change]] = [
 
 @contextmanager
 def changed(change: Change) -> Iterator[None]:
-    original = dict(cpu.PLANS)
-    cpu.PLANS.update({name: change(name, plan) for name, plan in original.items()})
+    original = dict(cpu_plans.PLANS)
+    cpu_plans.PLANS.update({name: change(name, plan) for name, plan in original.items()})
     try:
         yield
     finally:
-        cpu.PLANS.update(original)
+        cpu_plans.PLANS.update(original)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from roofline.core.dtype import precision as parse_precision
 from roofline.core.measurement import Measurement
 from roofline.core.schedule import FAMILIES, Schedule
 from roofline.core.stack import Stack
-from roofline.devices import ceiling, cpu
+from roofline.devices import ceiling, cpu, cpu_plans
 from roofline.errors import DataError, RooflineError
 from roofline.fitting import fit_ceilings, fit_plan
 from roofline.measure.lowering import kernel_of
@@ -107,9 +107,6 @@ def operator_rows(measurements: Sequence[Measurement], chip: Chip, *, dtype: str
     for row in wanted:
         if row.stack != stack:
             continue
-        if row.part != "forward":
-            left_out["gradients"] = left_out.get("gradients", 0) + 1
-            continue
         try:
             kernels.append(kernel_of(row))
         except RooflineError:
@@ -117,7 +114,7 @@ def operator_rows(measurements: Sequence[Measurement], chip: Chip, *, dtype: str
             continue
         kept.append(row)
     schedule = Schedule.of(kernels)
-    seconds = np.array([row.seconds for row in kept])
+    seconds = np.array([row.seconds for row in kept]) / schedule.repeats
     asked = questions_of([m for m in wanted if m.stack == stack])
     rows = Rows(tuple(kept), schedule, seconds, shape_groups(schedule), stack, left_out, asked)
     impossible = seconds < (1.0 - LIGHT_TOLERANCE) * ceiling.light(schedule, chip.with_units(stack.threads))
@@ -150,13 +147,13 @@ def calibrate(rows: Rows, chip: Chip, *, data: Mapping[str, Any] | None = None) 
     """
     ceilings = fit_ceilings(rows.schedule, rows.seconds)
     held = cross_validate(rows)
-    codes = cpu.plans(rows.schedule, rows.stack)
+    codes = cpu_plans.plans(rows.schedule, rows.stack)
     families = {}
     for code in np.unique(codes):
         mine = np.flatnonzero(codes == code)
         if code < 0 or np.isfinite(held.predicted[mine]).sum() < MIN_ROWS:
             continue
-        name, part = cpu.PLAN_NAMES[code], rows.select(mine)
+        name, part = cpu_plans.PLAN_NAMES[code], rows.select(mine)
         parameters, uncertainty = fit_plan(name, part.schedule, part.seconds, ceilings)
         error = np.abs(held.predicted[mine] / part.seconds - 1.0)
         residual = np.log(part.seconds / held.predicted[mine])  # NaN where no fit saw enough other groups
@@ -197,7 +194,7 @@ def calibrate(rows: Rows, chip: Chip, *, data: Mapping[str, Any] | None = None) 
 def cross_validate(rows: Rows) -> HeldOut:
     """Predict every row from the folds it is not in, with intervals from the other folds' residuals."""
     fold = rows.fold
-    codes = cpu.plans(rows.schedule, rows.stack)
+    codes = cpu_plans.plans(rows.schedule, rows.stack)
     predicted = np.full(len(rows.seconds), np.nan)
     for number in range(FOLDS):
         train, test = fold != number, np.flatnonzero(fold == number)
@@ -246,7 +243,7 @@ def residual_spread(kernels: Schedule, predicted: Floats, residual: Floats) -> S
 
 def extrapolate(rows: Rows, share: float = 0.3) -> tuple[NDArray[np.int64], Floats]:
     """Fit on the smaller shapes of every plan, predict the largest ``share``: their indices and seconds."""
-    codes = cpu.plans(rows.schedule, rows.stack)
+    codes = cpu_plans.plans(rows.schedule, rows.stack)
     size = np.maximum(rows.schedule.flops, rows.schedule.bytes)
     large = np.zeros(len(size), dtype=bool)
     for code in np.unique(codes):
@@ -259,12 +256,12 @@ def extrapolate(rows: Rows, share: float = 0.3) -> tuple[NDArray[np.int64], Floa
 def fit_and_predict(train: Rows, test: Schedule) -> Floats:
     """Seconds of ``test`` by a fit on ``train`` alone; NaN where a plan has too few rows."""
     ceilings = fit_ceilings(train.schedule, train.seconds)
-    codes = cpu.plans(train.schedule, train.stack)
+    codes = cpu_plans.plans(train.schedule, train.stack)
     parameters = {}
     for code in np.unique(codes):
         mine = np.flatnonzero(codes == code)
         if code >= 0 and len(mine) >= MIN_ROWS:
-            name, part = cpu.PLAN_NAMES[code], train.select(mine)
+            name, part = cpu_plans.PLAN_NAMES[code], train.select(mine)
             parameters[name], _ = fit_plan(name, part.schedule, part.seconds, ceilings)
     return cpu.cpu_times(test, parameters, ceilings, train.stack).total
 

@@ -24,7 +24,7 @@ from roofline.core.run import Run
 from roofline.core.schedule import KINDS
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
-from roofline.devices import array, ceiling, cpu, gpu
+from roofline.devices import array, ceiling, cpu, cpu_plans, gpu
 from roofline.devices.gpu_parameters import Parameters
 from roofline.errors import UnknownName, UsageError
 from roofline.predict import resolve_calibration, resolve_chip, time_program, together
@@ -150,7 +150,7 @@ def explain(
     fitted = resolve_calibration(part, wanted, calibration, stack)
     timing = time_program(program, part, stack, fitted)
     seen = part.with_units(stack.threads)
-    plans: list[str] = cpu.plan_labels(schedule, stack) if fitted and fitted.model == "cpu" else []
+    plans: list[str] = cpu_plans.plan_labels(schedule, stack) if fitted and fitted.model == "cpu" else []
     if fitted and fitted.model == "gpu":
         plans = [str(name) for name in gpu.plan_labels(schedule, seen, Parameters.of(fitted.ceilings), stack)]
     rows = [int(row) for row in np.flatnonzero(schedule.layer == index)]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roofline.core.schedule import Schedule
-from roofline.devices import cpu
+from roofline.devices import cpu, cpu_plans
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +56,7 @@ def fit_plan(
     """Parameters of one plan and the standard error of their logarithms."""
     ops = sorted({kernels.op_names[code] for code in kernels.op})
     free: dict[str, tuple[float, float, float]] = {}
-    for parameter, bounds in cpu.PLANS[name].free.items():
+    for parameter, bounds in cpu_plans.PLANS[name].free.items():
         if parameter.endswith(":"):
             free |= {parameter + op: bounds for op in ops}
         else:

@@ -19,7 +19,7 @@ from roofline.core.prediction import Tier
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
-from roofline.devices import array, array_fit, ceiling, cpu, gpu, host, power
+from roofline.devices import array, array_fit, ceiling, cpu, cpu_plans, gpu, host, power
 from roofline.devices.gpu_parameters import Parameters
 from roofline.errors import Unsupported
 
@@ -142,7 +142,7 @@ def _cpu_fit(plain: Timing, chip: Chip, stack: Stack, calibration: Calibration, 
     times = cpu.cpu_times(schedule, parameters, cpu.Ceilings(**calibration.ceilings), stack, network=network)
     total, octaves = times.total, np.zeros(len(schedule))
     low, high = total / SPARSE_FACTOR, total * SPARSE_FACTOR
-    names = np.array(cpu.plan_labels(schedule, stack))
+    names = np.array(cpu_plans.plan_labels(schedule, stack))
     for name, fit in calibration.families.items():
         mine = ~np.isnan(total) & (names == name)
         if not mine.any():

@@ -178,11 +178,12 @@ def _operators(
     scored = []
     for index, (row, start, stop) in enumerate(zip(usable, first, [*first[1:], len(kernels)], strict=True)):
         key = row.key if own else ""
-        if own and key not in held:
+        fitted_on = own and (key in held or stop == start + 1)
+        if fitted_on and key not in held:
             skip("kept out of the fit: faster than light, or too few of their kind to be held out")
             continue
         inside = (float(middle[index]), float(low[index]), float(high[index]))
-        predicted, least, most = held[key] if own else inside
+        predicted, least, most = held[key] if fitted_on else inside
         longest = start + int(timing.total[start:stop].argmax())
         family = FAMILIES[schedule.family[longest]]
         impossible = row.seconds < (1.0 - LIGHT_TOLERANCE) * light[index]
@@ -196,7 +197,7 @@ def _operators(
                 most,
                 float(plain[index]),
                 max(timing.tiers[start:stop], key=TIERS.index),
-                "shape group" if own else "other data",
+                "shape group" if fitted_on else "rows of other kinds" if own else "other data",
                 _arithmetic(row, kernels[start:stop], chip, float(light[index])) if impossible else "",
             )
         )
@@ -223,7 +224,7 @@ def _cross_validated(rows: Sequence[Measurement], chip: Chip) -> dict[str, tuple
     prepared: Rows = operator_rows(rows, chip, dtype=rows[0].dtype)
     held: HeldOut = cross_validate(prepared)
     return {
-        row.key: (float(held.predicted[i]), float(held.low[i]), float(held.high[i]))
-        for i, row in enumerate(prepared.measurements)
+        row.key: (float(held.predicted[i] * times), float(held.low[i] * times), float(held.high[i] * times))
+        for i, (row, times) in enumerate(zip(prepared.measurements, prepared.schedule.repeats, strict=True))
         if not np.isnan(held.predicted[i])
     }

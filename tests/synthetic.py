@@ -21,7 +21,8 @@ from roofline.core.dtype import precision
 from roofline.core.measurement import Measurement
 from roofline.core.schedule import Kernel, Schedule
 from roofline.core.stack import Stack
-from roofline.devices.cpu import PLANS, Ceilings, cpu_times, difficulty, plan_labels
+from roofline.devices.cpu import Ceilings, cpu_times, difficulty
+from roofline.devices.cpu_plans import PLANS, plan_labels
 from roofline.measure.design import Question, design, ladder
 
 CEILINGS = Ceilings(cache=8e10, dram=2e10, knee=1.6e7)

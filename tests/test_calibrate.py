@@ -31,7 +31,7 @@ from roofline.core.calibration import Calibration
 from roofline.core.measurement import Measurement
 from roofline.core.stack import Stack
 from roofline.devices.ceiling import light
-from roofline.devices.cpu import plan_labels
+from roofline.devices.cpu_plans import plan_labels
 from roofline.errors import DataError
 from roofline.measure.design import Question, design
 from roofline.predict import predict

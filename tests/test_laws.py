@@ -25,7 +25,7 @@ from roofline.core.network import Block, Layer, Network, Source
 from roofline.core.run import Run
 from roofline.core.schedule import KINDS, Schedule
 from roofline.core.workload import Node, Tensor, Workload
-from roofline.devices import cpu
+from roofline.devices import cpu, cpu_plans
 from roofline.devices.ceiling import ceiling_times, engine_and_rate, light
 from roofline.errors import Unsupported
 from roofline.measure.design import Question as Shape
@@ -268,7 +268,7 @@ def test_the_cpu_model_is_positive_finite_and_likes_speed(question: Question, fa
     truth = parameters()
     assume(question[0] not in ("opaque", "uncovered"))  # nobody knows what they do
     times = cpu.cpu_times(schedule, truth, CEILINGS)
-    assert (cpu.plans(schedule) >= 0).all()
+    assert (cpu_plans.plans(schedule) >= 0).all()
     assert np.isfinite(times.total).all()
     assert (times.total > 0).all()
     quick = {plan: scaled(values, "rate:", factor) for plan, values in truth.items()}

@@ -59,14 +59,18 @@ def backward_call(torch: Any, forward: Call) -> Call:
     if len(steps) == 1:
         return lambda: root(*first)
 
-    def call() -> None:
+    def call() -> list[Any]:
         arrived: dict[Any, dict[int, Any]] = {root: {0: given}}
+        finished = []
         for node, following in steps:
             made = node(*_arguments(node, arrived.pop(node)))
             for gradient, (after, place) in zip(made if isinstance(made, tuple) else (made,), following, strict=True):
-                if gradient is not None and after is not None:
+                if after is None:
+                    finished.append(gradient)
+                elif gradient is not None:
                     places = arrived.setdefault(after, {})
                     places[place] = places[place] + gradient if place in places else gradient
+        return finished
 
     return call
 

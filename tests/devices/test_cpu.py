@@ -10,7 +10,8 @@ from synthetic import CEILINGS, lower, parameters
 
 from roofline.core.schedule import FAMILIES, Schedule
 from roofline.core.stack import Stack
-from roofline.devices.cpu import PLANS, Ceilings, cpu_times, difficulty, plan_labels, plan_times
+from roofline.devices.cpu import Ceilings, cpu_times, difficulty, plan_times
+from roofline.devices.cpu_plans import PLANS, plan_labels
 from roofline.measure.design import Question, design
 
 
