@@ -88,7 +88,7 @@ def fitted_part(name: str, seconds: float, plan: str, schedule: Schedule, row: i
     rates = [value for key, value in fit.parameters.items() if key == f"rate:{kernel.op_names[int(kernel.op[0])]}"]
     if name != "compute" or not rates:
         return ""
-    work, products = float(cpu_plans.PLANS[plan].work(kernel)[0]), int(kernel.kind[0]) == KINDS.index("matmul")
+    work, products = float(cpu_plans.PLANS[plan].work(kernel, lanes)[0]), int(kernel.kind[0]) == KINDS.index("matmul")
     unit = "FLOP" if products else "op"
     factor = seconds * rates[0] / work if work else 1.0
     shape = f" x {factor:.2f} for the shape" if abs(factor - 1) > 0.005 else ""

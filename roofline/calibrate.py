@@ -24,7 +24,7 @@ from roofline.core.schedule import FAMILIES, Schedule
 from roofline.core.stack import Stack
 from roofline.devices import ceiling, cpu, cpu_plans
 from roofline.errors import DataError, RooflineError
-from roofline.fitting import fit_ceilings, fit_plan
+from roofline.fitting import fit_machine, fit_plan
 from roofline.measure.lowering import kernel_of
 
 Floats = NDArray[np.float64]
@@ -145,7 +145,7 @@ def calibrate(rows: Rows, chip: Chip, *, data: Mapping[str, Any] | None = None) 
 
     data : what the rows are (file name, sha256...), kept with the calibration.
     """
-    ceilings = fit_ceilings(rows.schedule, rows.seconds)
+    ceilings = fit_machine(rows.schedule, rows.seconds, rows.stack)
     held = cross_validate(rows)
     codes = cpu_plans.plans(rows.schedule, rows.stack)
     families = {}
@@ -181,7 +181,7 @@ def calibrate(rows: Rows, chip: Chip, *, data: Mapping[str, Any] | None = None) 
         dtype=rows.measurements[0].dtype,
         stack=rows.stack.to_dict(),
         families=families,
-        ceilings={"cache": ceilings.cache, "dram": ceilings.dram, "knee": ceilings.knee},
+        ceilings={"cache": ceilings.cache, "dram": ceilings.dram, "knee": ceilings.knee, "lanes": ceilings.lanes},
         data={
             **(data or {}),
             "questions": rows.questions,
@@ -255,7 +255,7 @@ def extrapolate(rows: Rows, share: float = 0.3) -> tuple[NDArray[np.int64], Floa
 
 def fit_and_predict(train: Rows, test: Schedule) -> Floats:
     """Seconds of ``test`` by a fit on ``train`` alone; NaN where a plan has too few rows."""
-    ceilings = fit_ceilings(train.schedule, train.seconds)
+    ceilings = fit_machine(train.schedule, train.seconds, train.stack)
     codes = cpu_plans.plans(train.schedule, train.stack)
     parameters = {}
     for code in np.unique(codes):

@@ -8,11 +8,13 @@ do not decide stays sensible.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roofline.core.schedule import Schedule
+from roofline.core.stack import Stack
 from roofline.devices import cpu, cpu_plans
 
 Floats = NDArray[np.float64]
@@ -25,8 +27,32 @@ LADDER_OPS = ("relu", "add")
 
 MIN_STREAMS = 6
 
+WIDTHS = (16, 8)
+"""fp32 numbers in the registers of AVX-512, and of AVX2."""
+BLOCKED = ("conv-blocked", "conv-weights", "depthwise")
+"""Plans that tell how wide registers are."""
 
-def fit_ceilings(schedule: Schedule, seconds: Floats) -> cpu.Ceilings:
+
+def fit_machine(schedule: Schedule, seconds: Floats, stack: Stack) -> cpu.Ceilings:
+    """Bandwidths and the width of registers: that which convolutions in blocks of it agree with better."""
+    ceilings = _fit_bandwidths(schedule, seconds)
+    codes = cpu_plans.plans(schedule, stack)
+    parts = [np.flatnonzero(codes == cpu_plans.PLAN_NAMES.index(name)) for name in BLOCKED]
+
+    def error(lanes: int) -> float:
+        """Sum of the errors of the plans that work in whole registers."""
+        here, total = replace(ceilings, lanes=lanes), 0.0
+        for name, rows in zip(BLOCKED, parts, strict=True):
+            if len(rows) >= MIN_STREAMS:
+                kernels, measured = schedule.select(rows), seconds[rows]
+                parameters, _ = fit_plan(name, kernels, measured, here)
+                total += float(np.abs(np.log(cpu.plan_times(name, kernels, parameters, here).total / measured)).sum())
+        return total
+
+    return replace(ceilings, lanes=min(WIDTHS, key=error))
+
+
+def _fit_bandwidths(schedule: Schedule, seconds: Floats) -> cpu.Ceilings:
     """The bandwidth curve, from streams without arithmetic; a plain guess where there are too few.
 
     t = start + bytes / B(working set), see :mod:`roofline.devices.cpu`.

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
-from roofline.devices.cpu_plans import BLOCK, PLAN_NAMES, PLANS, input_bytes, plans
+from roofline.devices.cpu_plans import LANES, PLAN_NAMES, PLANS, copied_heads, input_bytes, of_data, outputs, plans
 
 Floats = NDArray[np.float64]
 OUTPUT_BUFFERS = 3.0
@@ -32,16 +32,23 @@ OUTPUT_BUFFERS = 3.0
 WRITE_ALLOCATE = 2.0
 """Times a fresh output crosses the memory system: its lines are read before they are overwritten."""
 
+OPTIMIZER_ARRAYS = 4.0
+"""Arrays that the passes over one parameter work on: itself, its gradient, and what Adam remembers."""
+
 RESOURCES = ("compute", "memory", "dispatch")
 
 
 @dataclass(frozen=True)
 class Ceilings:
-    """How a stream of reads and writes slows down with its working set: B/s, B/s and B."""
+    """How a stream of reads and writes slows down with its working set (B/s, B/s and B), and how wide registers are.
+
+    lanes : fp32 numbers in a register.
+    """
 
     cache: float
     dram: float
     knee: float
+    lanes: int = LANES
 
     def bandwidth(self, working_set: Floats) -> Floats:
         """B/s for a working set in bytes."""
@@ -58,7 +65,7 @@ def difficulty(schedule: Schedule, seconds: Floats) -> Floats:
         np.ones(len(schedule)),
         np.log(np.maximum(seconds, 1e-9)),
         schedule.n % 8 != 0,
-        channels % BLOCK != 0,
+        channels % LANES != 0,
         schedule.m % 4 != 0,
         schedule.stride > 1,
         *(np.log(np.maximum(size, 1)) for size in (schedule.m, schedule.n, schedule.k, schedule.taps)),
@@ -113,7 +120,7 @@ def plan_times(
 
     def value(parameter: str, neutral: float) -> Floats:
         if parameter in plan.free:
-            return ones * parameters[parameter]
+            return ones * parameters.get(parameter, neutral)
         if f"{parameter}:" not in plan.free:
             return ones * neutral
         known = {key.split(":", 1)[1]: v for key, v in parameters.items() if key.startswith(f"{parameter}:")}
@@ -121,31 +128,42 @@ def plan_times(
         return np.array([known.get(op, mean) for op in kernels.op_names], dtype=np.float64)[kernels.op]
 
     channels = np.where(kernels.batch > 1, kernels.batch, kernels.k / kernels.taps)
-    unaligned = channels % BLOCK != 0
-    thin = (kernels.batch == 1) & (channels <= 4)
+    unaligned = channels % ceilings.lanes != 0
+    thin = (kernels.batch == 1) & (channels <= 4) & ~of_data(kernels)
 
-    compute = plan.work(kernels) / value("rate", np.inf)
+    compute = plan.work(kernels, ceilings.lanes) / value("rate", np.inf)
     compute = compute * (1.0 + value("sat_k", 0.0) / np.maximum(kernels.k, 1))
+    if plan.has("sat_n"):
+        compute = compute * (1.0 + value("sat_n", 0.0) / outputs(kernels))
     bits = _remainder_kernels(kernels.n, 8)
     compute = compute * (1.0 + value("remainder", 0.0) * bits / np.ceil(kernels.n / 8))
+
+    compute = compute * np.where(kernels.taps > 9, value("wide", 1.0), 1.0)
+    compute = compute * np.where(kernels.stride > 1, value("strided", 1.0), 1.0)
+    compute = compute + np.where(kernels.taps > 1, value("unfold", 0.0), 0.0) * kernels.m * kernels.k
 
     inplace = (kernels.target == kernels.source) & (kernels.target >= 0)
     read_passes = np.where(thin, 1.0, plan.read_passes)
     reads = input_bytes(kernels) if plan.read_passes > 1 else kernels.reads
+    if name in ("attention", "decode"):
+        reads = reads + WRITE_ALLOCATE * copied_heads(kernels)
     working_set = reads + np.where(inplace, 0.0, OUTPUT_BUFFERS * kernels.writes)
+    if name == "optimizer":  # every pass works on the same arrays, in place
+        inplace, working_set = ones > 0, OPTIMIZER_ARRAYS * kernels.elements * kernels.itemsize
     behind = working_set if recent is None else np.maximum(working_set, np.where(inplace, 0.0, recent))
     memory = read_passes * reads / ceilings.bandwidth(working_set)
     written = plan.write_passes * np.where(inplace, 1.0, WRITE_ALLOCATE) * kernels.writes
     memory = (memory + written / ceilings.bandwidth(behind)) / value("activations", 1.0)
     memory = memory * np.where(unaligned, value("unaligned", 1.0), 1.0)
-    if "weight_bandwidth" in plan.free:
+    if plan.has("weight_bandwidth"):
         memory = memory + kernels.weights / value("weight_bandwidth", 1.0)
-    elif "activations" in plan.free:
+    elif plan.has("activations"):
         memory = memory + kernels.weights / ceilings.dram
 
     rows = kernels.batch * (kernels.images if name == "conv-gemm" else 1) if name in _BATCHED else kernels.m
-    dispatch = value("start", 0.0) + value("row", 0.0) * rows
-    compute = compute + np.where(kernels.k < BLOCK, value("short", 0.0), 0.0) * kernels.elements
+    starts = kernels.passes if name == "optimizer" else ones
+    dispatch = value("start", 0.0) * starts + value("row", 0.0) * rows
+    compute = compute + np.where(kernels.k < ceilings.lanes, value("short", 0.0), 0.0) * kernels.elements
     total = dispatch + joined(compute, memory)
     return Times({"compute": compute, "memory": memory, "dispatch": dispatch}, total, FORMULA)
 

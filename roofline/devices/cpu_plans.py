@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from roofline.core.schedule import FAMILIES, Schedule
+from roofline.core.schedule import FAMILIES, PHASES, Schedule
 from roofline.core.stack import Stack
 
 Floats = NDArray[np.float64]
-BLOCK = 16
-"""fp32 lanes of a 512-bit register: the channel block of oneDNN's layouts."""
-
+LANES = 16
+"""fp32 numbers in a 512-bit register; half as many in one of 256 bits. oneDNN's layouts block channels by it."""
 
 
 @dataclass(frozen=True)
@@ -31,41 +30,67 @@ class Plan:
     """
 
     free: Mapping[str, tuple[float, float, float]]
-    work: Callable[[Schedule], Floats]
+    work: Callable[[Schedule, int], Floats]
     read_passes: float = 1.0
     write_passes: float = 1.0
 
+    def has(self, parameter: str) -> bool:
+        """Whether the plan has this term, with one value or one for each operator."""
+        return parameter in self.free or f"{parameter}:" in self.free
 
-def _up(values: NDArray[np.int64], block: int = BLOCK) -> Floats:
-    return np.ceil(values / float(block)) * block
+
+def up(values: NDArray[np.int64] | Floats, block: float) -> Floats:
+    """Whole blocks that hold ``values``."""
+    return np.ceil(values / block) * block
 
 
-def _flops(s: Schedule) -> Floats:
+def _flops(s: Schedule, lanes: int) -> Floats:
     return s.flops
 
 
-def _gemm_work(s: Schedule) -> Floats:
+def _gemm_work(s: Schedule, lanes: int) -> Floats:
     """Operations on tiles of 4 x 8 outputs; padding is computed too."""
-    return 2.0 * s.batch * _up(s.m, 4) * _up(s.n, 8) * s.k
+    return 2.0 * s.batch * up(s.m, 4) * up(s.n, 8) * s.k
 
 
-def _blocked_work(s: Schedule) -> Floats:
-    """Operations with channels padded to blocks of 16; images of at most 4 channels stay as they are."""
-    channels = s.k / s.taps
-    block = np.where(channels <= BLOCK // 2, BLOCK // 2, BLOCK)
-    inner = np.where(channels <= 4, channels, np.ceil(channels / block) * block)
-    return 2.0 * s.batch * s.m * _up(s.n) * s.taps * inner
+def of_data(s: Schedule) -> NDArray[np.bool_]:
+    """Products that make the gradient of their input: those of weights read none."""
+    return np.asarray((s.phase > 0) & (s.weights > 0))
 
 
-def _depthwise_work(s: Schedule) -> Floats:
-    return 2.0 * _up(s.batch) * s.m * s.k
+def channels(s: Schedule) -> tuple[Floats, Floats]:
+    """Channels of a group that a convolution, or a gradient of one, has on either side: (input, output)."""
+    data = of_data(s)
+    weights = (s.phase > 0) & ~data
+    taps = np.maximum(s.taps, 1)
+    inner = np.where(data, s.n, np.where(weights, s.m, s.k) / taps)
+    outer = np.where(data, s.weights / (s.itemsize * taps * np.maximum(s.batch * s.n, 1)), s.n)
+    return np.maximum(inner, 1.0), np.maximum(outer, 1.0)
 
 
-def _elements(s: Schedule) -> Floats:
+def outputs(s: Schedule) -> Floats:
+    """Channels that a convolution, or a gradient of one, makes: a few of them leave registers idle."""
+    inner, outer = channels(s)
+    return np.where(of_data(s), inner, outer)
+
+
+def _blocked_work(s: Schedule, lanes: int) -> Floats:
+    """Operations with channels padded to whole registers; images of at most 4 channels stay as they are."""
+    inner, outer = channels(s)
+    block = np.where(inner <= 8, 8, lanes)
+    padded = np.where((inner <= 4) & ~of_data(s), inner, up(inner, block)) / inner
+    return s.flops * padded * up(outer, lanes) / outer
+
+
+def _depthwise_work(s: Schedule, lanes: int) -> Floats:
+    return 2.0 * up(s.batch, lanes) * s.m * s.k
+
+
+def _elements(s: Schedule, lanes: int) -> Floats:
     return s.elements.astype(np.float64)
 
 
-def _window_work(s: Schedule) -> Floats:
+def _window_work(s: Schedule, lanes: int) -> Floats:
     """Taps looked at, plus the fixed part of each output as ``sat_k`` taps."""
     return np.asarray(s.elements * s.k, dtype=np.float64)
 
@@ -82,6 +107,7 @@ _STREAM = {
     "rate:": (8e9, 1e7, 1e12),
     "activations": (0.8, 0.02, 5.0),
 }
+_OUTER = {"sat_n": (2.0, 1e-3, 100.0)}
 _WEIGHTS = {"weight_bandwidth": (2e10, 1e8, 1e12)}
 _ROW = {"row": (2e-9, 1e-12, 1e-5)}
 _PRODUCT = {"row": (3e-7, 1e-10, 1e-4)}
@@ -92,16 +118,20 @@ PLANS: dict[str, Plan] = {
         {**_START, "rate:": (1e11, 1e8, 1e14), **_WEIGHTS},
         _flops,
     ),
-    "gemv": Plan({**_START, **_WEIGHTS}, _flops),
+    "gemv": Plan({**_START, "weight_bandwidth:": _WEIGHTS["weight_bandwidth"]}, _flops),
     "bmm": Plan({**_GEMM, **_PRODUCT, "remainder": (0.5, 1e-3, 5.0)}, _gemm_work),
-    "attention": Plan({**_GEMM, **_PRODUCT}, _flops),
+    "attention": Plan({**_GEMM, "row:": _PRODUCT["row"]}, _flops),
+    "decode": Plan({**_START, "rate:": (2e10, 1e8, 1e14), **_PRODUCT, "activations": (0.5, 0.02, 5.0)}, _flops),
     "conv-blocked": Plan(
-        {**_GEMM, **_WEIGHTS},
+        {**_GEMM, **_OUTER, **_WEIGHTS},
         _blocked_work,
         read_passes=2.0,
         write_passes=2.0,
     ),
-    "conv-gemm": Plan({**_GEMM, **_WEIGHTS, **_PRODUCT}, _gemm_work),
+    "conv-strided": Plan({**_GEMM, **_WEIGHTS}, _blocked_work, read_passes=2.0, write_passes=2.0),
+    "conv-data": Plan({**_GEMM, **_WEIGHTS, "strided:": (1.0, 0.2, 30.0)}, _blocked_work, read_passes=2.0, write_passes=2.0),
+    "conv-weights": Plan({**_GEMM, **_OUTER}, _blocked_work, read_passes=2.0),
+    "conv-gemm": Plan({**_GEMM, **_WEIGHTS, **_PRODUCT, "unfold": (5e-10, 1e-11, 1e-8)}, _gemm_work),
     "depthwise": Plan(
         {
             **_START,
@@ -111,15 +141,29 @@ PLANS: dict[str, Plan] = {
         },
         _depthwise_work,
     ),
+    "depthwise-gradient": Plan(
+        {
+            **_START,
+            "rate:": (2e11, 1e8, 1e14),
+            "activations": (0.3, 0.02, 5.0),
+            "wide:": (1.0, 0.2, 30.0),
+            "strided:": (1.0, 0.2, 30.0),
+        },
+        _depthwise_work,
+    ),
     "elementwise": Plan(_STREAM, _elements),
+    "optimizer": Plan(
+        {"start": (4e-6, 2e-7, 3e-4), "rate": (2e10, 1e7, 1e12), "activations": (0.8, 0.02, 5.0)}, _flops
+    ),
     "norm": Plan({**_STREAM, **_ROW, "sat_k:": (16.0, 1e-2, 1e4)}, _elements),
-    "softmax": Plan({**_STREAM, **_ROW, "short": (1e-8, 1e-11, 1e-6)}, lambda s: s.m * _up(s.k)),
+    "softmax": Plan({**_STREAM, **_ROW, "short": (1e-8, 1e-11, 1e-6)}, lambda s, lanes: s.m * up(s.k, lanes)),
     "reduction": Plan({**_STREAM, **_ROW}, _elements),
     "pool": Plan({**_STREAM, "sat_k:": (4.0, 1e-2, 1e3)}, _window_work),
-    "embedding": Plan({**_START, **_ROW, **_WEIGHTS, "activations": (0.5, 0.02, 5.0)}, _elements),
+    "embedding": Plan({**_START, "row:": _ROW["row"], **_WEIGHTS, "activations:": (0.5, 0.02, 5.0)}, _elements),
     "copy": Plan(_STREAM, _elements),
 }
 """Plans by name. ``gemv`` is a linear layer of one row; ``conv-blocked`` is oneDNN in its blocked layout,
+``conv-strided`` its 1x1 convolutions that skip pixels, ``conv-data`` and ``conv-weights`` its gradients, and
 ``conv-gemm`` unfolds and multiplies."""
 
 PLAN_NAMES = tuple(PLANS)
@@ -137,6 +181,7 @@ def plans(schedule: Schedule, stack: Stack = Stack()) -> NDArray[np.int64]:  # n
     for name in PLAN_NAMES:
         if name in FAMILIES:
             codes[schedule.in_family(name)] = PLAN_NAMES.index(name)
+    codes[schedule.in_family("attention") & (schedule.m < 8)] = PLAN_NAMES.index("decode")
     codes[schedule.in_family("linear") & (schedule.m < 8)] = PLAN_NAMES.index("skinny")
     codes[schedule.in_family("linear") & (schedule.m == 1)] = PLAN_NAMES.index("gemv")
     convolution = schedule.in_family("conv", "conv1x1")
@@ -148,13 +193,28 @@ def plans(schedule: Schedule, stack: Stack = Stack()) -> NDArray[np.int64]:  # n
         | (input_bytes(schedule) / schedule.itemsize > 20480)
     )
     codes[convolution & shaped & large] = PLAN_NAMES.index("conv-blocked")
+    back = schedule.phase == PHASES.index("backward")
+    codes[convolution & (schedule.taps == 1) & (schedule.stride > 1) & ~back] = PLAN_NAMES.index("conv-strided")
+    turned = np.array([name == "conv_transpose2d" for name in schedule.op_names], dtype=bool)[schedule.op]
+    codes[convolution & (of_data(schedule) | turned)] = PLAN_NAMES.index("conv-data")
+    codes[convolution & back & ~of_data(schedule)] = PLAN_NAMES.index("conv-weights")
     codes[convolution & ~(shaped & large)] = PLAN_NAMES.index("conv-gemm")
+    codes[schedule.in_family("depthwise") & back] = PLAN_NAMES.index("depthwise-gradient")
+    codes[schedule.phase == PHASES.index("optimizer")] = PLAN_NAMES.index("optimizer")
     return codes
 
 
 def input_bytes(s: Schedule) -> Floats:
     """The whole input of a convolution: a strided 1x1 touches only every stride-th pixel of it."""
     return s.reads * np.where(s.taps == 1, s.stride**2, 1)
+
+
+def copied_heads(s: Schedule) -> Floats:
+    """Bytes of keys and values that PyTorch's kernel wants once for every head, where heads share them."""
+    queries = s.batch * s.m * s.k * s.itemsize
+    wanted = 2.0 * s.batch * s.n * s.k * s.itemsize
+    shared = (s.phase == 0) & (s.reads - queries < 0.75 * wanted)
+    return np.where(shared, wanted, 0.0)
 
 
 def plan_labels(schedule: Schedule, stack: Stack = Stack()) -> list[str]:  # noqa: B008
