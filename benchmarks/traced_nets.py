@@ -1,9 +1,10 @@
 """How far off are predictions of traced nets on this CPU? Nets that no file describes, run for real and predicted.
 
-Needs a calibration of this machine (``roofline report`` makes one) and a quiet machine: one thread, each net in
-inference and in a training step with Adam, in three rounds of random order, the lower quartile of undisturbed calls.
+Needs a campaign of this machine (``roofline measure``) and a quiet machine: one thread, each net in
+inference and in a training step with Adam, in rounds of random order, the lower quartile of undisturbed calls of the
+best round. What was measured is kept in ``measured.json``, and measured only where that is not there yet.
 
-    python benchmarks/traced_nets.py calibration.yaml
+    python benchmarks/traced_nets.py rows.jsonl measured.json
 """
 
 # torch has no types here, so its classes count as unknown
@@ -11,6 +12,7 @@ inference and in a training step with Adam, in three rounds of random order, the
 
 from __future__ import annotations
 
+import json
 import random
 import statistics
 import sys
@@ -22,9 +24,12 @@ from typing import Any
 import torch
 
 from roofline import specs
+from roofline.calibrate import calibrate, machine_ceilings, operator_rows
 from roofline.core.run import Recipe, Run
 from roofline.frontends import trace
 from roofline.frontends.inputs import parse_input
+from roofline.measure.allocator import pin_allocator
+from roofline.measure.store import read_measurements
 from roofline.measure.timer_cpu import burst_cold
 from roofline.predict import predict
 
@@ -39,7 +44,7 @@ NETS = {  # at sizes that take some milliseconds
     "minigpt": ["8x128:int64"],
     "speech": ["4x1x64x400"],
 }
-ROUNDS, SECONDS = 3, 0.5
+ROUNDS, SECONDS = 5, 0.4
 
 
 def inputs_of(name: str) -> list[Any]:
@@ -62,24 +67,35 @@ def calls_of(name: str) -> dict[str, Callable[[], Any]]:
     return {"inference": lambda: module(*given), "training": step}
 
 
-def main() -> None:
+def measured() -> dict[str, float]:
+    """Seconds of a call by net and mode."""
     torch.set_num_threads(1)
-    calibration = specs.load_calibration(sys.argv[1])
-    jobs = [(name, mode, call) for name in NETS for mode, call in calls_of(name).items()]
-    seconds: dict[tuple[str, str], list[float]] = {(name, mode): [] for name, mode, _ in jobs}
+    pin_allocator()
+    jobs = [(f"{name} {mode}", call) for name in NETS for mode, call in calls_of(name).items()]
+    seconds: dict[str, list[float]] = {label: [] for label, _ in jobs}
     for _ in range(ROUNDS):
         random.shuffle(jobs)
-        for name, mode, call in jobs:
-            seconds[name, mode].append(burst_cold(repeat(call), lambda: None, seconds=SECONDS, warm_up=2).typical)
+        for label, call in jobs:
+            seconds[label].append(burst_cold(repeat(call), lambda: None, seconds=SECONDS, warm_up=2).typical)
+    return {label: min(values) for label, values in seconds.items()}
+
+
+def main() -> None:
+    read, kept = read_measurements(sys.argv[1]), Path(sys.argv[2])
+    if not kept.exists():
+        kept.write_text(json.dumps(measured(), indent=1))
+    rows = operator_rows(read.measurements, specs.detect_cpu())
+    chip = specs.detect_cpu(machine_ceilings(rows, specs.detect_cpu()))
+    calibration = calibrate(rows, chip)
     errors: dict[str, list[float]] = {"inference": [], "training": []}
-    for (name, mode), values in seconds.items():
+    for label, seconds in json.loads(kept.read_text()).items():
+        name, mode = label.split()
         run = Run("training", Recipe("adam")) if mode == "training" else Run()
         net = trace(ZOO[name][0], NETS[name], mode=mode)
-        predicted = predict(calibration.chip, net, calibration=calibration, run=run).seconds.middle
-        measured = min(values)
-        errors[mode].append(abs(predicted / measured - 1))
-        ratio = predicted / measured - 1
-        print(f"{name:12} {mode:10} {1e3 * measured:9.2f} ms, predicted {1e3 * predicted:9.2f}, {ratio:+.1%}")
+        predicted = predict(chip, net, calibration=calibration, run=run).seconds.middle
+        ratio = predicted / seconds - 1
+        errors[mode].append(abs(ratio))
+        print(f"{name:12} {mode:10} {1e3 * seconds:9.2f} ms, predicted {1e3 * predicted:9.2f}, {ratio:+.1%}")
     for mode, values in errors.items():
         print(f"{mode}: mean {statistics.mean(values):.1%}, worst {max(values):.1%}")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -181,7 +181,7 @@ def calibrate(rows: Rows, chip: Chip, *, data: Mapping[str, Any] | None = None) 
         dtype=rows.measurements[0].dtype,
         stack=rows.stack.to_dict(),
         families=families,
-        ceilings={"cache": ceilings.cache, "dram": ceilings.dram, "knee": ceilings.knee, "lanes": ceilings.lanes},
+        ceilings=asdict(ceilings),
         data={
             **(data or {}),
             "questions": rows.questions,

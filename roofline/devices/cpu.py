@@ -29,9 +29,6 @@ Floats = NDArray[np.float64]
 OUTPUT_BUFFERS = 3.0
 """Buffers an eager network's outputs rotate through: fresh memory was last touched that long ago."""
 
-WRITE_ALLOCATE = 2.0
-"""Times a fresh output crosses the memory system: its lines are read before they are overwritten."""
-
 OPTIMIZER_ARRAYS = 4.0
 """Arrays that the passes over one parameter work on: itself, its gradient, and what Adam remembers."""
 
@@ -42,13 +39,15 @@ RESOURCES = ("compute", "memory", "dispatch")
 class Ceilings:
     """How a stream of reads and writes slows down with its working set (B/s, B/s and B), and how wide registers are.
 
-    lanes : fp32 numbers in a register.
+    lanes : fp32 numbers in a register. fresh : reads that writing to fresh memory costs as much as: its lines
+        are fetched before they are overwritten, and written back in between other reads.
     """
 
     cache: float
     dram: float
     knee: float
     lanes: int = LANES
+    fresh: float = 2.0
 
     def bandwidth(self, working_set: Floats) -> Floats:
         """B/s for a working set in bytes."""
@@ -146,13 +145,13 @@ def plan_times(
     read_passes = np.where(thin, 1.0, plan.read_passes)
     reads = input_bytes(kernels) if plan.read_passes > 1 else kernels.reads
     if name in ("attention", "decode"):
-        reads = reads + WRITE_ALLOCATE * copied_heads(kernels)
+        reads = reads + ceilings.fresh * copied_heads(kernels)
     working_set = reads + np.where(inplace, 0.0, OUTPUT_BUFFERS * kernels.writes)
     if name == "optimizer":  # every pass works on the same arrays, in place
         inplace, working_set = ones > 0, OPTIMIZER_ARRAYS * kernels.elements * kernels.itemsize
     behind = working_set if recent is None else np.maximum(working_set, np.where(inplace, 0.0, recent))
     memory = read_passes * reads / ceilings.bandwidth(working_set)
-    written = plan.write_passes * np.where(inplace, 1.0, WRITE_ALLOCATE) * kernels.writes
+    written = plan.write_passes * np.where(inplace, 1.0, ceilings.fresh) * kernels.writes
     memory = (memory + written / ceilings.bandwidth(behind)) / value("activations", 1.0)
     memory = memory * np.where(unaligned, value("unaligned", 1.0), 1.0)
     if plan.has("weight_bandwidth"):
