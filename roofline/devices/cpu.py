@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
-from roofline.devices.cpu_plans import LANES, PLAN_NAMES, PLANS, copied_heads, input_bytes, of_data, outputs, plans
+from roofline.devices.cpu_plans import LANES, PLAN_NAMES, PLANS, copied_heads, idle_blocks, input_bytes, of_data, plans
 
 Floats = NDArray[np.float64]
 OUTPUT_BUFFERS = 3.0
@@ -132,8 +132,8 @@ def plan_times(
 
     compute = plan.work(kernels, ceilings.lanes) / value("rate", np.inf)
     compute = compute * (1.0 + value("sat_k", 0.0) / np.maximum(kernels.k, 1))
-    if plan.has("sat_n"):
-        compute = compute * (1.0 + value("sat_n", 0.0) / outputs(kernels))
+    if plan.has("idle"):
+        compute = compute * (1.0 + value("idle", 0.0) * idle_blocks(kernels, ceilings.lanes))
     bits = _remainder_kernels(kernels.n, 8)
     compute = compute * (1.0 + value("remainder", 0.0) * bits / np.ceil(kernels.n / 8))
 

@@ -68,10 +68,14 @@ def channels(s: Schedule) -> tuple[Floats, Floats]:
     return np.maximum(inner, 1.0), np.maximum(outer, 1.0)
 
 
-def outputs(s: Schedule) -> Floats:
-    """Channels that a convolution, or a gradient of one, makes: a few of them leave registers idle."""
+FILLED = 3.0
+"""Blocks of output channels that keep the arithmetic units of oneDNN's kernels busy."""
+
+
+def idle_blocks(s: Schedule, lanes: int) -> Floats:
+    """Blocks of output channels that a convolution, or a gradient of one, lacks to be busy."""
     inner, outer = channels(s)
-    return np.where(of_data(s), inner, outer)
+    return np.maximum(FILLED - np.ceil(np.where(of_data(s), inner, outer) / lanes), 0.0)
 
 
 def _blocked_work(s: Schedule, lanes: int) -> Floats:
@@ -107,7 +111,7 @@ _STREAM = {
     "rate:": (8e9, 1e7, 1e12),
     "activations": (0.8, 0.02, 5.0),
 }
-_OUTER = {"sat_n": (2.0, 1e-3, 100.0)}
+_IDLE = {"idle": (0.2, 1e-3, 5.0)}
 _WEIGHTS = {"weight_bandwidth": (2e10, 1e8, 1e12)}
 _ROW = {"row": (2e-9, 1e-12, 1e-5)}
 _PRODUCT = {"row": (3e-7, 1e-10, 1e-4)}
@@ -123,14 +127,14 @@ PLANS: dict[str, Plan] = {
     "attention": Plan({**_GEMM, "row:": _PRODUCT["row"]}, _flops),
     "decode": Plan({**_START, "rate:": (2e10, 1e8, 1e14), **_PRODUCT, "activations": (0.5, 0.02, 5.0)}, _flops),
     "conv-blocked": Plan(
-        {**_GEMM, **_OUTER, **_WEIGHTS},
+        {**_GEMM, **_IDLE, **_WEIGHTS},
         _blocked_work,
         read_passes=2.0,
         write_passes=2.0,
     ),
     "conv-strided": Plan({**_GEMM, **_WEIGHTS}, _blocked_work, read_passes=2.0, write_passes=2.0),
     "conv-data": Plan({**_GEMM, **_WEIGHTS, "strided:": (1.0, 0.2, 30.0)}, _blocked_work, read_passes=2.0, write_passes=2.0),
-    "conv-weights": Plan({**_GEMM, **_OUTER}, _blocked_work, read_passes=2.0),
+    "conv-weights": Plan({**_GEMM, **_IDLE}, _blocked_work, read_passes=2.0),
     "conv-gemm": Plan({**_GEMM, **_WEIGHTS, **_PRODUCT, "unfold": (5e-10, 1e-11, 1e-8)}, _gemm_work),
     "depthwise": Plan(
         {
