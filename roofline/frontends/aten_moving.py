@@ -162,7 +162,7 @@ def stack(r: Recorder, c: Call) -> bool:
 
 
 def copied(r: Recorder, c: Call) -> bool:
-    r.put("copy", [c.first], {}, c.result)
+    r.copy(c.first, c.result)
     return True
 
 

@@ -165,10 +165,15 @@ def transposed_convolution(r: Recorder, c: Call) -> bool:
 
 
 def attention(r: Recorder, c: Call) -> bool:
-    """Fused: the layout of its result is that of the kernels PyTorch uses, rows of one token side by side."""
+    """Fused: the layout of its result is that of the kernels PyTorch uses, rows of one token side by side.
+
+    Without a dimension of heads, or where the numbers of a head are not side by side, no such kernel takes it and
+    PyTorch does it in steps.
+    """
     query, key, value = c["query"], c["key"], c["value"]
     shapes = [shape_of(tensor) for tensor in (query, key, value)]
-    if shapes[1] != shapes[2] or len(shapes[0]) < 3:
+    fused = len(shapes[0]) > 3 and all(tensor.stride(-1) == 1 for tensor in (query, key, value))
+    if shapes[1] != shapes[2] or not fused:
         return False
     names = []
     for tensor, shape in zip((query, key, value), shapes, strict=True):

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+import torch
+
 from roofline.core.workload import Attribute
 from roofline.frontends.aten_products import _many
 from roofline.frontends.calls import Call, shape_of
@@ -93,6 +95,16 @@ def along(r: Recorder, c: Call, op: str, dim: int, out: Tensor) -> bool:
 
 def softmax(r: Recorder, c: Call) -> bool:
     return along(r, c, "log_softmax" if "log" in c.name else "softmax", int(c["dim"]), c.result)
+
+
+def safe_softmax(r: Recorder, c: Call) -> bool:
+    """A softmax that gives zeros for rows of minus infinity, which PyTorch looks for in three more steps."""
+    x, dim = c.first, int(c["dim"])
+    with r:
+        result = torch.softmax(x, dim)
+        masked = torch.isneginf(x).all(dim, keepdim=True)
+        c.out = torch.where(masked, x.new_zeros(()), result)
+    return True
 
 
 def running(r: Recorder, c: Call) -> bool:
@@ -283,6 +295,7 @@ ROWS: dict[str, Handler] = {
     "instance_norm": instance_norm,
     **dict.fromkeys(("rms_norm", "_fused_rms_norm"), rms_norm),
     **dict.fromkeys(("softmax", "_softmax", "log_softmax", "_log_softmax"), softmax),
+    "_safe_softmax": safe_softmax,
     **dict.fromkeys(("cumsum", "cumprod", "logcumsumexp", "cummax", "cummin"), running),
     **dict.fromkeys(("sort", "argsort"), sort),
     "topk": topk,

@@ -1,0 +1,51 @@
+"""Which operations first copy an input whose numbers do not lie as they want them?
+
+PyTorch does so inside the operation, on CPUs and GPUs alike, so no other operation tells of it: a norm over
+channels that were moved to the end, a linear layer over tokens turned round, products of heads cut from one tensor.
+"""
+
+# mypy: disable-error-code="misc"
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+Tensor = Any
+
+_IN_ORDER = (
+    *("layer_norm", "native_layer_norm", "group_norm", "native_group_norm", "softmax", "_softmax"),
+    *("log_softmax", "_log_softmax"),
+)
+_AS_IMAGES = (
+    *("conv1d", "conv2d", "conv3d", "convolution", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d"),
+    "max_pool2d_with_indices",
+)
+
+
+def copied(name: str, args: Sequence[Any]) -> list[int]:
+    """Places of the arguments that the operation copies before it works on them."""
+    if name in _IN_ORDER:
+        return [0] if not args[0].is_contiguous() else []
+    if name in _AS_IMAGES:
+        x = args[0]
+        kept = x.is_contiguous() or (x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last))
+        return [] if kept else [0]
+    if name == "linear":
+        return [0] if not _joins(args[0], 1) else []
+    if name == "matmul" and min(args[0].dim(), args[1].dim()) > 2:
+        return [place for place in (0, 1) if not _joins(args[place], 2)]
+    return []
+
+
+def _joins(x: Tensor, kept: int) -> bool:
+    """Whether all dimensions but the last ``kept`` can be seen as one."""
+    if x.dim() <= kept + 1:
+        return True
+    try:
+        x.view(-1, *x.shape[x.dim() - kept :])
+    except RuntimeError:
+        return False
+    return True
