@@ -148,7 +148,7 @@ def main() -> None:
             print(line(label, rows, read.measurements), flush=True)
     for label, name, value in (
         ("the larger of compute and memory, not the sum", "joined", np.maximum),
-        ("without write allocate", "WRITE_ALLOCATE", 1.0),
+        ("narrow registers, whatever the machine", "WIDTHS", (8,)),
         ("outputs always in the same buffer", "OUTPUT_BUFFERS", 1.0),
         ("networks without what neighbours push out", "recent_bytes", lambda schedule: None),
     ):

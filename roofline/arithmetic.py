@@ -79,7 +79,9 @@ def streamed(name: str, seconds: float, chip: Chip, kernel: Kernel, bandwidth: f
     return f"{format_si(kernel.elements, 'elements')} at {format_si(kernel.elements / seconds, 'elements/s')}"
 
 
-def fitted_part(name: str, seconds: float, plan: str, schedule: Schedule, row: int, fit: FamilyFit) -> str:
+def fitted_part(
+    name: str, seconds: float, plan: str, schedule: Schedule, row: int, fit: FamilyFit, lanes: float
+) -> str:
     """The numbers behind one resource of a fitted plan: work over its rate, bytes over what they get."""
     kernel = schedule.select(np.array([row]))
     seconds /= int(kernel.repeats[0])

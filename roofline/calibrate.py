@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from roofline.core.calibration import Calibration, FamilyFit, Spread
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.measurement import Measurement
-from roofline.core.schedule import FAMILIES, Schedule
+from roofline.core.schedule import FAMILIES, Kernel, Schedule
 from roofline.core.stack import Stack
 from roofline.devices import ceiling, cpu, cpu_plans
 from roofline.errors import DataError, RooflineError
@@ -103,12 +103,13 @@ def operator_rows(measurements: Sequence[Measurement], chip: Chip, *, dtype: str
         raise DataError(f"{chip.name}: no {cache} {dtype} operator rows among {len(of_chip)}")
     stack = wanted[0].stack
     left_out: dict[str, int] = {"another stack": sum(m.stack != stack for m in wanted)}
-    kept, kernels = [], []
+    kept: list[Measurement] = []
+    kernels: list[Kernel] = []
     for row in wanted:
         if row.stack != stack:
             continue
         try:
-            kernels.append(kernel_of(row))
+            kernels.append(replace(kernel_of(row), layer=len(kernels)))
         except RooflineError:
             left_out["not one known kernel"] = left_out.get("not one known kernel", 0) + 1
             continue

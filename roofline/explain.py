@@ -231,8 +231,10 @@ def _account(
             Part(
                 name,
                 seconds,
-                fitted_part(name, seconds, plan, timing.schedule, row, fit)
-                if fit
+                fitted_part(
+                    name, seconds, plan, timing.schedule, row, fit, fitted.ceilings.get("lanes", cpu_plans.LANES)
+                )
+                if fit and fitted
                 else streamed(name, seconds, chip, kernel, bandwidth)
                 if arrayed
                 else achieved(name, seconds, chip, kernel)

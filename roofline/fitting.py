@@ -39,7 +39,7 @@ def fit_machine(schedule: Schedule, seconds: Floats, stack: Stack) -> cpu.Ceilin
     codes = cpu_plans.plans(schedule, stack)
     parts = [np.flatnonzero(codes == cpu_plans.PLAN_NAMES.index(name)) for name in BLOCKED]
 
-    def error(lanes: int) -> float:
+    def error(lanes: float) -> float:
         """Sum of the errors of the plans that work in whole registers."""
         here, total = replace(ceilings, lanes=lanes), 0.0
         for name, rows in zip(BLOCKED, parts, strict=True):
@@ -64,13 +64,19 @@ def _fit_bandwidths(schedule: Schedule, seconds: Floats) -> cpu.Ceilings:
     moved, measured = schedule.select(streams), np.log(seconds[streams])
     inplace = moved.target == moved.source
     working_set = moved.reads + np.where(inplace, 0.0, cpu.OUTPUT_BUFFERS * moved.writes)
+
     def residual(x: Floats) -> Floats:
         start, fresh, cache, dram, knee = np.exp(x)
         traffic = moved.reads + np.where(inplace, 1.0, fresh) * moved.writes
         bandwidth = cpu.Ceilings(cache, dram, knee).bandwidth(working_set)
         return np.asarray(np.log(start + traffic / bandwidth) - measured)
 
-    first = {"start": (1e-6, 1e-8, 1e-4), "fresh": (2.0, 1.0, 5.0), "cache": (1e11, 1e9, 1e13), "dram": (2.5e10, 1e8, 1e13)}
+    first = {
+        "start": (1e-6, 1e-8, 1e-4),
+        "fresh": (2.0, 1.0, 5.0),
+        "cache": (1e11, 1e9, 1e13),
+        "dram": (2.5e10, 1e8, 1e13),
+    }
     best, _ = _least_squares(residual, {**first, "knee": (1.6e7, 5e5, 1e9)})
     return cpu.Ceilings(best["cache"], min(best["dram"], best["cache"]), best["knee"], fresh=best["fresh"])
 

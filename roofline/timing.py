@@ -137,11 +137,12 @@ def _merged(plain: Timing, fit: _Fit) -> Timing:
 
 def _cpu_fit(plain: Timing, chip: Chip, stack: Stack, calibration: Calibration, *, network: bool) -> _Fit:
     """The model of CPU cores, every plan with the spread of its own fit."""
-    schedule = plain.schedule
+    schedule = cpu_plans.with_recurrences(plain.schedule)
     parameters = {name: fit.parameters for name, fit in calibration.families.items()}
     times = cpu.cpu_times(schedule, parameters, cpu.Ceilings(**calibration.ceilings), stack, network=network)
     total, octaves = times.total, np.zeros(len(schedule))
     low, high = total / SPARSE_FACTOR, total * SPARSE_FACTOR
+    known = np.ones(len(schedule), dtype=bool)
     names = np.array(cpu_plans.plan_labels(schedule, stack))
     for name, fit in calibration.families.items():
         mine = ~np.isnan(total) & (names == name)
@@ -152,11 +153,12 @@ def _cpu_fit(plain: Timing, chip: Chip, stack: Stack, calibration: Calibration, 
         if fit.spread is not None:
             factors = fit.spread.interval(cpu.difficulty(part_of, total[mine]))
             wider = 1.0 + WIDEN_PER_OCTAVE * octaves[mine]
-            wider = np.where(part_of.phase == 0, wider, BORROWED_FACTOR * wider)
+            wider = np.where(cpu.fitted_ops(part_of, fit.parameters), wider, BORROWED_FACTOR * wider)
             low[mine] = total[mine] * np.minimum(factors[0], 1.0) ** wider
             high[mine] = total[mine] * factors[1] ** wider
-    # what was measured; gradients and optimizers borrow its rates
-    tiers: list[Tier] = ["calibrated" if measured else "borrowed" for measured in schedule.phase == 0]
+            known[mine] = cpu.fitted_ops(part_of, fit.parameters)
+    # what was measured; operators that no row was about borrow the rates of their plan
+    tiers: list[Tier] = ["calibrated" if measured else "borrowed" for measured in known]
     return _Fit(times, tiers, low, high, octaves, plain.light)
 
 

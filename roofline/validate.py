@@ -9,6 +9,7 @@ cross-validation over shape groups; networks are never fitted and always scored 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -165,7 +166,7 @@ def _operators(
             continue
         usable.append(row)
         first.append(len(kernels))
-        kernels += found
+        kernels += [replace(kernel, layer=len(usable)) for kernel in found]
     if not usable:
         return []
     schedule = Schedule.of(kernels)

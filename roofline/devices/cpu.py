@@ -32,6 +32,16 @@ OUTPUT_BUFFERS = 3.0
 OPTIMIZER_ARRAYS = 4.0
 """Arrays that the passes over one parameter work on: itself, its gradient, and what Adam remembers."""
 
+ALIKE = {
+    "add_gradients": "add",
+    "bias_backward": "sum_backward",
+    "matmul_backward": "matmul",
+    "mul_backward": "mul",
+    "scale_backward": "scale",
+    "scale": "mul",
+}
+"""Kernels that run the same code as another operator, whose rate they have."""
+
 RESOURCES = ("compute", "memory", "dispatch")
 
 
@@ -46,7 +56,7 @@ class Ceilings:
     cache: float
     dram: float
     knee: float
-    lanes: int = LANES
+    lanes: float = LANES
     fresh: float = 2.0
 
     def bandwidth(self, working_set: Floats) -> Floats:
@@ -93,6 +103,13 @@ def recent_bytes(schedule: Schedule) -> Floats:
     return np.asarray(window[: len(schedule)], dtype=np.float64)
 
 
+def fitted_ops(kernels: Schedule, parameters: Mapping[str, float]) -> NDArray[np.bool_]:
+    """Which kernels are of operators that the fit of their plan has seen."""
+    own = {key.split(":", 1)[1] for key in parameters if ":" in key}
+    seen = np.array([not own or ALIKE.get(name, name) in own for name in kernels.op_names], dtype=bool)
+    return np.asarray(seen[kernels.op])
+
+
 def joined(compute: Floats, memory: Floats) -> Floats:
     """Arithmetic and traffic of one call add: cold operands are fetched before they are worked on.
 
@@ -124,7 +141,8 @@ def plan_times(
             return ones * neutral
         known = {key.split(":", 1)[1]: v for key, v in parameters.items() if key.startswith(f"{parameter}:")}
         mean = float(np.exp(np.mean(np.log(list(known.values())))))
-        return np.array([known.get(op, mean) for op in kernels.op_names], dtype=np.float64)[kernels.op]
+        own = [known.get(op, known.get(ALIKE.get(op, ""), mean)) for op in kernels.op_names]
+        return np.array(own, dtype=np.float64)[kernels.op]
 
     channels = np.where(kernels.batch > 1, kernels.batch, kernels.k / kernels.taps)
     unaligned = channels % ceilings.lanes != 0
@@ -160,7 +178,7 @@ def plan_times(
         memory = memory + kernels.weights / ceilings.dram
 
     rows = kernels.batch * (kernels.images if name == "conv-gemm" else 1) if name in _BATCHED else kernels.m
-    starts = kernels.passes if name == "optimizer" else ones
+    starts = kernels.passes if name in ("optimizer", "recurrence") else ones
     dispatch = value("start", 0.0) * starts + value("row", 0.0) * rows
     compute = compute + np.where(kernels.k < ceilings.lanes, value("short", 0.0), 0.0) * kernels.elements
     total = dispatch + joined(compute, memory)

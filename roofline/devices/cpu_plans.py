@@ -6,7 +6,7 @@ A plan is the code path the stack takes, which for convolutions is not the opera
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ class Plan:
     """
 
     free: Mapping[str, tuple[float, float, float]]
-    work: Callable[[Schedule, int], Floats]
+    work: Callable[[Schedule, float], Floats]
     read_passes: float = 1.0
     write_passes: float = 1.0
 
@@ -39,16 +39,16 @@ class Plan:
         return parameter in self.free or f"{parameter}:" in self.free
 
 
-def up(values: NDArray[np.int64] | Floats, block: float) -> Floats:
+def up(values: NDArray[np.int64] | Floats, block: float | Floats) -> Floats:
     """Whole blocks that hold ``values``."""
     return np.ceil(values / block) * block
 
 
-def _flops(s: Schedule, lanes: int) -> Floats:
+def _flops(s: Schedule, lanes: float) -> Floats:
     return s.flops
 
 
-def _gemm_work(s: Schedule, lanes: int) -> Floats:
+def _gemm_work(s: Schedule, lanes: float) -> Floats:
     """Operations on tiles of 4 x 8 outputs; padding is computed too."""
     return 2.0 * s.batch * up(s.m, 4) * up(s.n, 8) * s.k
 
@@ -72,13 +72,13 @@ FILLED = 3.0
 """Blocks of output channels that keep the arithmetic units of oneDNN's kernels busy."""
 
 
-def idle_blocks(s: Schedule, lanes: int) -> Floats:
+def idle_blocks(s: Schedule, lanes: float) -> Floats:
     """Blocks of output channels that a convolution, or a gradient of one, lacks to be busy."""
     inner, outer = channels(s)
     return np.maximum(FILLED - np.ceil(np.where(of_data(s), inner, outer) / lanes), 0.0)
 
 
-def _blocked_work(s: Schedule, lanes: int) -> Floats:
+def _blocked_work(s: Schedule, lanes: float) -> Floats:
     """Operations with channels padded to whole registers; images of at most 4 channels stay as they are."""
     inner, outer = channels(s)
     block = np.where(inner <= 8, 8, lanes)
@@ -86,15 +86,15 @@ def _blocked_work(s: Schedule, lanes: int) -> Floats:
     return s.flops * padded * up(outer, lanes) / outer
 
 
-def _depthwise_work(s: Schedule, lanes: int) -> Floats:
+def _depthwise_work(s: Schedule, lanes: float) -> Floats:
     return 2.0 * up(s.batch, lanes) * s.m * s.k
 
 
-def _elements(s: Schedule, lanes: int) -> Floats:
+def _elements(s: Schedule, lanes: float) -> Floats:
     return s.elements.astype(np.float64)
 
 
-def _window_work(s: Schedule, lanes: int) -> Floats:
+def _window_work(s: Schedule, lanes: float) -> Floats:
     """Taps looked at, plus the fixed part of each output as ``sat_k`` taps."""
     return np.asarray(s.elements * s.k, dtype=np.float64)
 
@@ -133,7 +133,9 @@ PLANS: dict[str, Plan] = {
         write_passes=2.0,
     ),
     "conv-strided": Plan({**_GEMM, **_WEIGHTS}, _blocked_work, read_passes=2.0, write_passes=2.0),
-    "conv-data": Plan({**_GEMM, **_WEIGHTS, "strided:": (1.0, 0.2, 30.0)}, _blocked_work, read_passes=2.0, write_passes=2.0),
+    "conv-data": Plan(
+        {**_GEMM, **_WEIGHTS, "strided:": (1.0, 0.2, 30.0)}, _blocked_work, read_passes=2.0, write_passes=2.0
+    ),
     "conv-weights": Plan({**_GEMM, **_IDLE}, _blocked_work, read_passes=2.0),
     "conv-gemm": Plan({**_GEMM, **_WEIGHTS, **_PRODUCT, "unfold": (5e-10, 1e-11, 1e-8)}, _gemm_work),
     "depthwise": Plan(
@@ -158,6 +160,15 @@ PLANS: dict[str, Plan] = {
     "elementwise": Plan(_STREAM, _elements),
     "optimizer": Plan(
         {"start": (4e-6, 2e-7, 3e-4), "rate": (2e10, 1e7, 1e12), "activations": (0.8, 0.02, 5.0)}, _flops
+    ),
+    "recurrence": Plan(
+        {
+            "start:": (3e-6, 1e-8, 3e-4),
+            "rate:": (3e10, 1e8, 1e14),
+            "weight_bandwidth:": (4e10, 1e8, 1e12),
+            "activations": (0.8, 0.02, 5.0),
+        },
+        _flops,
     ),
     "norm": Plan({**_STREAM, **_ROW, "sat_k:": (16.0, 1e-2, 1e4)}, _elements),
     "softmax": Plan({**_STREAM, **_ROW, "short": (1e-8, 1e-11, 1e-6)}, lambda s, lanes: s.m * up(s.k, lanes)),
@@ -204,6 +215,8 @@ def plans(schedule: Schedule, stack: Stack = Stack()) -> NDArray[np.int64]:  # n
     codes[convolution & back & ~of_data(schedule)] = PLAN_NAMES.index("conv-weights")
     codes[convolution & ~(shaped & large)] = PLAN_NAMES.index("conv-gemm")
     codes[schedule.in_family("depthwise") & back] = PLAN_NAMES.index("depthwise-gradient")
+    steps = np.array([name.endswith(("_gates", "_gates_backward")) for name in schedule.op_names], dtype=bool)
+    codes[steps[schedule.op]] = PLAN_NAMES.index("recurrence")
     codes[schedule.phase == PHASES.index("optimizer")] = PLAN_NAMES.index("optimizer")
     return codes
 
@@ -219,6 +232,18 @@ def copied_heads(s: Schedule) -> Floats:
     wanted = 2.0 * s.batch * s.n * s.k * s.itemsize
     shared = (s.phase == 0) & (s.reads - queries < 0.75 * wanted)
     return np.where(shared, wanted, 0.0)
+
+
+def with_recurrences(schedule: Schedule) -> Schedule:
+    """The kernels of a recurrent layer, products included, under the name of those that make its gates.
+
+    A library runs them in one call, or PyTorch step by step; either way they are fitted together.
+    """
+    steps = np.array([name.endswith(("_gates", "_gates_backward")) for name in schedule.op_names], dtype=bool)
+    op = schedule.op.copy()
+    for kernel in np.flatnonzero(steps[schedule.op]):
+        op[(schedule.layer == schedule.layer[kernel]) & (schedule.phase == schedule.phase[kernel])] = op[kernel]
+    return replace(schedule, op=op)
 
 
 def plan_labels(schedule: Schedule, stack: Stack = Stack()) -> list[str]:  # noqa: B008

@@ -275,7 +275,9 @@ class Recorder(TorchDispatchMode):
         if not across or x.is_complex():
             return self.put("copy", [x], {}, out)
         *lead, rows, width = shape_of(x)
-        return self.put("transpose_copy", [self.graph.seen_as(self.name(x), (*lead, width, rows))], {}, out, label="copy")
+        return self.put(
+            "transpose_copy", [self.graph.seen_as(self.name(x), (*lead, width, rows))], {}, out, label="copy"
+        )
 
     def _tied(
         self, op: str, names: Sequence[str], attributes: dict[str, Attribute], weight: Tensor, key: Key | None

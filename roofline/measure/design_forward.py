@@ -68,7 +68,7 @@ def conv1x1(at: Point) -> Question | None:
 
 def depthwise(at: Point) -> Question | None:
     b, side, c = at.log_size(1, 8), _image(at), at.size(8, 1024)
-    kernel = at.choose([3, 3, 3, 5])
+    kernel = at.choose([3, 3, 3, 5, 7])
     if b * c * side**2 > MAX_ELEMENTS // 3 or b * c * side**2 < 500:
         return None
     stride = at.choose([1, 1, 2])
@@ -84,10 +84,14 @@ def elementwise(at: Point) -> Question | None:
     if rows * width > MAX_ELEMENTS:
         return None
     shape = (rows, width)
-    if at.chance(0.35):
+    kind = at.choose(["two", "one", "other"], [0.33, 0.5, 0.17])
+    if kind == "two":
         attributes = {"inplace": True} if at.chance(0.4) else {}
         second = (width,) if at.chance(0.15) else shape
         return Question("elementwise", at.choose(["add", "add", "mul"]), attributes, (shape, second))
+    if kind == "other":
+        op = at.choose(["mask", "scale", "div", "exp"])
+        return Question("elementwise", op, {}, (shape, shape) if op in ("mask", "div") else (shape,))
     op = at.choose(_UNARY, [0.25, 0.2, 0.15, 0.1, 0.1, 0.1, 0.1])
     inplace = op in ("relu", "relu6") and at.chance(0.6)
     return Question("elementwise", op, {"inplace": True} if inplace else {}, (shape,))
@@ -99,15 +103,19 @@ def norm(at: Point) -> Question | None:
         if rows * width > MAX_ELEMENTS // 2:
             return None
         return Question("norm", "layer_norm", {}, ((rows, width),))
+    groups = at.choose([0, 0, 0, 8, 32])
     b, c, side = at.log_size(1, 8), at.size(8, 2048), _image(at)
     if b * c * side**2 > MAX_ELEMENTS:
         return None
+    if groups and c % groups == 0:
+        return Question("norm", "group_norm", {"groups": groups}, ((b, c, side, side),))
     return Question("norm", "batch_norm", {}, ((b, c, side, side),))
 
 
 def softmax(at: Point) -> Question | None:
     rows, width = at.log_size(1, 16384), at.size(8, 4096)
-    return None if rows * width > MAX_ELEMENTS // 2 else Question("softmax", "softmax", {}, ((rows, width),))
+    op = at.choose(["softmax", "softmax", "softmax", "log_softmax"])
+    return None if rows * width > MAX_ELEMENTS // 2 else Question("softmax", op, {}, ((rows, width),))
 
 
 def pool(at: Point) -> Question | None:
@@ -140,9 +148,13 @@ def copy(at: Point) -> Question | None:
     b, rows, width = at.log_size(1, 16), at.log_size(8, 1024), at.size(8, 1024)
     if b * rows * width > MAX_ELEMENTS // 2:
         return None
-    op = at.choose(["copy", "transpose_copy", "concat"])
+    op = at.choose(["copy", "transpose_copy", "concat", "concat", "upsample2d"])
     shape = (b, rows, width)
-    return Question("copy", op, {"dim": 1} if op == "concat" else {}, (shape, shape) if op == "concat" else (shape,))
+    if op == "concat":
+        return Question("copy", op, {"dim": 1}, (shape, shape))
+    if op == "upsample2d":
+        return Question("copy", op, {"scale": 2}, ((b, max(1, width // 4), max(1, rows // 8), max(1, rows // 8)),))
+    return Question("copy", op, {}, (shape,))
 
 
 def unusual(at: Point) -> Question | None:

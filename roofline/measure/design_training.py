@@ -41,19 +41,27 @@ def norm(draw: Draw) -> Draw:
     return turned
 
 
+_STREAMS = (
+    *("relu", "relu", "relu6", "gelu", "gelu_tanh", "tanh", "sigmoid", "silu", "mask", "scale"),
+    *("add", "add", "mean", "dropout", "dropout", "dropout"),
+)
+
+
 def stream(at: Point) -> Question | None:
     """Gradients of functions of one element, of what was spread over rows, of means and dropout."""
     rows, width = at.log_size(1, 4096), at.size(8, 8192)
     if rows * width > MAX_ELEMENTS // 2:
         return None
     shape = (rows, width)
-    op = at.choose(["relu", "relu6", "gelu", "gelu_tanh", "tanh", "sigmoid", "silu", "add", "mean", "dropout"])
+    op = at.choose(_STREAMS)
     if op == "add":
+        shape = (max(2, rows), width)
         return Question("reduction gradient", op, {}, (shape, (width,)), "data")
     if op == "dropout":
         part = at.choose(["training", "data"])
         return Question("elementwise gradient", op, {"percent": at.choose([10, 50])}, (shape,), part)
-    return Question("elementwise gradient", op, {}, (shape,), "data")
+    inputs = (shape, shape) if op == "mask" else (shape,)
+    return Question("elementwise gradient", op, {}, inputs, "data")
 
 
 def loss(at: Point) -> Question | None:
@@ -67,7 +75,7 @@ def loss(at: Point) -> Question | None:
 def optimizer(at: Point) -> Question | None:
     """One step over some equal parameters, as many as share what a step takes by itself."""
     rows, width = at.size(1, 2048), at.size(16, 4096)
-    count = at.choose([4, 8, 16])
+    count = at.choose([8, 16, 32])
     if rows * width * count > MAX_ELEMENTS // 2:
         return None
     op = at.choose(["sgd", "momentum", "adam", "adam", "adamw"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, cast
@@ -20,6 +20,9 @@ from roofline.errors import Unsupported
 OPTIMIZERS = frozenset(RECIPES) - {"none"}
 """Rows of these are steps of an optimizer, their inputs the shapes of its parameters."""
 
+GATES = ("_gates", "_gates_backward")
+"""What the kernels of a recurrent layer that make its gates are called."""
+
 Attributes = tuple[tuple[str, Any], ...]
 
 
@@ -32,17 +35,22 @@ def kernel_of(row: Measurement) -> Kernel:
     """
     kernels = kernels_of(row)
     if row.op in OPTIMIZERS and len(set(row.inputs)) == 1:
-        return _merged(kernels, len(row.inputs))
+        mine = kernels[: len(kernels) // len(row.inputs)]
+        return replace(_merged(mine), op="optimizer", repeats=len(row.inputs))
+    if any(kernel.op.endswith(GATES) for kernel in kernels):
+        return _merged(sorted(kernels, key=lambda kernel: not kernel.op.endswith(GATES)))
     if len(kernels) != 1:
         raise Unsupported("operators of several kernels")
     return kernels[0]
 
 
-def _merged(kernels: tuple[Kernel, ...], parameters: int) -> Kernel:
-    """The passes over one of several equal parameters as one kernel of so many ``passes``, repeated for each."""
-    mine = kernels[: len(kernels) // parameters]
-    total = {name: sum(getattr(kernel, name) for kernel in mine) for name in ("flops", "reads", "writes")}
-    return replace(mine[0], op="optimizer", passes=float(len(mine)), repeats=parameters, **total)
+def _merged(kernels: Sequence[Kernel]) -> Kernel:
+    """Kernels as one of so many ``passes``, as which a CPU model fits them; named as the first."""
+    total = {
+        name: sum(kernel.repeats * getattr(kernel, name) for kernel in kernels)
+        for name in ("flops", "reads", "weights", "writes")
+    }
+    return replace(kernels[0], passes=float(sum(kernel.repeats for kernel in kernels)), repeats=1, **total)
 
 
 def kernels_of(row: Measurement) -> tuple[Kernel, ...]:

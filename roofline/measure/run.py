@@ -171,22 +171,29 @@ def _local_norm(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any
     return lambda: function(x, size)
 
 
-def _softmax(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
-    x = tensors[0]
-    return lambda: torch.softmax(x, -1)
+def _rows(name: str) -> Callable[..., Call]:
+    """A function of rows, along the last dimension."""
 
-
-def _global_pool(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
-    x = tensors[0]
-    return lambda: torch.nn.functional.adaptive_avg_pool2d(x, 1)
-
-
-def _reduce(name: str) -> Callable[..., Call]:
     def make(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
         x, function = tensors[0], getattr(torch, name)
         return lambda: function(x, -1)
 
     return make
+
+
+def _mask(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
+    x, masked = tensors[0], tensors[1] > 0
+    return lambda: x.masked_fill(masked, 0.0)
+
+
+def _scale(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
+    x = tensors[0]
+    return lambda: x * 0.5
+
+
+def _global_pool(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
+    x = tensors[0]
+    return lambda: torch.nn.functional.adaptive_avg_pool2d(x, 1)
 
 
 def _copy(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
@@ -245,6 +252,13 @@ def _batch_norm(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any
     return lambda: function(x, mean, variance, weight, bias)
 
 
+def _group_norm(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], pool: Pool) -> Call:
+    x, groups = tensors[0], int(attributes["groups"])
+    weight, bias = pool.take((x.shape[1],)), pool.take((x.shape[1],))
+    function = torch.nn.functional.group_norm
+    return lambda: function(x, groups, weight, bias)
+
+
 def _layer_norm(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], pool: Pool) -> Call:
     x = tensors[0]
     width = (x.shape[-1],)
@@ -270,12 +284,14 @@ _WEIGHTLESS: dict[str, Callable[..., Call]] = {
     **{name: _binary(name) for name in ("add", "sub", "mul", "div", "pow")},
     "matmul": _matmul,
     "attention": _attention,
-    "softmax": _softmax,
+    **{name: _rows(name) for name in ("softmax", "log_softmax")},
+    "mask": _mask,
+    "scale": _scale,
     "global_avg_pool": _global_pool,
     "upsample2d": _upsample,
     "local_response_norm": _local_norm,
-    "mean": _reduce("mean"),
-    "sum": _reduce("sum"),
+    **{name: _rows(name) for name in ("mean", "sum")},
+    "running_sum": _rows("cumsum"),
     "copy": _copy,
     "transpose_copy": _transpose_copy,
     "concat": _concat,
@@ -287,6 +303,7 @@ _WEIGHTED: dict[str, Callable[..., Call]] = {
     "conv_transpose2d": _conv_transpose2d,
     "batch_norm": _batch_norm,
     "layer_norm": _layer_norm,
+    "group_norm": _group_norm,
     "embedding": _embedding,
     "max_pool2d": _window("max_pool2d"),
     "avg_pool2d": _window("avg_pool2d"),
