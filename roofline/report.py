@@ -28,6 +28,7 @@ from roofline.core.validation import Validation
 from roofline.measure.campaign import Plan, Progress, run_campaign
 from roofline.measure.devices import choose_device, cuda_title, match_chip
 from roofline.measure.store import read_measurements
+from roofline.measure.summary import settings_of
 from roofline.overview import chip_sections, make_folder, picture, write
 from roofline.render.charts import scatter_figure
 from roofline.render.dots import Dot, kind_of
@@ -104,7 +105,8 @@ def _provenance(target: Path, chip: Chip | None) -> Section:
     rows = target / "rows.jsonl"
     if chip is not None and rows.exists():
         read = read_measurements(rows)
-        for facts in read.environments.values():
+        for setting in settings_of(read):
+            facts = setting.record
             told = {key: facts.get(key) for key in ("date", "torch", "cpu", "system", "memory") if facts.get(key)}
             made.append(f"Measured in: {json.dumps(told, default=str)}")
         made.append(

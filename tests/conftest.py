@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from campaigns import run_made  # noqa: F401
 from hypothesis import HealthCheck, settings
 from synthetic import Synthetic, synthetic
 

@@ -24,6 +24,7 @@ VERBS: Mapping[str, str] = {
     "explain": "the arithmetic behind the time of one layer",
     "trace": "write down a PyTorch model as a net",
     "measure": "measure operators and nets on this machine",
+    "measurements": "what is in a measurement file, how two of them differ: show, diff",
     "import": "turn public measurements into rows",
     "calibrate": "fit the model to measurements",
     "validate": "score predictions against measurements",

@@ -80,7 +80,7 @@ def _device() -> list[tuple[str, str, str]]:
     known = "known" if dram.total_bandwidth else "not known: 'roofline report' or 'measure' finds it"
     quiet = listen()
     load = f", load {quiet.load:.2f}" if quiet.load is not None else ""
-    state = "quiet" if quiet.good else "busy: close what else runs, or expect noise"
+    state = "quiet" if quiet.good else "busy, or noisy: 'roofline measure --check' says why"
     heard = f"{state} (a thread got {quiet.share:.0%} of the time, jitter {quiet.jitter:.0%}{load})"
     return [
         ("device", "cpu", f"{chip.title}; rows of it are called {chip.name}"),

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from roofline import specs
 from roofline.cli.options import Binding, complete_names
-from roofline.cli.output import load_chip
+from roofline.cli.output import clean, load_chip, warn
 from roofline.cli.progress import progress_bar
-from roofline.errors import UsageError
+from roofline.errors import RooflineError, UsageError
+
+
+class Threads(click.ParamType):  # type: ignore[type-arg]
+    """``2``, or ``1,2`` for every row with one and with two threads."""
+
+    name = "threads"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            counts = tuple(dict.fromkeys(int(word) for word in str(value).split(",")))
+        except ValueError:
+            counts = (0,)
+        if min(counts) < 1:
+            self.fail(f"{value!r} is no number of threads; write 2, or several as 1,2", param, ctx)
+        return counts
 
 
 @click.command(short_help="measure operators and nets on this machine")
@@ -31,7 +50,17 @@ from roofline.errors import UsageError
 @click.option("--bind", type=Binding(), multiple=True, metavar="NAME=N", help="Another of its sizes: --bind seq=256.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="What to measure on.")
 @click.option("--dtype", type=click.Choice(["fp32", "fp16", "bf16"]), default="fp32", show_default=True)
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Compute threads, on a CPU.")
+@click.option(
+    "--threads",
+    type=Threads(),
+    default="1",
+    show_default=True,
+    metavar="N[,N...]",
+    help="Compute threads, on a CPU; of several numbers each is measured. More than one only on a quiet machine.",
+)
+@click.option("--anyway", is_flag=True, help="Measure more than one thread on a machine that is not quiet, too.")
+@click.option("--check", "only_check", is_flag=True, help="Only say whether this machine can be measured now.")
+@click.option("--json", "as_json", is_flag=True, help="What --check finds, as JSON.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Chooses the shapes.")
 def command(
     chip: str | None,
@@ -45,7 +74,10 @@ def command(
     bind: tuple[tuple[str, int], ...],
     device: str,
     dtype: str,
-    threads: int,
+    threads: tuple[int, ...],
+    anyway: bool,
+    only_check: bool,
+    as_json: bool,
     seed: int,
 ) -> None:
     """Measure operators and nets here, row by row to disk; needs torch.
@@ -54,6 +86,7 @@ def command(
     FILE, it goes on where it stopped, also after a crash.
 
     \b
+      roofline measure --check
       roofline measure --quick
       roofline measure rtx-2070 --device cuda --dtype fp16 --out rtx-2070-fp16.jsonl
       roofline measure -w resnet50 --batch 16 --out mine.jsonl
@@ -62,7 +95,14 @@ def command(
     from roofline.measure.devices import choose_device
     from roofline.measure.networks import sizes_of
 
+    if as_json and not only_check:
+        raise click.UsageError("--json is for --check; 'roofline measurements show FILE --json' tells of a campaign")
     device = choose_device(device)
+    if device != "cpu" and threads != (1,):
+        raise UsageError("--threads is of a CPU; on a GPU there is nothing to choose")
+    if only_check:
+        _only_check(device, max(threads), as_json)
+        return
     name = _checked(chip, device) if chip else _name(device)
     plan = Plan.quick() if quick else Plan()
     chosen = {**dict(bind), **({"batch": batch} if batch else {})}
@@ -77,18 +117,64 @@ def command(
         networks={net: sizes_of(net, chosen)} if net else {} if no_networks else plan.networks,
         seed=seed,
     )
+    if max(threads) > 1:
+        _quiet_enough(max(threads), anyway)
     path = out or Path("measurements") / f"{name}.jsonl"
     try:
         with progress_bar() as progress:
-            run_campaign(path, name, plan, dtype=dtype, device=device, threads=threads, progress=progress)
+            said: list[str] = []
+            run_campaign(
+                path, name, plan, dtype=dtype, device=device, threads=threads, progress=progress, say=said.append
+            )
     except KeyboardInterrupt:
         click.echo(f"what was measured is in {path}; the same command goes on from there", err=True)
         raise
+    for line in said:
+        click.echo(line, err=True)
     if net:
         click.echo(f"'roofline predict CHIP -w {net} --anchor {path}' carries it over to another chip", err=True)
     else:
         click.echo(f"'roofline calibrate {path}' fits the model to it", err=True)
     click.echo(path)
+
+
+def _only_check(device: str, threads: int, as_json: bool) -> None:
+    """Say whether this machine can be measured now, and end with status 1 where it cannot."""
+    from roofline.measure.check import check
+
+    with progress_bar() as progress:
+        found = check(device, threads=threads, progress=progress)
+    if as_json:
+        click.echo(json.dumps(clean(found.to_dict()), indent=2))
+    else:
+        marks = {True: "good", False: "BAD", None: "?"}
+        for finding in found.findings:
+            click.echo(f"  {marks[finding.good]:4}  {finding.says}")
+        on = f" on {threads} threads" if threads > 1 else ""
+        click.echo(
+            f"this machine can be measured now{on}"
+            if found.good
+            else f"this machine cannot be measured now{on}: {'; '.join(found.reasons)}"
+        )
+    if not found.good:
+        raise click.exceptions.Exit(1)
+
+
+def _quiet_enough(threads: int, anyway: bool) -> None:
+    """Refuse to measure several threads on a machine where they would not repeat."""
+    from roofline.measure.check import check
+
+    with progress_bar() as progress:
+        found = check(threads=threads, progress=progress)
+    if found.good:
+        return
+    reasons = "; ".join(found.reasons)
+    if not anyway:
+        raise RooflineError(
+            f"{threads} threads cannot be measured here now: {reasons}. Close what else runs, or take fewer threads; "
+            "--anyway measures nevertheless"
+        )
+    warn([f"{threads} threads are measured though they will not repeat well: {reasons}"])
 
 
 def _checked(chip: str, device: str) -> str:

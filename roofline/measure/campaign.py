@@ -2,30 +2,35 @@
 
 A round visits every question once, in a fresh random order, so that a slow minute of the machine hits a
 few samples of everything and not every sample of something. Each sample is written as it is made; a
-campaign that was killed goes on where it stopped.
+campaign that was killed goes on where it stopped. Reference kernels are visited between the rows, the
+environment is captured in every round, and a tenth of the rows is measured once more at the end.
 """
 
 from __future__ import annotations
 
-import random
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
-from roofline.core.measurement import SCHEMA, Measurement
+from roofline.core.measurement import Measurement
 from roofline.core.run import MODES
 from roofline.core.stack import Stack
-from roofline.errors import RooflineError
+from roofline.errors import DataError, Unsupported
 from roofline.measure import networks
 from roofline.measure.allocator import pin_allocator
 from roofline.measure.bench import bench_of
 from roofline.measure.design import design, ladder
-from roofline.measure.environment import capture
+from roofline.measure.environment import machine_name
+from roofline.measure.header import header_of
+from roofline.measure.health import Watch, flags_between, worst_first
 from roofline.measure.question import Question
+from roofline.measure.repeatability import record_of, repeatability
+from roofline.measure.rounds import Group, Run, legs
 from roofline.measure.run import import_torch
-from roofline.measure.store import Store
+from roofline.measure.store import Record, Store
+from roofline.measure.summary import closing_words
 
 Progress = Callable[[int, int, str], None]
 
@@ -36,8 +41,8 @@ PROVENANCE = "measured here with roofline's campaign"
 class Plan:
     """How much to measure: operator shapes (0: none), rounds, networks with their sizes; ``seed`` fixes the shapes."""
 
-    rows: int = 1800
-    rounds: int = 6
+    rows: int = 1500
+    rounds: int = 5
     networks: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: networks.MEASURED)
     seed: int = 0
 
@@ -54,8 +59,9 @@ def run_campaign(
     *,
     dtype: str = "fp32",
     device: str = "cpu",
-    threads: int = 1,
+    threads: int | Sequence[int] = 1,
     progress: Progress | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Measure everything in ``plan`` that ``path`` does not hold yet; returns ``path``.
 
@@ -64,57 +70,57 @@ def run_campaign(
     path : JSON Lines file, made or continued.
     chip : name the rows carry.
     device : ``cpu`` or ``cuda``.
+    threads : compute threads of a CPU; several numbers measure every row with each of them.
     progress : called with (samples done, samples in all, what is being measured).
+    say : told, line by line, what was found in the file and how the machine did.
 
     Raises
     ------
-    MissingExtra : torch is not installed. OutputError : the file cannot be written.
+    MissingExtra : torch is not installed. Unsupported : it cannot compute in ``dtype``.
+    UsageError : the file was begun by another campaign. OutputError : it cannot be written.
+    DataError : not one row could be measured.
     """
     plan = plan or Plan()
     torch = import_torch()
-    torch.set_num_threads(threads)
     # fp32 means fp32: TF32 convolutions are on by default on cards that have them
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    stack = Stack(version=torch.__version__.split("+")[0], threads=threads)
+    if not hasattr(torch, {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}.get(dtype, "float32")):
+        raise Unsupported(f"torch {torch.__version__} has no numbers of the format {dtype}; choose another --dtype")
+    counts = (threads,) if isinstance(threads, int) else tuple(dict.fromkeys(threads))
+    torch.set_num_threads(counts[0])
+    stacks = [Stack(version=torch.__version__.split("+")[0], threads=count) for count in counts]
+    groups = [_group(plan, chip, dtype, device, stack) for stack in stacks]
+    jobs = [row for group in groups for row in group.all]
     with Store(path) as store, torch.inference_mode():
         pinned = pin_allocator() if device == "cpu" else False
-        environment = store.append_environment(capture(device) | {"allocator_pinned": pinned})
+        about = {"chip": chip, "dtype": dtype, "device": device, "machine": machine_name(device)}
+        store.begin(header_of(plan, jobs, **about, allocator_pinned=pinned, stacks=stacks))
+        for note in store.notes:
+            say(note)
         bench = bench_of(device, dtype)
-        cold = list(_operator_jobs(plan, chip, dtype, stack))
-        repeated = [*cold, *_network_jobs(plan, chip, dtype, stack)]
-        warm = [replace(row, cache="warm") for row in cold] if device == "cpu" else []
-        jobs = [*repeated, *warm]
-        total = len(repeated) * plan.rounds + len(warm)
-        done, count = store.done, 0
-        for number in range(plan.rounds):
-            order = [*repeated, *(warm if number == 0 else ())]
-            random.Random(f"{plan.seed}/{number}/{len(done)}").shuffle(order)
-            for row in order:
-                count += 1
-                if (row.key, number) in done:
-                    continue
-                if progress:
-                    progress(count, total, row.label)
-                try:
-                    burst = bench(row)
-                except (RooflineError, RuntimeError) as error:
-                    # out of memory, or an operator this torch lacks: said in the file, and on it goes
-                    why = (str(error).splitlines() or [type(error).__name__])[0]
-                    store.append(
-                        {"record": "skipped", "schema": SCHEMA, "key": row.key, "label": row.label, "why": why}
-                    )
-                    continue
-                store.append_sample(
-                    row.key,
-                    number,
-                    seconds=burst.typical,
-                    blocks=burst.seconds,
-                    flags=burst.flags,
-                    **burst.facts,
-                )
-        for row in _summaries(jobs, store, environment):
+        watch = Watch(bench, store.append, list(store.references))
+        run = Run(store, bench, watch, device, pinned, progress)
+        run.total = sum(len(leg.rows) for repeat in (False, True) for leg in legs(groups, plan, 0, repeat=repeat))
+        for leg in legs(groups, plan, len(store.done), repeat=False):
+            run.measure(leg)
+        if not store.samples():
+            raise DataError(f"{path}: not one of {len(jobs)} rows could be measured; the first: {run.why}")
+        between = flags_between(watch.visits)
+        for row in _summaries(jobs, store, between):
             store.append(row.to_dict())
+        for leg in legs(groups, plan, len(store.repeats()), repeat=True):
+            run.measure(leg)
+        if store.repeats():
+            store.append(record_of(repeatability(store.measurements, store.repeats())))
+        for line in closing_words(store.measurements, watch.visits, store.repeats()):
+            say(line)
     return Path(path)
+
+
+def _group(plan: Plan, chip: str, dtype: str, device: str, stack: Stack) -> Group:
+    cold = list(_operator_jobs(plan, chip, dtype, stack))
+    warm = [replace(row, cache="warm") for row in cold] if device == "cpu" else []
+    return Group((*cold, *_network_jobs(plan, chip, dtype, stack)), tuple(warm))
 
 
 def _operator_jobs(plan: Plan, chip: str, dtype: str, stack: Stack) -> Iterator[Measurement]:
@@ -154,23 +160,29 @@ def _network_jobs(plan: Plan, chip: str, dtype: str, stack: Stack) -> Iterator[M
         )
 
 
-def _summaries(jobs: Sequence[Measurement], store: Store, environment: str) -> Iterator[Measurement]:
-    """One measurement per question: the best round, which is the one the machine disturbed least."""
-    rounds: dict[str, list[tuple[float, Sequence[str]]]] = {}
-    for (key, _), sample in store.samples().items():
-        rounds.setdefault(key, []).append((float(sample["seconds"]), sample.get("flags") or ()))
+def _summaries(jobs: Sequence[Measurement], store: Store, between: Sequence[Sequence[str]]) -> Iterator[Measurement]:
+    """One measurement per question: the best round, which is the one the machine disturbed least.
+
+    A row carries the flags of the sample that its seconds are from, its own and those of the moment it was
+    taken in (``between`` two visits to the reference kernels); of NaN it is enough that one sample had them.
+    """
+    rounds: dict[str, list[Record]] = {}
+    for (key, _), sample in sorted(store.samples().items(), key=lambda item: item[0][1]):
+        rounds.setdefault(key, []).append(sample)
     for row in jobs:
         if row.key not in rounds:
             continue
         taken = rounds[row.key]
-        best = min(seconds for seconds, _ in taken)
-        flags = {flag for _, flagged in taken for flag in flagged if all(flag in other for _, other in taken)}
-        if best < 0.5 * statistics.median(seconds for seconds, _ in taken):
+        best = min(taken, key=lambda sample: float(sample["seconds"]))
+        seconds = tuple(float(sample["seconds"]) for sample in taken)
+        flags = {flag for sample in taken for flag in sample["flags"] if flag == "nan"}
+        flags |= {*best["flags"], *between[best["visit"]]}
+        if min(seconds) < 0.5 * statistics.median(seconds):
             flags.add("unsteady")
         yield replace(
             row,
-            seconds=best,
-            samples=tuple(seconds for seconds, _ in taken),
-            flags=tuple(sorted(flags)),
-            environment=environment,
+            seconds=min(seconds),
+            samples=seconds,
+            flags=worst_first(flags),
+            environment=str(best["environment"]),
         )

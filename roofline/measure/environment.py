@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 _CPU = Path("/sys/devices/system/cpu")
+_CGROUP = Path("/sys/fs/cgroup")
 _VARIABLES = re.compile(
     r"(OMP|KMP|GOMP|MKL|OPENBLAS|BLIS|DNNL|ONEDNN|ATEN|TORCH|PYTORCH|CUDA|CUDNN|CUBLAS|MALLOC|TCMALLOC)_\w+"
     r"|NVIDIA_TF32_OVERRIDE|GLIBC_TUNABLES|LD_PRELOAD|PYTHONMALLOC"
@@ -41,9 +42,9 @@ def capture(device: str = "cpu") -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": device,
-        "roofline": _installed("roofline"),
+        "roofline": installed("roofline"),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "numpy": _installed("numpy"),
+        "numpy": installed("numpy"),
         "torch": attempt(_torch),
         "system": attempt(_system),
         "cpu": attempt(_cpu),
@@ -62,7 +63,8 @@ def attempt(question: Callable[[], T]) -> T | None:
         return None
 
 
-def _installed(package: str) -> str | None:
+def installed(package: str) -> str | None:
+    """Version of a package, None where it is not installed."""
     return attempt(lambda: version(package))
 
 
@@ -89,11 +91,11 @@ def _chosen(text: str | None) -> str | None:
     return match.group(1) if match else text
 
 
-def _fields(path: str, names: Iterable[str]) -> dict[str, str]:
+def _fields(path: Path | str, names: Iterable[str], separator: str = ":") -> dict[str, str]:
     """First value of each ``name : value`` line of a file in /proc."""
     wanted, found = set(names), dict[str, str]()
     for line in (_line(path) or "").splitlines():
-        name, _, value = line.partition(":")
+        name, _, value = line.partition(separator)
         if name.strip() in wanted:
             found.setdefault(name.strip(), value.strip())
     return found
@@ -106,14 +108,21 @@ def _system() -> dict[str, Any]:
         "machine": platform.machine() or None,
         "libc": " ".join(part for part in platform.libc_ver() if part) or None,
         "clock_source": _line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
-        "steal_s": attempt(_steal_s),
+        "steal_s": attempt(steal_s),
     }
 
 
-def _steal_s() -> float:
+def steal_s() -> float:
     """Seconds since boot in which the host ran something else on processors of this guest, all together."""
     ticks = int((_line("/proc/stat") or "").split("\n")[0].split()[8])
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def others_s() -> float:
+    """Seconds of processor since boot that went to other processes and the kernel: all busy ones less our own."""
+    user, nice, kernel, _, _, irq, soft = map(int, (_line("/proc/stat") or "").split("\n")[0].split()[1:8])
+    own = os.times()
+    return (user + nice + kernel + irq + soft) / os.sysconf("SC_CLK_TCK") - own.user - own.system
 
 
 def _cpu() -> dict[str, Any]:
@@ -136,6 +145,11 @@ def _cpu() -> dict[str, Any]:
         "governor": _line(frequency / "scaling_governor"),
         "clock_limits_khz": [_line(frequency / f"scaling_{end}_freq") for end in ("min", "max")],
         "turbo": attempt(_turbo),
+        "clock_now_khz": _line(frequency / "scaling_cur_freq"),
+        "power_limit_uw": _line("/sys/class/powercap/intel-rapl:0/constraint_0_power_limit_uw"),
+        "quota": attempt(_quota),
+        "throttled": throttled(),
+        "nice": attempt(lambda: os.nice(0)),
         "isa": [word for word in words if re.match(r"(avx|amx|fma$|sve|asimd|f16c|neon)", word)] or None,
     }
 
@@ -147,6 +161,32 @@ def _turbo() -> bool | None:
     if (off := _line(_CPU / "intel_pstate/no_turbo")) is not None:
         return off == "0"
     return None
+
+
+def _quota() -> float | None:
+    """How many processors the group of this process may use together, None where nothing limits it."""
+    allowed, period = (_line(_CGROUP / "cpu.max") or "max 1").split()
+    return None if allowed == "max" else int(allowed) / int(period)
+
+
+def throttled() -> int | None:
+    """How often so far this processor slowed itself down, or the group of this process was held back."""
+    events = [_line(_CPU / f"cpu0/thermal_throttle/{part}_throttle_count") for part in ("core", "package")]
+    events.append(_fields(_CGROUP / "cpu.stat", ("nr_throttled",), " ").get("nr_throttled"))
+    counts = [int(count) for count in events if count and count.isdigit()]
+    return sum(counts) if counts else None
+
+
+def machine_name(device: str) -> str:
+    """The processor or the card as the system describes it, so that two kinds of one name are told apart."""
+    if device.startswith("cuda"):
+        torch = import_module("torch")
+        properties = torch.cuda.get_device_properties(int(device.partition(":")[2] or torch.cuda.current_device()))
+        return f"{properties.name}, {properties.total_memory >> 20} MiB"
+    facts = attempt(_cpu) or {}
+    numbers = facts.get("family_model_stepping")
+    kind = ", family {} model {} stepping {}".format(*numbers) if numbers else ""
+    return f"{facts.get('model') or 'unknown processor'}{kind}"
 
 
 def _caches() -> dict[str, str]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from roofline.measure.environment import attempt
 
+SHARE, JITTER = 0.97, 0.1
+"""Least share of its time that a busy thread must get, and how much longer than the quickest work may take."""
+
 
 @dataclass(frozen=True)
 class Quiet:
@@ -23,7 +26,7 @@ class Quiet:
 
     @property
     def good(self) -> bool:
-        return self.share > 0.97 and self.jitter < 0.1
+        return self.share > SHARE and self.jitter < JITTER
 
 
 def listen(seconds: float = 0.3) -> Quiet:

@@ -28,6 +28,8 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not a number that JSON knows")
 
 
+_TYPES = ("environment", "sample", "header", "repeat", "reference", "repeatability", "skipped")
+"""Records whose schema is checked here; a measurement checks its own."""
 _DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
@@ -35,14 +37,19 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse)
 class ReadResult:
     """What a file holds.
 
-    environments : record by id. samples : record by (key, round). warnings : what was left out and
-    why. sha256 : of the file as it is stored, compressed or not.
+    environments : record by id. samples, repeats : record by (key, round). warnings : what was left out and
+    why. header : of the campaign that wrote it, None where there is none. references : visits to the reference
+    kernels, in order. skipped : record by key. sha256 : of the file as it is stored, compressed or not.
     """
 
     measurements: tuple[Measurement, ...]
     environments: Mapping[str, Record]
     warnings: tuple[str, ...]
     samples: Mapping[tuple[str, int], Record] = field(default_factory=dict)
+    repeats: Mapping[tuple[str, int], Record] = field(default_factory=dict)
+    references: tuple[Record, ...] = ()
+    skipped: Mapping[str, Record] = field(default_factory=dict)
+    header: Record | None = None
     sha256: str = ""
 
 
@@ -53,32 +60,56 @@ class Content:
     measurements: list[Measurement] = field(default_factory=list)
     environments: dict[str, Record] = field(default_factory=dict)
     samples: dict[tuple[str, int], Record] = field(default_factory=dict)
-    skipped: list[Record] = field(default_factory=list)
+    repeats: dict[tuple[str, int], Record] = field(default_factory=dict)
+    references: list[Record] = field(default_factory=list)
+    repeatability: list[Record] = field(default_factory=list)
+    skipped: dict[str, Record] = field(default_factory=dict)
+    headers: list[Record] = field(default_factory=list)
     strangers: dict[str, list[str]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def empty(self) -> bool:
+        """Whether no record of a known type was read."""
+        found = (self.measurements, self.environments, self.samples, self.repeats, self.references)
+        return not any((*found, self.repeatability, self.skipped, self.headers))
+
     def add(self, record: Record, where: str) -> None:
         """Sort one record in; of two samples of one key and round the first counts."""
-        match record.get("record"):
+        kind = record.get("record")
+        if kind in _TYPES:
+            _check_schema(record, where)
+        match kind:
             case "measurement":
                 self.measurements.append(Measurement.from_dict(record, where))
+            case "header":
+                if record.get("checksum") != checksum(record):
+                    self.warnings.append(f"{where}: the header was changed after it was written")
+                self.headers.append(record)
             case "environment":
-                _check_schema(record, where)
                 name = str(record.get("id", ""))
                 if len(name) == 16 and name != environment_id(record):
                     self.warnings.append(f"{where}: environment {name} was changed after it was written")
                 self.environments.setdefault(name, record)
-            case "sample":
-                _check_schema(record, where)
+            case "sample" | "repeat":
                 key, number = record.get("key"), record.get("round")
                 if not isinstance(key, str) or type(number) is not int:
-                    raise DataError(f"{where}: a sample needs a key (text) and a round (whole number)")
-                self.samples.setdefault((key, number), record)
+                    raise DataError(f"{where}: a {kind} needs a key (text) and a round (whole number)")
+                (self.samples if kind == "sample" else self.repeats).setdefault((key, number), record)
+            case "reference":
+                self.references.append(record)
+            case "repeatability":
+                self.repeatability.append(record)
             case "skipped":
-                _check_schema(record, where)
-                self.skipped.append(record)
+                self.skipped.setdefault(str(record.get("key")), record)
             case other:
                 self.strangers.setdefault(repr(other), []).append(where)
+
+    def join(self, new: Content) -> None:
+        """Take in what was read elsewhere."""
+        for name, have in vars(self).items():
+            more = getattr(new, name)
+            have.extend(more) if isinstance(have, list) else have.update(more)
 
     def left_out(self) -> list[str]:
         """One line for each type of record that is not known here."""
@@ -98,13 +129,23 @@ def _check_schema(record: Record, where: str) -> None:
 def environment_id(facts: Mapping[str, Any]) -> str:
     """Name of an environment: the first 16 hex digits of the SHA-256 of everything else in it."""
     rest = {"record": "environment", "schema": SCHEMA} | {name: facts[name] for name in facts if name != "id"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:16]
+    return _digest(rest)
 
 
-def read_measurements(path: Path | str) -> ReadResult:
+def checksum(header: Mapping[str, Any]) -> str:
+    """The first 16 hex digits of the SHA-256 of everything else in a header."""
+    return _digest({name: value for name, value in header.items() if name != "checksum"})
+
+
+def _digest(plain: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_measurements(path: Path | str, *, unfinished: bool = False) -> ReadResult:
     """Everything in a measurement file (``.jsonl``, or compressed as ``.jsonl.gz``).
 
-    There is at least one measurement in the result.
+    There is at least one measurement in the result, unless ``unfinished`` allows a campaign that was
+    stopped before it had any.
 
     Raises
     ------
@@ -126,7 +167,7 @@ def read_measurements(path: Path | str) -> ReadResult:
     if parse(data, path, content) < len(data):
         warnings.append(f"{path}: the last line is incomplete (its writer was stopped); it was left out")
     warnings += content.left_out()
-    if not content.measurements:
+    if not content.measurements and not (unfinished and not content.empty):
         samples = len(content.samples)
         detail = f", only {samples} samples of a campaign that is not finished" if samples else ""
         raise DataError(f"{path}: holds no measurement{detail}; {HINT}")
@@ -139,6 +180,10 @@ def read_measurements(path: Path | str) -> ReadResult:
         environments=content.environments,
         warnings=tuple(warnings),
         samples=content.samples,
+        repeats=content.repeats,
+        references=tuple(content.references),
+        skipped=content.skipped,
+        header=content.headers[0] if content.headers else None,
         sha256=hashlib.sha256(stored).hexdigest(),
     )
 

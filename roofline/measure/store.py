@@ -19,6 +19,7 @@ from typing import Any
 
 from roofline.core.measurement import SCHEMA, Measurement
 from roofline.errors import DataError, OutputError
+from roofline.measure.header import same_campaign
 from roofline.measure.records import (
     HINT,
     LARGEST_BYTES,
@@ -103,7 +104,7 @@ class Store:
             raise self._problem(f"larger than {LARGEST_BYTES >> 20} MiB; start a new file")
         data, content = self.path.read_bytes(), self._content
         kept = parse(data, self.path, content)
-        if content.strangers and not (content.measurements or content.samples or content.environments):
+        if content.strangers and content.empty:
             raise DataError(f"{self.path}: holds other things than measurements; {HINT}")
         self.notes += [*content.warnings, *content.left_out()]
         if kept < len(data):
@@ -138,10 +139,33 @@ class Store:
         """The sample record of each (key, round)."""
         return dict(self._content.samples)
 
+    def repeats(self) -> dict[tuple[str, int], Record]:
+        """The record of each (key, round) that was measured once more at the end."""
+        return dict(self._content.repeats)
+
+    @property
+    def references(self) -> tuple[Record, ...]:
+        """Visits to the reference kernels, in order."""
+        return tuple(self._content.references)
+
+    def begin(self, header: Mapping[str, Any]) -> None:
+        """Write the header of a campaign as the first line, or see that the one there means the same campaign.
+
+        Raises
+        ------
+        UsageError : the file was begun by another campaign, or holds rows without a header; says what differs.
+        DataError : its header was changed after it was written.
+        """
+        if self._content.empty:
+            self.append(header)
+        else:
+            same_campaign(self._content.headers, header, self.path)
+
     def append(self, record: Mapping[str, Any]) -> bool:
         """Write one record as one line; False where an equal one is there already and nothing was done.
 
-        Equal are measurements of one key, samples of one key and round, environments of one id.
+        Equal are measurements of one key, samples (repeats) of one key and round, environments of one id,
+        skipped rows of one key. There is one header, and one judgement of repeatability.
 
         Raises
         ------
@@ -162,14 +186,16 @@ class Store:
         if (
             keys & self._measured
             or new.samples.keys() & have.samples.keys()
+            or new.repeats.keys() & have.repeats.keys()
             or new.environments.keys() & have.environments.keys()
+            or new.skipped.keys() & have.skipped.keys()
+            or (new.headers and have.headers)
+            or (new.repeatability and have.repeatability)
         ):
             return False
         self._write(data)
         self._measured |= keys
-        have.measurements += new.measurements
-        have.samples |= new.samples
-        have.environments |= new.environments
+        have.join(new)
         return True
 
     def append_environment(self, facts: Mapping[str, Any]) -> str:
@@ -187,11 +213,16 @@ class Store:
         seconds: float,
         blocks: Sequence[float] = (),
         flags: Iterable[str] = (),
+        repeat: bool = False,
         **more: Any,
     ) -> bool:
-        """Write what one round found for one row: its best ``seconds`` and every raw block behind it."""
+        """Write what one round found for one row: its best ``seconds`` and every raw block behind it.
+
+        repeat : measured once more at the end, to see how well rows repeat; no sample of the row.
+        """
         raw = [float(f"{block:.{_DIGITS}g}") for block in blocks]
-        record = {"record": "sample", "key": key, "round": round, "seconds": seconds, "blocks": raw}
+        record: Record = {"record": "repeat" if repeat else "sample", "key": key, "round": round}
+        record |= {"seconds": seconds, "blocks": raw}
         return self.append(record | {"flags": list(flags)} | more)
 
     def _write(self, data: bytes) -> None:

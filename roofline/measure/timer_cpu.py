@@ -14,17 +14,24 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from roofline.errors import DataError
+
 try:
     import resource
+except ImportError:  # not a Unix: no sample can be told to be clean
+    resource = None  # type: ignore[assignment]
 
-    _THREAD: int | None = resource.RUSAGE_THREAD
-except (ImportError, AttributeError):  # not Linux: no sample can be told to be clean
-    _THREAD = None
+BACKWARDS = "clock went backwards"
+PATIENCE = 100
+"""So many samples of one burst may be spoiled by the clock before the row is given up."""
 
 
 def _switches() -> int:
-    """How often the kernel took this thread off its processor; 0 where it does not tell."""
-    return 0 if _THREAD is None else resource.getrusage(_THREAD).ru_nivcsw
+    """How often the kernel took a thread of this process off its processor; 0 where it does not tell.
+
+    All threads count, because a call on two threads is as late as the later of them.
+    """
+    return 0 if resource is None else resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
 
 @dataclass(frozen=True)
@@ -32,12 +39,15 @@ class Burst:
     """Samples of one burst: seconds per call, thread CPU seconds per call, and whether undisturbed.
 
     facts : what else was seen while it ran, kept with the sample (a GPU's clocks and power).
+    notes : flags that whoever took it sets. output : one result of the call, to be looked at once.
     """
 
     seconds: tuple[float, ...]
     cpu_seconds: tuple[float, ...]
     clean: tuple[bool, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    output: Any = field(default=None, repr=False, compare=False)
 
     @property
     def typical(self) -> float:
@@ -47,7 +57,10 @@ class Burst:
         out 6 % faster than networks run, sums of lower quartiles 4 % (six networks).
         """
         kept = sorted(self._kept())
-        return kept[(len(kept) - 1) // 4] if kept else min(self.cpu_seconds)
+        if kept:
+            return kept[(len(kept) - 1) // 4]
+        # a coarse clock of the thread says nothing of a short call
+        return min((one for one in self.cpu_seconds if one > 0), default=min(self.seconds))
 
     def _kept(self) -> list[float]:
         return [s for s, ok in zip(self.seconds, self.clean, strict=True) if ok]
@@ -55,7 +68,7 @@ class Burst:
     @property
     def flags(self) -> tuple[str, ...]:
         """What may be wrong with it: ``contended`` where no sample was undisturbed."""
-        return () if any(self.clean) else ("contended",)
+        return self.notes if any(self.clean) else (*self.notes, "contended")
 
 
 def burst_cold(
@@ -75,6 +88,7 @@ def burst_cold(
     walls: list[float] = []
     cpus: list[float] = []
     clean: list[bool] = []
+    spoiled = 0
     for _ in range(warm_up):
         next(calls)()
     held: deque[Any] = deque(maxlen=2)
@@ -88,21 +102,31 @@ def burst_cold(
         result = call()
         after = clock()
         cpu_after = cpu()
+        if after <= before or cpu_after < cpu_before:
+            spoiled = _spoiled(spoiled)
+            end = min(end, clock() + seconds)  # set back by an hour, it would not end for an hour
+            continue
         walls.append(after - before)
         cpus.append(cpu_after - cpu_before)
         clean.append(_switches() == switches)
         held.append(result)
         del result
-    return Burst(tuple(walls), tuple(cpus), tuple(clean))
+    notes = (BACKWARDS,) if spoiled else ()
+    return Burst(tuple(walls), tuple(cpus), tuple(clean), notes=notes, output=held[-1])
 
 
 def burst_warm(calls: Iterator[Callable[[], Any]], *, seconds: float = 0.012, block: float = 3e-4) -> Burst:
     """The same call in a loop, in blocks of about ``block`` seconds: everything in the caches."""
     clock, cpu = time.perf_counter, time.thread_time
     call = next(calls)
-    before = clock()
-    call()
-    loops = max(1, int(block / max(clock() - before, 1e-7)))
+    spoiled = 0
+    while True:
+        before = clock()
+        call()
+        if (once := clock() - before) > 0:
+            break
+        spoiled = _spoiled(spoiled)
+    loops = max(1, int(block / max(once, 1e-7)))
     walls: list[float] = []
     cpus: list[float] = []
     clean: list[bool] = []
@@ -115,7 +139,24 @@ def burst_warm(calls: Iterator[Callable[[], Any]], *, seconds: float = 0.012, bl
             call()
         after = clock()
         cpu_after = cpu()
+        if after <= before or cpu_after < cpu_before:
+            spoiled = _spoiled(spoiled)
+            end = min(end, clock() + seconds)
+            continue
         walls.append((after - before) / loops)
         cpus.append((cpu_after - cpu_before) / loops)
         clean.append(_switches() == switches)
-    return Burst(tuple(walls), tuple(cpus), tuple(clean))
+    notes = (BACKWARDS,) if spoiled else ()
+    return Burst(tuple(walls), tuple(cpus), tuple(clean), notes=notes, output=call())
+
+
+def _spoiled(count: int) -> int:
+    """One sample more that was dropped because a clock did not go forwards.
+
+    Raises
+    ------
+    DataError : there were too many.
+    """
+    if count >= PATIENCE:
+        raise DataError(f"the clock did not go forwards in {PATIENCE} samples of this row; nothing can be timed here")
+    return count + 1

@@ -26,8 +26,8 @@ def test_there_is_an_example_of_each_record_on_one_line() -> None:
     assert kinds == {
         ("measurement", "operator"),
         ("measurement", "network"),
-        ("environment", ""),
-        ("sample", ""),
+        *((record, "") for record in ("header", "environment", "sample", "reference", "repeat")),
+        *((record, "") for record in ("repeatability", "skipped")),
     }
     for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL):
         assert block.count("\n") == 1, "one record is one line"
@@ -38,7 +38,9 @@ def test_the_examples_are_a_file_without_a_warning(tmp_path: Path) -> None:
     path.write_text("\n".join(json.dumps(one) for one in EXAMPLES))
     read = read_measurements(path)
     assert len(read.measurements) == 3
-    assert len(read.environments) == len(read.samples) == 1
+    assert len(read.environments) == len(read.samples) == len(read.repeats) == len(read.references) == 1
+    assert read.header is not None
+    assert len(read.skipped) == 1
     assert read.warnings == ()
 
 
@@ -49,7 +51,8 @@ def test_the_examples_of_measurements_are_complete() -> None:
 
 
 def test_every_field_is_described() -> None:
-    rows = [example("measurement", "operator"), example("measurement", "network"), example("sample")]
+    rows = [example("measurement", "operator"), example("measurement", "network")]
+    rows += [example(record) for record in ("sample", "header", "reference", "repeat", "repeatability", "skipped")]
     facts = capture("cuda")
     names = {name for row in rows for name in row} | set(Stack().to_dict()) | {"id", *facts, *LATER}
     for part in facts.values():
