@@ -9,12 +9,31 @@ though a program copies where the product cannot take it as it lies.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from roofline.frontends.onnx_reader import Reader
+
+_EQUATION = re.compile(r"({0})(,({0}))*(->({0}))?".format(r"[A-Za-z]*(\.\.\.)?[A-Za-z]*"))
+
+
+def odd_equation(nodes: Iterable[Any]) -> str | None:
+    """The first text of an ``Einsum`` that is no equation, in nodes and the graphs inside them.
+
+    It must be looked for before shapes are inferred: ONNX's own inference (1.23) never returns from ``i..j->``.
+    """
+    for node in nodes:
+        for one in node.attribute:
+            text: str = one.s.decode("utf-8", "replace").replace(" ", "")
+            if node.op_type == "Einsum" and one.name == "equation" and not _EQUATION.fullmatch(text):
+                return text
+            inside = odd_equation(inner for graph in (one.g, *one.graphs) for inner in graph.node)
+            if inside is not None:
+                return inside
+    return None
 
 
 def einsum(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
