@@ -58,20 +58,24 @@ def compare(
     wanted = list(dict.fromkeys(str(parse_precision(name)) for name in dtypes))
     stack = stack or Stack()
     entries: list[Entry] = []
+
+    def ask(part: Chip, name: str) -> Prediction:
+        return predict(
+            part,
+            workload,
+            batch=batch(part, name) if callable(batch) else batch,
+            bind=bind,
+            dtype=name,
+            stack=stack,
+            calibration=calibration,
+            run=run,
+        )
+
     for name in wanted:
         first: tuple[Chip, Prediction] | None = None
         for index, part in enumerate(parts):
             try:
-                prediction = predict(
-                    part,
-                    workload,
-                    batch=batch(part, name) if callable(batch) else batch,
-                    bind=bind,
-                    dtype=name,
-                    stack=stack,
-                    calibration=calibration,
-                    run=run,
-                )
+                prediction = ask(part, name)
             except Unsupported as error:
                 entries.append(_entry(part, name, refusal=str(error)))
                 continue
@@ -79,16 +83,29 @@ def compare(
                 first = (part, prediction)
             entry = _entry(part, name, prediction=prediction, path=_path(part, parse_precision(name)))
             entries.append(_beside(entry, part, prediction, first) if first else entry)
-    base = next((entry.prediction for entry in entries if entry.prediction), None)
-    if base is None:
+    if not any(entry.prediction for entry in entries):
         raise Unsupported("; ".join(dict.fromkeys(entry.refusal for entry in entries)))
+    for part in parts:  # a chip that lacks all of them is shown at its own best
+        if not any(entry.prediction for entry in entries if entry.chip == part.name):
+            own = _best(part)
+            path = f"{_path(part, own)}; {own} is its own, for it has none of {', '.join(wanted)}"
+            entries.append(_entry(part, str(own), prediction=ask(part, str(own)), path=path))
+    base = next(entry.prediction for entry in entries if entry.prediction)
     return Comparison(
         workload=next(entry.prediction.workload for entry in entries if entry.prediction),
         chips=tuple(part.name for part in parts),
         dtypes=tuple(wanted),
         entries=tuple(_with_base(entry, base) for entry in entries),
         stack=stack.to_dict(),
+        kinds=tuple(part.kind for part in parts),
     )
+
+
+def _best(chip: Chip) -> Precision:
+    """The fastest precision of a chip: of floats where it has any, with no fewer than 8 bits."""
+    have = chip.precisions()
+    floats = [one for one in have if one.storage.kind == "float"] or [one for one in have if one.storage.bits >= 8]
+    return max(floats or have, key=lambda one: _peak(chip, one))
 
 
 def _entry(chip: Chip, dtype: str, **known: Any) -> Entry:

@@ -26,22 +26,25 @@ from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.devices import array, ceiling, cpu, cpu_plans, gpu
 from roofline.devices.gpu_parameters import Parameters
+from roofline.devices.gpu_tensor import JOIN
 from roofline.errors import UnknownName, UsageError
 from roofline.predict import resolve_calibration, resolve_chip, time_program, together
 from roofline.program import make_program, shapes_of, with_tf32
 from roofline.timing import Timing
 
 
-def joined_as(family: str, chip: Chip, plan: str) -> str:
-    """How the fitted model of a chip's kind joins the parts of a kernel."""
+def joined_as(family: str, chip: Chip, plan: str, exponent: float) -> str:
+    """How the fitted model of a chip's kind joins the parts of a kernel; ``exponent``: of products on GPUs."""
     if chip.kind == "gpu" and plan:
         return f"{gpu.STAGES}; plan: {plan}"
     if chip.kind == "gpu" and family not in gpu.PRODUCTS:
         return gpu.MOVING
+    if chip.kind == "gpu":
+        return f"{gpu.FORMULA}, p = {exponent:.3g}"
     return FORMULAS[chip.kind]
 
 
-FORMULAS = {"gpu": gpu.FORMULA, "cpu": ceiling.FORMULA, "array": array.FORMULA}
+FORMULAS = {"cpu": ceiling.FORMULA, "array": array.FORMULA}
 """How the fitted model of a kind joins resources; that of CPUs has one for every plan."""
 
 
@@ -219,6 +222,8 @@ def _account(
     fit = fitted.families.get(plan) if fitted and timing.tiers[row] != "datasheet" else None
     arrayed = fitted is not None and fitted.model == "array"
     modelled = arrayed or timing.tiers[row] != "datasheet"
+    sharp = Parameters.of(fitted.ceilings).sharpness if fitted and fitted.model == "gpu" else 1.0
+    exponent = JOIN if engine and engine.kind == "matrix" else sharp
     return KernelAccount(
         family=kernel.family,
         op=kernel.op,
@@ -244,7 +249,7 @@ def _account(
             for name, values in timing.resources.items()
             if (seconds := float(values[row])) > 0
         ),
-        formula=cpu.FORMULA if fit else joined_as(kernel.family, chip, plan) if modelled else ceiling.FORMULA,
+        formula=cpu.FORMULA if fit else joined_as(kernel.family, chip, plan, exponent) if modelled else ceiling.FORMULA,
         seconds=Interval(float(timing.low[row]), float(timing.total[row]), float(timing.high[row])),
         light=float(timing.light[row]),
         plain=float(timing.ceiling[row]),

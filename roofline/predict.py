@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from roofline.core.workload import Workload
 from roofline.errors import UsageError
 from roofline.pipeline import at_least, pipeline_layer, request_layer
 from roofline.program import Program, make_program, shapes_of, with_tf32
-from roofline.remarks import remarks
+from roofline.remarks import remarks, slower_together
 from roofline.timing import Timing, time_schedule
 
 
@@ -74,6 +75,12 @@ def predict(
     fitted = resolve_calibration(part, wanted, calibration, stack)
     timing = time_program(program, part, stack, fitted)
     prediction = _combine(part, program, timing, stack, fitted, warnings, wanted)
+    if stack.serving == "sharded" and stack.chips > 1:
+        one = replace(stack, chips=1)
+        how: dict[str, Any] = {"batch": batch, "bind": bind, "dtype": dtype, "calibration": calibration, "run": run}
+        alone = predict(chip, workload, stack=one, **how)
+        said = slower_together(prediction, alone)
+        prediction = replace(prediction, warnings=(*prediction.warnings, *said))
     if stack.mode != "compiled":
         return prediction
     plain = replace(stack, mode="eager")

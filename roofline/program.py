@@ -66,7 +66,11 @@ def resolve_workload(
         return operators.build(network, symbols, precision)
     except SpecError as error:
         if symbols and not operators.check(network):  # the file is good, the sizes asked for are not
-            raise UsageError(str(error)) from None
+            none = " and ".join(name for name, value in symbols.items() if value == 0)
+            what = (
+                f"{none} of 0 leaves nothing to compute; write a size of at least 1 ({error})" if none else str(error)
+            )
+            raise UsageError(what) from None
         raise
 
 

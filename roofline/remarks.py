@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from roofline import specs
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.prediction import Prediction
+from roofline.core.stack import Stack
 from roofline.core.unverified import unverified_figures
 from roofline.devices import ceiling
+from roofline.devices.gpu_products import SECTOR_ARCHITECTURES
 from roofline.units import format_bytes
 
 CUDA_CONTEXT_B = 0.5e9
@@ -63,6 +66,9 @@ def remarks(chip: Chip, prediction: Prediction, calibration: Calibration | None 
         said.append(
             f"--tf32 changes nothing here: it is for fp32 on chips that have tf32; {chip.name} runs {prediction.dtype}"
         )
+    said += _idle(chip, prediction, calibration)
+    if calibration is not None and chip.architecture in SECTOR_ARCHITECTURES:
+        said += _in_sectors(chip, prediction)
     waits = prediction.bounds.get("host", 0.0)
     if waits > 0.05 and prediction.run.get("host_dispatch") is None:
         said.append(
@@ -79,10 +85,11 @@ def remarks(chip: Chip, prediction: Prediction, calibration: Calibration | None 
     free = [layer for layer in prediction.layers if chip.kind == "array" and not layer.seconds.middle and layer.flops]
     if free:
         ops = ", ".join(sorted({layer.op for layer in free})[:5])
-        said.append(f"{len(free)} layers ({ops}) take no time of their own: applied to results on their way out")
+        took = "takes no time of its own" if len(free) == 1 else "take no time of their own"
+        said.append(f"{_layers(len(free))} ({ops}) {took}: applied to results on their way out")
     uncovered = [layer.name for layer in prediction.layers if not layer.covered]
     if uncovered:
-        said.append(f"no formula covers {len(uncovered)} layers: {', '.join(uncovered[:5])}")
+        said.append(f"no formula covers {_layers(len(uncovered))}: {', '.join(uncovered[:5])}")
     if prediction.fits is False and prediction.capacity is not None:
         short = prediction.memory.total - prediction.capacity
         said.append(
@@ -106,10 +113,90 @@ def _nowhere(chip: Chip, prediction: Prediction) -> str:
     return f"; its weights alone, {format_bytes(weights)}, fit nowhere: {level.name} is the largest memory{where}"
 
 
+def _in_sectors(chip: Chip, prediction: Prediction) -> list[str]:
+    """Why large linear layers lie far below the peak of a card whose L2 fetches operands in small sectors."""
+    peak = ceiling.engine_and_rate(chip, parse_precision(prediction.dtype), matrix=True)[1]
+    large = [
+        layer
+        for layer in prediction.layers
+        if (layer.op, layer.phase, layer.bound) == ("linear", "forward", chip.dram.name)
+        and layer.flops / peak > 2 * layer.bytes / (chip.dram.total_bandwidth or peak)
+    ]
+    seconds = sum(layer.seconds.middle for layer in large)
+    share = seconds / prediction.seconds.middle
+    if share < 0.05:
+        return []
+    reached = sum(layer.flops for layer in large) / seconds / peak
+    return [
+        f"{share:.0%} of the time is in large linear layers at {reached:.0%} of the peak: both operands lie along k, "
+        f"and the L2 of {chip.architecture} fetches them in sectors of 32 bytes (docs/gpu.md, scatter)"
+    ]
+
+
+def _layers(count: int) -> str:
+    return f"{count:,} layer{'' if count == 1 else 's'}"
+
+
+def _idle(chip: Chip, prediction: Prediction, calibration: Calibration | None) -> list[str]:
+    """Options that were given and change nothing for this chip, net and calibration."""
+    usual, stack = Stack().to_dict(), prediction.stack
+    given = {name for name, value in usual.items() if stack.get(name, value) != value}
+    idle = []
+    plans = [flag for name, flag in _PLANS.items() if name in given]
+    if plans:
+        convolves = any(layer.op.startswith("conv") for layer in prediction.layers)
+        plain = "the plain roofline knows no plans of a library"
+        why = (
+            f"{chip.name} is no GPU"
+            if chip.kind != "gpu"
+            else plain
+            if calibration is None
+            else ""
+            if convolves
+            else f"{prediction.workload} has no convolutions"
+        )
+        verb = "change" if len(plans) > 1 else "changes"
+        idle += [f"{' and '.join(plans)} {verb} nothing here: {why}"] if why else []
+    if "serving" in given and (chip.kind != "array" or chip.core_count == 1):
+        one = "has one core" if chip.kind == "array" else f"is a {chip.kind}"
+        idle.append(
+            f"--serving {stack['serving']} changes nothing here: it is for NPUs and TPUs of several cores, "
+            f"and {chip.name} {one}"
+        )
+    if stack.get("serving") == "latency" and "chips" in given:
+        idle.append(
+            f"--serving latency is one batch on one core, so --chips {stack['chips']} adds nothing but memory; "
+            "--serving sharded cuts the batch over all cores"
+        )
+    if "threads" in given and chip.kind != "cpu":
+        idle.append(f"--threads changes nothing here: it is for CPUs, and {chip.name} is a {chip.kind}")
+    if prediction.run.get("host_dispatch") is not None and chip.kind != "gpu":
+        idle.append(f"--host-dispatch changes nothing here: it is for GPUs, and {chip.name} is a {chip.kind}")
+    return idle
+
+
+def slower_together(prediction: Prediction, alone: Prediction) -> list[str]:
+    """What to say where a batch cut over several chips takes longer than on one."""
+    slower = prediction.seconds.middle / alone.seconds.middle
+    if slower <= 1:
+        return []
+    return [
+        f"cut over {prediction.stack['chips']} chips a batch takes {slower:.2f} times as long as on one: what every "
+        "core does for itself (norms, additions) and the sums they wait for outweigh the rest; --serving throughput "
+        "gives each a batch of its own"
+    ]
+
+
+_PLANS = {"cudnn": "--cudnn", "autotuned": "--autotune", "winograd": "--no-winograd"}
+
+
 def _lender(chip: Chip, calibration: Calibration) -> str:
     """Whom a borrowed prediction borrows from."""
     if calibration.model == "array":
-        return f"borrowed: fitted on {calibration.chip} with {calibration.stack.get('framework')}, twice as unsure here"
+        known, software = calibration.chip in specs.list_chips(), str(calibration.stack.get("framework", ""))
+        lender = calibration.chip if known else f"chips of the architecture {calibration.architecture}"
+        used = "its own software" if software == calibration.chip else software
+        return f"borrowed: fitted on {lender} with {used}, twice as unsure here"
     if calibration.chip == chip.name:
         return "of backward kernels the fits saw those of convolutions alone, of optimizers none: these borrow rates"
     cards = len(calibration.data.get("devices", []))

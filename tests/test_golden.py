@@ -60,6 +60,11 @@ PLAIN: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "h200-sxm mobilenetv2 graphs": ("h200-sxm", "mobilenetv2", {"batch": 1, "stack": Stack(mode="graphs")}),
     "h200-sxm mobilenetv2 compiled": ("h200-sxm", "mobilenetv2", {"batch": 1, "stack": Stack(mode="compiled")}),
+    "rtx-2070 bert-base fp16 trained, compiled": (
+        "rtx-2070",
+        "bert-base",
+        {"batch": 8, "dtype": "fp16", "stack": Stack(mode="compiled"), "run": MIXED},
+    ),
 }
 FITTED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "gtx-980 resnet50 fp32 borrowed": ("gtx-980", "resnet50", {"batch": 32}),

@@ -257,7 +257,7 @@ def test_what_no_formula_covers_is_visible_and_counted(flops: int, moved: int, s
     known, odd = prediction.layers
     assert (known.covered, odd.covered) == (True, False)
     assert (odd.flops, odd.bytes) == (flops, moved)
-    assert any("no formula covers 1 layers: odd" in warning for warning in prediction.warnings)
+    assert any("no formula covers 1 layer: odd" in warning for warning in prediction.warnings)
     assert prediction.covered["flops"] == pytest.approx(size / (size + flops))
     assert prediction.covered["bytes"] == pytest.approx(known.bytes / (known.bytes + moved))
 

@@ -16,7 +16,7 @@ import click
 
 from roofline.cli.output import warn
 from roofline.core.stack import Stack
-from roofline.errors import OutputError, RooflineError
+from roofline.errors import DataError, OutputError, RooflineError
 
 if TYPE_CHECKING:
     from roofline.core.measurement import Measurement
@@ -40,6 +40,7 @@ def command(name: str, path: Path, out: Path | None, limit: int | None, chip: st
       roofline validate rows.jsonl
     """
     from roofline.measure.public import read_public
+    from roofline.render.words import plural
 
     skipped: Counter[str] = Counter()
     chips: Counter[str] = Counter()
@@ -49,9 +50,15 @@ def command(name: str, path: Path, out: Path | None, limit: int | None, chip: st
             chips[row.chip] += 1
     warn(f"{count:,} left out: {why}" for why, count in skipped.items())
     found = ", ".join(f"{count:,} of {which}" for which, count in chips.items())
-    click.echo(f"{chips.total():,} rows" + (f": {found}" if found else ""), err=True)
+    click.echo(plural(chips.total(), "row") + (f": {found}" if found else ""), err=True)
     if not chips and chip:
         warn([f"none of them is of {chip}"])
+    if chips or chip:
+        return
+    if out is not None:
+        out.unlink(missing_ok=True)
+    left = "all of them left out" if skipped else "no file there is one that it understands"
+    raise DataError(f"{path}: no rows of {name}: {left}; docs/measurements.md says which files are looked for")
 
 
 @contextmanager

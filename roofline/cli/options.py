@@ -108,6 +108,13 @@ input_option = click.option(
 )
 
 
+model_option = click.option(
+    "--model",
+    metavar="MODULE:FACTORY",
+    help="A PyTorch model instead: what makes it, in a module or a .py file. Its code runs in this process.",
+)
+
+
 def net_option(function: Function) -> Function:
     """``-w NET``, or ``--model MODULE:FACTORY`` with its inputs; the verb gets ``net``, a name or a traced net."""
 
@@ -115,10 +122,8 @@ def net_option(function: Function) -> Function:
     def verb(*args: Any, net: str | None, model: str | None, inputs: tuple[str, ...], **others: Any) -> Any:
         if (net is None) == (model is None):
             raise click.UsageError("name one net: -w or --workload NET, or --model MODULE:FACTORY with --input")
-        if model is None and inputs:
-            raise click.UsageError("--input is of a --model; sizes of a net are --batch and --bind")
-        made = net if model is None else traced(model, inputs, others.get("mode", "inference"))
-        return function(*args, net=made, **others)
+        made = traced_if_named(model, inputs, others.get("mode", "inference"))
+        return function(*args, net=net if made is None else made, **others)
 
     options = [
         click.option(
@@ -130,16 +135,19 @@ def net_option(function: Function) -> Function:
             help="A net: a name that 'roofline workloads list' shows, or the path of a YAML file, of an ONNX model, "
             "or of a config.json of Hugging Face.",
         ),
-        click.option(
-            "--model",
-            metavar="MODULE:FACTORY",
-            help="A PyTorch model instead: what makes it, in a module or a .py file. Its code runs in this process.",
-        ),
+        model_option,
         input_option,
     ]
     for option in reversed(options):
         verb = option(verb)
     return verb
+
+
+def traced_if_named(model: str | None, inputs: tuple[str, ...], mode: str) -> Network | None:
+    """The net of ``--model``, where there is one; ``--input`` alone is refused."""
+    if model is None and inputs:
+        raise click.UsageError("--input is of a --model; sizes of a net are --batch and --bind")
+    return None if model is None else traced(model, inputs, mode)
 
 
 def traced(model: str, inputs: tuple[str, ...], mode: str, name: str = "") -> Network:

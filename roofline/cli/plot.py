@@ -12,7 +12,10 @@ from roofline.cli.options import (
     chips_argument,
     complete_names,
     format_options,
+    input_option,
+    model_option,
     question_options,
+    traced_if_named,
 )
 from roofline.cli.output import emit, load_chip, load_net, warn
 from roofline.core.chip import Chip
@@ -38,6 +41,8 @@ from roofline.units import format_si
     help="Put the layers of this net on the roofline, as dots sized by their share of the time. Of several nets, "
     "each is one dot.",
 )
+@model_option
+@input_option
 @click.option(
     "--out",
     "out",
@@ -49,7 +54,14 @@ from roofline.units import format_si
 @question_options("", several=True)
 @format_options
 def command(
-    chips: tuple[str, ...], nets: tuple[str, ...], out: Path | None, title: str, question: Question, form: str
+    chips: tuple[str, ...],
+    nets: tuple[str, ...],
+    model: str | None,
+    inputs: tuple[str, ...],
+    out: Path | None,
+    title: str,
+    question: Question,
+    form: str,
 ) -> None:
     """Draw the roofline of chips, side by side on common axes.
 
@@ -61,14 +73,17 @@ def command(
       roofline plot rtx-2070 gtx-980 -w resnet50 --out rooflines.svg
       roofline plot a100-pcie-40gb --dtype fp32,tf32,fp16 --out a100.png
       roofline plot tpu-v1 -w tpu-v1-mlp0 -w tpu-v1-cnn0 --out tpu-v1.png
+      roofline plot rtx-2070 --model nets.py:Encoder --input ids:batch=8xseq=128:int64 --out encoder.svg
     """
     parts = [load_chip(chip) for chip in chips]
     if out is not None:
         from roofline.render.style import picture_format
 
         picture_format(out)  # before any work
-    made = [[_predict(part, load_net(net), question) for net in nets] for part in parts]
-    seen = [_seen(part, question) if nets else part for part in parts]
+    traced = traced_if_named(model, inputs, question.run.mode)
+    named = [load_net(net) for net in nets] + ([traced] if traced else [])
+    made = [[_predict(part, net, question) for net in named] for part in parts]
+    seen = [_seen(part, question) if named else part for part in parts]
     if out is not None:
         from roofline.render.roofplot import roofline_figure
         from roofline.render.roofs import Facet

@@ -263,7 +263,8 @@ class Chip:
         have = ", ".join(str(p) for p in (*self.precisions(), *self.emulation))
         place = next((engine.place for engine in self.engines if engine.array), "")
         where = f" ({place})" if place else ""
-        raise Unsupported(f"{self.name} does not compute in {wanted}; it has {have}{where}")
+        way = f"; write --dtype {self.precisions()[0]}" if str(wanted) == "fp32" and self.precisions() else ""
+        raise Unsupported(f"{self.name} does not compute in {wanted}; it has {have}{where}{way}")
 
     def engine_for(self, wanted: Precision, *, matrix: bool) -> Engine:
         """The fastest engine for a precision: any engine for products, a vector one for the rest."""

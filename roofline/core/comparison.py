@@ -120,6 +120,7 @@ class Comparison:
     dtypes: tuple[str, ...]
     entries: tuple[Entry, ...]
     stack: Mapping[str, Any] = field(default_factory=dict)
+    kinds: tuple[str, ...] = ()
 
     @property
     def predicted(self) -> tuple[Entry, ...]:

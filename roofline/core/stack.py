@@ -44,8 +44,14 @@ class Stack:
     chips: int = 1
 
     def __str__(self) -> str:
+        return self.on("gpu")
+
+    def on(self, kind: str) -> str:
+        """In words, on a chip of a kind: arrays run what their own compiler makes of a net."""
         name = f"{self.framework} {self.version}".strip()
         said = [name, self.mode, f"{self.threads} thread{'s' if self.threads > 1 else ''}"]
+        if kind == "array":
+            said = ["its own compiler", *([self.mode] if self.mode != STACK_MODES[0] else [])]
         said += [] if self.fused_attention else ["attention unfused"]
         said += ["tf32"] if self.tf32 else []
         said += [f"cuDNN {self.cudnn}"] if self.cudnn != RECENT_CUDNN else []

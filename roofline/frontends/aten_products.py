@@ -7,6 +7,8 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+import torch
+
 from roofline.core.workload import Attribute
 from roofline.frontends.calls import Call, shape_of
 from roofline.frontends.recorder import Handler, Recorder
@@ -165,7 +167,7 @@ def transposed_convolution(r: Recorder, c: Call) -> bool:
 
 
 def attention(r: Recorder, c: Call) -> bool:
-    """Fused: the layout of its result is that of the kernels PyTorch uses, rows of one token side by side.
+    """Fused: its result lies in storage as the queries do, as flash attention has it on GPUs and CPUs.
 
     Without a dimension of heads, or where the numbers of a head are not side by side, no such kernel takes it and
     PyTorch does it in steps.
@@ -180,8 +182,7 @@ def attention(r: Recorder, c: Call) -> bool:
         four = (prod(shape[:-3]), *shape[-3:])
         names.append(r.graph.seen_as(r.name(tensor), four))
     result = (prod(shapes[0][:-3]), *shapes[0][-3:])
-    out = query.new_empty((*query.shape[:-3], query.shape[-2], query.shape[-3], query.shape[-1]))
-    c.out = out.transpose(-2, -3)
+    c.out = torch.empty_like(query)
     r.put("attention", names, {"causal": bool(c["is_causal"])}, c.out, shape=result)
     return True
 

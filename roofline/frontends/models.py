@@ -90,7 +90,7 @@ def module_of(model: Any, what: str) -> Any:
                 f"{what} is a dictionary ({_weights(model)}): weights without a net; give the model's class"
             )
         if not callable(model):
-            raise UsageError(f"{what} is a {type(model).__name__}, not a model and not a function that makes one")
+            raise UsageError(f"{what} is {_kind(model)}, not a model and not a function that makes one")
         made = _made(model, what)
     for wrapped in ("_orig_mod", "module"):  # compiled, or spread over devices
         if type(made).__name__ in ("OptimizedModule", "DataParallel", "DistributedDataParallel"):
@@ -98,9 +98,15 @@ def module_of(model: Any, what: str) -> Any:
     if isinstance(made, torch.jit.ScriptModule):
         raise UsageError(f"{what} is a TorchScript module, whose Python code is gone; give the module it was made from")
     if not isinstance(made, torch.nn.Module):
-        kind = f"a dictionary ({_weights(made)})" if isinstance(made, dict) else f"a {type(made).__name__}"
+        kind = f"a dictionary ({_weights(made)})" if isinstance(made, dict) else _kind(made)
         raise UsageError(f"{what} gives {kind}, not a torch.nn.Module; return the model itself")
     return made
+
+
+def _kind(value: Any) -> str:
+    """``an int``, ``a Tensor``."""
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 class _Undrawn(TorchFunctionMode):

@@ -19,6 +19,7 @@ from roofline.errors import Fault, MissingExtra, RooflineError, SpecError, Usage
 from roofline.frontends.assemble import assemble
 from roofline.frontends.folding import folded
 from roofline.frontends.graph import Graph, Shape
+from roofline.frontends.onnx_einsum import odd_equation
 from roofline.frontends.onnx_nodes import SPECIAL
 from roofline.frontends.onnx_reader import Reader, value_of
 from roofline.frontends.symbols import settle
@@ -86,6 +87,9 @@ def _load(path: Path) -> Any:
         raise _fault(path, f"is no ONNX model: {str(error)[:120] or type(error).__name__}") from None
     if not model.graph.node or not model.graph.input:
         raise _fault(path, "is no ONNX model with nodes and inputs")
+    odd = odd_equation((*model.graph.node, *(node for function in model.functions for node in function.node)))
+    if odd is not None:
+        raise _fault(path, f"has an Einsum of {odd[:40]!r}, which is no equation such as 'bij,bjk->bik'")
     return model
 
 

@@ -9,6 +9,7 @@ from math import prod
 from typing import Any
 
 from roofline.core.workload import Attribute
+from roofline.frontends.onnx_einsum import einsum
 from roofline.frontends.onnx_reader import BITS, Attributes, Reader
 
 
@@ -218,6 +219,7 @@ SPECIAL: dict[str, Callable[..., str]] = {
     "Softmax": _along("softmax"),
     "LogSoftmax": _along("log_softmax"),
     "CumSum": _along("running_sum"),
+    "Einsum": einsum,
     "Transpose": _transpose,
     "Concat": _concat,
     "Slice": _slice,

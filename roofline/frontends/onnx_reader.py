@@ -104,7 +104,8 @@ class Reader:
             self.names = {value: name for value, name in self.names.items() if name in self.graph.tensors}
             reads = [self.name(name) for name in given if name not in self.sizes][:64]
             made = self.graph.add("uncovered", self.label(node), reads, self.shaped(outputs[0]))
-            self.uncovered.append((f"onnx.{node.op_type}", made))
+            equation = f" {attributes['equation']}" if "equation" in attributes else ""
+            self.uncovered.append((f"onnx.{node.op_type}{equation}", made))
         self.names[outputs[0]] = made
         for other in outputs[1:]:
             if other in self.shapes:

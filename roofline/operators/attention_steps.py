@@ -10,6 +10,7 @@ the result always. Keys and values of grouped heads are repeated for every query
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from roofline.core.schedule import Kernel
 from roofline.operators.case import Case, Saved
@@ -288,9 +289,11 @@ def _given_back(s: Steps, index: int, source: int) -> None:
                 reads=s.bytes_of(index),
                 writes=tensor.bytes,
                 source=source,
+                target=s.temporary() if s.apart(index) else index,
             )
         )
     turned = index == 1 and times == 1 and s.batch == 1  # dK^T of one sample: the product behind takes it as it lies
     if s.apart(index) and not turned:
         size = tensor.bytes
-        s.add(s.case.gradient("copy", op="copy", elements=tensor.elements, reads=size, writes=size, source=source))
+        moved: dict[str, Any] = {"reads": size, "writes": size, "source": source, "target": index}
+        s.add(s.case.gradient("copy", op="copy", elements=tensor.elements, **moved))

@@ -54,13 +54,14 @@ def _convert_backward(case: Case, needs: Needs) -> list[Kernel]:
     """Whole numbers have no gradient; others are converted back."""
     if case.result.dtype.kind == "int" or not needs[0]:
         return []
-    return [case.gradient("copy", reads=case.result.bytes, writes=case.inputs[0].bytes)]
+    return [case.gradient("copy", reads=case.result.bytes, writes=case.inputs[0].bytes, target=0)]
 
 
 def _cut_backward(case: Case, needs: Needs) -> list[Kernel]:
     """The gradient of what a view shows is put into zeros of the whole."""
     x = case.inputs[0]
-    return [case.gradient("copy", reads=case.result.bytes, writes=x.bytes + case.result.bytes)] if needs[0] else []
+    moved = x.bytes + case.result.bytes
+    return [case.gradient("copy", reads=case.result.bytes, writes=moved, target=0)] if needs[0] else []
 
 
 _SHAPE = Parameter("shape", "sizes", "its shape")

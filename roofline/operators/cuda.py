@@ -12,9 +12,9 @@ from dataclasses import replace
 from roofline.core.schedule import Kernel
 
 
-def launches(kernel: Kernel) -> list[Kernel]:
-    """The kernels of CUDA for one of the backward pass."""
-    if kernel.op == "softmax_backward":
+def launches(kernel: Kernel, *, compiled: bool = False) -> list[Kernel]:
+    """The kernels of CUDA for one of the backward pass; a compiler writes a softmax of its own."""
+    if kernel.op == "softmax_backward" and not compiled:
         size = kernel.writes
         flops = float(kernel.elements)
         product = replace(
@@ -32,6 +32,7 @@ def launches(kernel: Kernel) -> list[Kernel]:
             passes=1.0,
             flops=kernel.flops / 2,
             writes=kernel.writes - own,
+            target=-1,
         )
         return [replace(kernel, flops=kernel.flops / 2, writes=own), sums]
     return [kernel]

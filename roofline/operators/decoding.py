@@ -72,7 +72,7 @@ def _rotary_kernels(case: Case) -> list[Kernel]:
 def _rotary_backward(case: Case, needs: Needs) -> list[Kernel]:
     """The gradient turned back by the same angles."""
     x, y = case.inputs[0], case.result
-    return [case.gradient("elementwise", flops=ROTARY_FLOPS * x.elements, reads=y.bytes, writes=x.bytes)]
+    return [case.gradient("elementwise", flops=ROTARY_FLOPS * x.elements, reads=y.bytes, writes=x.bytes, target=0)]
 
 
 def _cache_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:

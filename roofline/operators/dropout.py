@@ -43,7 +43,7 @@ def _backward(case: Case, needs: Needs) -> list[Kernel]:
     """dX = dY mask / (1 - p)."""
     x, y = case.inputs[0], case.result
     flops = DROPOUT_FLOPS * x.elements
-    return [case.gradient("elementwise", flops=flops, reads=y.bytes + _mask(case), writes=x.bytes)]
+    return [case.gradient("elementwise", flops=flops, reads=y.bytes + _mask(case), writes=x.bytes, target=0)]
 
 
 def _mask(case: Case) -> float:

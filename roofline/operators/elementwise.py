@@ -133,7 +133,24 @@ def _unary_backward(case: Case, needs: Needs) -> list[Kernel]:
         ]
     kept = 0.0 if case.node.op == "neg" else x.bytes
     flops = (UNARY_FLOPS[case.node.op] + (1.0 if kept else 0.0)) * x.elements
-    return [case.gradient("elementwise", flops=flops, reads=y.bytes + kept, writes=x.bytes)]
+    return [case.gradient("elementwise", flops=flops, reads=y.bytes + kept, writes=x.bytes, target=0)]
+
+
+def sum_back(case: Case, index: int, source: int = -1) -> Kernel:
+    """The gradient of a broadcast input: a sum of ``source`` (dY itself) over what it was spread over."""
+    own, result = case.inputs[index], case.result
+    return case.gradient(
+        "reduction",
+        op="sum_backward",
+        m=own.elements,
+        k=result.elements // own.elements,
+        elements=result.elements,
+        flops=float(result.elements),
+        reads=result.bytes,
+        writes=own.bytes,
+        source=source,
+        target=index,
+    )
 
 
 def _binary_saves(case: Case) -> Saved:
@@ -153,7 +170,8 @@ def _binary_backward(case: Case, needs: Needs) -> list[Kernel]:
     for index, (own, other) in enumerate(zip(case.inputs, reversed(case.inputs), strict=True)):
         if not needs[index]:
             continue
-        second = index == 1
+        second, spread = index == 1, own.elements < result.elements
+        made = case.temporary + index if spread else index
         if op in ("mul", "div", "pow"):
             # dA = dY B or dY / B; dB = dY A, or -dY A / B^2 from the quotient in three steps; of a power
             # dY B A^(B - 1) and dY Y log A, with the masks for zeros where B is no single number
@@ -161,7 +179,14 @@ def _binary_backward(case: Case, needs: Needs) -> list[Kernel]:
             flops = float(steps * result.elements)
             reads = result.bytes * (2 * steps - 1) + other.bytes
             kernels.append(
-                case.gradient("elementwise", elements=result.elements, flops=flops, reads=reads, writes=result.bytes)
+                case.gradient(
+                    "elementwise",
+                    elements=result.elements,
+                    flops=flops,
+                    reads=reads,
+                    writes=result.bytes,
+                    target=made,
+                )
             )
         elif op == "sub" and second:
             kernels.append(
@@ -171,21 +196,12 @@ def _binary_backward(case: Case, needs: Needs) -> list[Kernel]:
                     flops=float(result.elements),
                     reads=result.bytes,
                     writes=result.bytes,
+                    target=made,
                 )
             )
-        if own.elements < result.elements:
-            kernels.append(
-                case.gradient(
-                    "reduction",
-                    op="sum_backward",
-                    m=own.elements,
-                    k=result.elements // own.elements,
-                    elements=result.elements,
-                    flops=float(result.elements),
-                    reads=result.bytes,
-                    writes=own.bytes,
-                )
-            )
+        if spread:
+            passed = op == "add" or (op == "sub" and not second)
+            kernels.append(sum_back(case, index, -1 if passed else made))
     return kernels
 
 

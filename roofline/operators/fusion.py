@@ -2,69 +2,110 @@
 
 As TorchInductor does: pointwise kernels, casts, norms, softmax and reductions that follow each other on the
 same numbers become one kernel, and what they hand on stays in registers. Products and convolutions stay
-calls into libraries. Backward kernels are not merged here.
+calls into libraries. The forward and the backward pass are compiled apart, so no chain crosses from one to the other.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from roofline.core.schedule import Kernel
 
 POINTWISE = ("elementwise", "copy")
 ROWWISE = ("norm", "softmax", "reduction")
+CALLS = ("fft", "sort", "topk")
+"""Row-wise work that stays a call into a library."""
 
 
-def fuse(kernels: Sequence[Kernel], keep: frozenset[int]) -> list[Kernel]:
+def fuse(
+    kernels: Sequence[Kernel],
+    keep: Collection[int],
+    *,
+    anywhere: bool = False,
+    sizes: Mapping[int, float] | None = None,
+) -> list[Kernel]:
     """The kernels with chains merged; a merged kernel has the layer and name of its last part.
 
     keep : numbers of tensors that are needed afterwards (outputs of the net, what a backward reads), so
         that they are written whoever else reads them.
+    anywhere : a kernel may join a chain that others came after: ``source`` and ``source2`` are all it waits for, and
+        nothing is written in place, as in a backward pass.
+    sizes : bytes of tensors by number, where they are not what ``elements`` of the kernel that makes them say.
     """
-    readers: Counter[int] = Counter()
+    chains: list[list[Kernel]] = []
+    made: dict[int, int] = {}  # the chain that made a tensor
     for kernel in kernels:
-        readers.update({kernel.source, kernel.source2} - {-1})
-    merged: list[Kernel] = []
-    for kernel in kernels:
-        last = merged[-1] if merged else None
-        if last is not None and _chain(last, kernel):
-            readers[last.target] -= 1
-            merged[-1] = _joined(last, kernel, handed_on=readers[last.target] > 0 or last.target in keep)
+        places = [made[tensor] for tensor in _sources(kernel) if tensor in made]
+        place = max(places, default=-1) if anywhere else len(chains) - 1
+        if place in places and _fits(chains[place], kernel):
+            chains[place].append(kernel)
         else:
-            merged.append(kernel)
-    return merged
+            place = len(chains)
+            chains.append([kernel])
+        if kernel.target >= 0:
+            made[kernel.target] = place
+    readers = Counter(tensor for kernel in kernels for tensor in _sources(kernel))
+    return [_joined(chain, readers, keep, sizes or {}) for chain in chains]
 
 
-def _chain(first: Kernel, second: Kernel) -> bool:
-    """Whether the second works on what the first has just made, in a kernel that one loop can hold."""
-    if first.target < 0 or first.target not in (second.source, second.source2) or first.repeats != second.repeats:
+def _sources(kernel: Kernel) -> set[int]:
+    return {kernel.source, kernel.source2} - {-1}
+
+
+def _fits(chain: Sequence[Kernel], kernel: Kernel) -> bool:
+    """Whether one loop can hold them all: over the same rows, if over rows at all."""
+    parts = [*chain, kernel]
+    rows = [part for part in parts if part.family in ROWWISE]
+    if any(part.op.startswith(CALLS) or part.family not in (*POINTWISE, *ROWWISE) for part in parts):
         return False
-    rows = [kernel for kernel in (first, second) if kernel.family in ROWWISE]
-    if any(kernel.family not in POINTWISE for kernel in (first, second) if kernel not in rows):
+    if any(part.repeats != kernel.repeats for part in parts):
         return False
-    return len(rows) < 2 or (first.m, first.k) == (second.m, second.k)
+    return len({(part.m, part.k) for part in rows}) < 2
 
 
-def _joined(first: Kernel, second: Kernel, *, handed_on: bool) -> Kernel:
-    """One kernel: the tensor between is not read again, and written only if somebody else needs it."""
-    between = min(first.writes, first.elements * first.itemsize)
-    beside = first.writes - between  # masks and statistics, which the backward reads
-    overwritten = first.target == second.target
-    shape = first if first.family in ROWWISE else second
+def _joined(
+    chain: Sequence[Kernel], readers: Mapping[int, int], keep: Collection[int], sizes: Mapping[int, float]
+) -> Kernel:
+    """One kernel: a tensor between is not read again, and written only if somebody else needs it."""
+    first, *others = chain
+    if not others:
+        return first
+    inside = Counter(tensor for part in chain for tensor in _sources(part))
+    op, source2 = first.op, first.source2
+    reads, writes = first.reads, 0.0
+    size = {first.target: _size(first, sizes)}
+    for before, part in zip(chain, others, strict=False):
+        between = sum(size[tensor] for tensor in _sources(part) if tensor in size)
+        reads += max(0.0, part.reads - between)
+        size[part.target] = _size(part, sizes)
+        source2 = part.source if part.source != before.target else part.source2
+        op = f"{op}+{part.op}" if op.count("+") < 3 else op
+    for index, part in enumerate(chain):
+        target = part.target
+        overwritten = any(later.target == target for later in chain[index + 1 :])
+        needed = readers[target] > inside[target] or target in keep or not inside[target]
+        stays = target >= 0 and part is not chain[-1] and (overwritten or not needed)
+        writes += part.writes - (_size(part, sizes) if stays else 0.0)  # masks and statistics are written all the same
+    shape = next((part for part in chain if part.family in ROWWISE), chain[-1])
     return replace(
-        second,
+        chain[-1],
         family=shape.family,
-        op=f"{first.op}+{second.op}" if first.op.count("+") < 3 else first.op,
+        op=op,
         m=shape.m,
         n=shape.n,
         k=shape.k,
-        passes=max(first.passes, second.passes),
-        flops=first.flops + second.flops,
-        reads=first.reads + max(0.0, second.reads - between),
-        weights=first.weights + second.weights,
-        writes=second.writes + beside + (between if handed_on and not overwritten else 0.0),
+        passes=max(part.passes for part in chain),
+        flops=sum(part.flops for part in chain),
+        reads=reads,
+        weights=sum(part.weights for part in chain),
+        writes=writes,
         source=first.source,
-        source2=second.source if second.source != first.target else second.source2,
+        source2=source2,
     )
+
+
+def _size(kernel: Kernel, sizes: Mapping[int, float]) -> float:
+    """Bytes of the tensor a kernel makes, without masks, statistics and gradients of weights beside it."""
+    return min(kernel.writes, sizes.get(kernel.target, kernel.elements * kernel.itemsize))

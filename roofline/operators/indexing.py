@@ -91,7 +91,7 @@ def _scatter_backward(case: Case, needs: Needs) -> list[Kernel]:
     x, source = case.inputs[0], _moved(case)
     kernels = []
     if needs[0] and not case.attributes.flag("add"):
-        kernels.append(case.gradient("copy", reads=case.result.bytes, writes=x.bytes))
+        kernels.append(case.gradient("copy", reads=case.result.bytes, writes=x.bytes, target=0))
     if needs[-1]:
         kernels.append(
             case.gradient(
@@ -116,9 +116,11 @@ def _overwrite_kernels(case: Case) -> list[Kernel]:
 def _overwrite_backward(case: Case, needs: Needs) -> list[Kernel]:
     """A copy of dY with zeros in the part for the first, the part of dY for the second."""
     x, source = case.inputs[0], case.inputs[1]
-    kernels = [case.gradient("copy", reads=case.result.bytes, writes=x.bytes)] if needs[0] else []
+    kernels = [case.gradient("copy", reads=case.result.bytes, writes=x.bytes, target=0)] if needs[0] else []
     if needs[1]:
-        kernels.append(case.gradient("copy", elements=source.elements, reads=source.bytes, writes=source.bytes))
+        kernels.append(
+            case.gradient("copy", elements=source.elements, reads=source.bytes, writes=source.bytes, target=1)
+        )
     return kernels
 
 
@@ -142,7 +144,7 @@ def _copy_backward(case: Case, needs: Needs) -> list[Kernel]:
     """dY is brought back into the old order; what came from one number several times is added up."""
     x, y = case.inputs[0], case.result
     if y.elements <= x.elements or case.node.op == "pad":
-        return [case.gradient("copy", reads=min(x.bytes, y.bytes), writes=x.bytes)]
+        return [case.gradient("copy", reads=min(x.bytes, y.bytes), writes=x.bytes, target=0)]
     return [
         case.gradient(
             "reduction",
@@ -153,6 +155,7 @@ def _copy_backward(case: Case, needs: Needs) -> list[Kernel]:
             flops=float(y.elements),
             reads=y.bytes,
             writes=x.bytes,
+            target=0,
         )
     ]
 

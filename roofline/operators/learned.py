@@ -47,6 +47,7 @@ def _expand_backward(case: Case, needs: Needs) -> list[Kernel]:
             flops=float(y.elements),
             reads=y.bytes,
             writes=x.bytes,
+            target=0,
         )
     ]
 

@@ -75,6 +75,7 @@ def _backward(case: Case, needs: Needs) -> list[Kernel]:
             reads=y.bytes + x.bytes + _tables(case),
             writes=x.bytes,
             passes=2.0,
+            target=0,
         )
     ]
 

@@ -78,6 +78,8 @@ def _cross_entropy_backward(case: Case, needs: Needs) -> list[Kernel]:
             reads=2 * x.bytes,
             writes=x.bytes,
             passes=2.0,
+            source=case.temporary,
+            target=0,
         ),
     ]
 
@@ -104,7 +106,7 @@ def _squares_kernels(case: Case) -> list[Kernel]:
 def _squares_backward(case: Case, needs: Needs) -> list[Kernel]:
     """Twice the difference, divided by their number."""
     x = case.inputs[0]
-    return [case.gradient("elementwise", flops=2.0 * x.elements, reads=2 * x.bytes, writes=x.bytes)]
+    return [case.gradient("elementwise", flops=2.0 * x.elements, reads=2 * x.bytes, writes=x.bytes, target=0)]
 
 
 LOSSES = (

@@ -32,12 +32,16 @@ def lower(workload: Workload, stack: Stack = Stack()) -> Schedule:  # noqa: B008
     return Schedule.of(program_order(workload, stack))
 
 
-def program_order(workload: Workload, stack: Stack, saved: Iterable[str] = ()) -> list[Kernel]:
-    """The kernels of the forward pass as the stack launches them: merged where it compiles.
+def program_order(workload: Workload, stack: Stack) -> list[Kernel]:
+    """The kernels of the forward pass as the stack launches them: merged where it compiles."""
+    return merged(list(forward_kernels(workload, stack)), workload, stack)
+
+
+def merged(kernels: list[Kernel], workload: Workload, stack: Stack, saved: Iterable[str] = ()) -> list[Kernel]:
+    """Forward kernels (all of them, or those of a segment) as the stack launches them.
 
     saved : names of tensors the backward reads, which a merged kernel must write too.
     """
-    kernels = list(forward_kernels(workload, stack))
     if stack.mode != "compiled":
         return kernels
     owner, number = workload.owners(), {name: index for index, name in enumerate(workload.tensors)}

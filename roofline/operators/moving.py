@@ -65,7 +65,7 @@ def rows_backward(case: Case, needs: Needs) -> list[Kernel]:
 def _cut_backward(case: Case, needs: Needs) -> list[Kernel]:
     """The gradient of a part is copied into zeros of the whole. (Cuts that share their source: see training.)"""
     x = case.inputs[0]
-    return [case.gradient("copy", reads=case.result.bytes, writes=x.bytes + case.result.bytes)]
+    return [case.gradient("copy", reads=case.result.bytes, writes=x.bytes + case.result.bytes, target=0)]
 
 
 def _copy_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
@@ -82,7 +82,7 @@ def _cast_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
 
 def _cast_backward(case: Case, needs: Needs) -> list[Kernel]:
     """The gradient is cast back."""
-    return [case.gradient("copy", reads=case.result.bytes, writes=case.inputs[0].bytes)]
+    return [case.gradient("copy", reads=case.result.bytes, writes=case.inputs[0].bytes, target=0)]
 
 
 def _swap_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:

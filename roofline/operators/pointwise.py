@@ -16,7 +16,7 @@ from roofline.core.workload import Tensor
 from roofline.errors import UsageError
 from roofline.operators.attributes import Attributes, flag
 from roofline.operators.case import Case, Needs, Saved, saves_inputs, saves_nothing, saves_output
-from roofline.operators.elementwise import broadcast
+from roofline.operators.elementwise import broadcast, sum_back
 from roofline.operators.operator import Inferred, Operator, dims
 
 Keeps = Literal["inputs", "output", "nothing"]
@@ -106,21 +106,6 @@ def _saves(function: Function) -> Callable[[Case], Saved]:
     return {"inputs": saves_inputs, "output": saves_output, "nothing": saves_nothing}[function.keeps]
 
 
-def sum_back(case: Case, own: Tensor) -> Kernel:
-    """The gradient of a broadcast input: a sum over what it was spread over."""
-    result = case.result
-    return case.gradient(
-        "reduction",
-        op="sum_backward",
-        m=own.elements,
-        k=result.elements // own.elements,
-        elements=result.elements,
-        flops=float(result.elements),
-        reads=result.bytes,
-        writes=own.bytes,
-    )
-
-
 def _backward(function: Function) -> Callable[[Case, Needs], list[Kernel]]:
     def backward(case: Case, needs: Needs) -> list[Kernel]:
         """For each input that needs it, one kernel over dY and what was kept, and a sum where it was broadcast."""
@@ -131,6 +116,8 @@ def _backward(function: Function) -> Callable[[Case, Needs], list[Kernel]]:
         for index, own in enumerate(case.inputs):
             if not needs[index] or index == _TRUTHS.get(case.node.op):
                 continue
+            spread = own.elements < result.elements
+            made = case.temporary + index if spread else index
             if function.backward:
                 flops = function.backward * result.elements
                 kernels.append(
@@ -140,10 +127,11 @@ def _backward(function: Function) -> Callable[[Case, Needs], list[Kernel]]:
                         flops=flops,
                         reads=result.bytes + kept,
                         writes=result.bytes,
+                        target=made,
                     )
                 )
-            if own.elements < result.elements:
-                kernels.append(sum_back(case, own))
+            if spread:
+                kernels.append(sum_back(case, index, made if function.backward else -1))
         return kernels
 
     return backward

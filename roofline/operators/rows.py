@@ -127,6 +127,7 @@ def _backward(function: RowFunction) -> Callable[[Case, Needs], list[Kernel]]:
                 flops=function.backward * x.elements,
                 reads=y.bytes + kept,
                 writes=x.bytes,
+                target=0,
             )
         ]
 

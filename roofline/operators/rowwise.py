@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
+from typing import Any
 
 from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
@@ -78,7 +79,8 @@ def norm_gradient(case: Case, rows: tuple[int, int], flops: float, *, weights: f
     x, (m, k) = case.inputs[0], rows
     reads, writes = x.bytes + case.result.bytes, x.bytes + case.trained_bytes
     work = flops * m * k
-    return case.gradient("norm", m=m, k=k, flops=work, reads=reads, weights=weights, writes=writes, passes=2.0)
+    made: dict[str, Any] = {"m": m, "k": k, "flops": work, "passes": 2.0, "target": 0}
+    return case.gradient("norm", reads=reads, weights=weights, writes=writes, **made)
 
 
 def _layer_norm_saves(case: Case) -> Saved:
@@ -90,7 +92,8 @@ def _softmax_backward(case: Case, needs: Needs) -> list[Kernel]:
     """dX = Y (dY - sum(dY Y)) in each row."""
     m, k = _rows(case.inputs[0].shape)
     y = case.result
-    return [case.gradient("softmax", m=m, k=k, flops=4.0 * m * k, reads=2 * y.bytes, writes=y.bytes, passes=2.0)]
+    made: dict[str, Any] = {"m": m, "k": k, "flops": 4.0 * m * k, "passes": 2.0, "target": 0}
+    return [case.gradient("softmax", reads=2 * y.bytes, writes=y.bytes, **made)]
 
 
 def _spread_backward(case: Case, needs: Needs) -> list[Kernel]:
@@ -98,7 +101,7 @@ def _spread_backward(case: Case, needs: Needs) -> list[Kernel]:
     if case.node.op == "sum":
         return []
     x = case.inputs[0]
-    return [case.gradient("elementwise", flops=float(x.elements), reads=case.result.bytes, writes=x.bytes)]
+    return [case.gradient("elementwise", flops=float(x.elements), reads=case.result.bytes, writes=x.bytes, target=0)]
 
 
 def _layer_norm_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:

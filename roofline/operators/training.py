@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from roofline.core.run import Implementation, Recipe
 from roofline.core.schedule import Kernel, Schedule
@@ -19,7 +19,9 @@ from roofline.operators import cuda
 from roofline.operators.autocast import autocast
 from roofline.operators.building import node_of
 from roofline.operators.case import Case, Saved
-from roofline.operators.lowering import case_of, program_order
+from roofline.operators.fusion import fuse
+from roofline.operators.gradients import Flow, unnumbered
+from roofline.operators.lowering import case_of, forward_kernels, merged
 from roofline.operators.optimizers import optimizer_kernels
 from roofline.operators.table import operator_named
 
@@ -151,10 +153,12 @@ def lower_training(step: Step) -> Schedule:
 
 
 def _kernels(step: Step) -> Iterator[Kernel]:
-    kept = [saved_by(node, step.workload, step.stack).names(node) for node in step.workload.nodes]
-    forward = program_order(step.workload, step.stack, (name for names in kept for name in names))
+    work, stack = step.workload, step.stack
+    saved = [name for node in work.nodes for name in saved_by(node, work, stack).names(node)]
+    plain = list(forward_kernels(work, stack))
+    forward = merged(plain, work, stack, saved)
     times = step.recipe.accumulate
-    backward = list(_backward(step, forward))
+    backward = list(_backward(step, plain, saved))
     for kernel in (*forward, *backward):
         yield replace(kernel, repeats=kernel.repeats * times, calls=kernel.calls * times)
     layer = len(step.workload.nodes)
@@ -168,28 +172,39 @@ def _kernels(step: Step) -> Iterator[Kernel]:
     yield from optimizer_kernels(updated, step.recipe, step.implementation, layer=layer, unscale=unscale)
 
 
-def _backward(step: Step, forward: list[Kernel]) -> Iterator[Kernel]:
-    """Gradients of every node that gradients reach, last node first."""
-    work = step.workload
-    given: set[str] = set()
+def _backward(step: Step, plain: list[Kernel], saved: list[str]) -> Iterator[Kernel]:
+    """Gradients of every node that gradients reach, last node first; merged where the stack compiles.
+
+    plain : the forward kernels, unmerged, of which some run again. saved : names of what they keep.
+    """
+    flow = Flow(next=0)
     for segment in reversed(step.segments):
         if segment.again:
-            for kernel in forward:
-                if segment.start <= kernel.layer < segment.stop:
-                    yield replace(kernel, phase="backward")
-        for index in reversed(range(segment.start, segment.stop)):
-            node = work.nodes[index]
-            if not step.reaching.intersection(node.outputs) or not step.trained.intersection(node.outputs):
-                continue
-            case = case_of(node, work, step.stack)
-            kernels = gradient_kernels(case, step)
-            meeting = _contributions(node, step)
-            again = [name for place, name in enumerate(meeting) if name in given or name in meeting[:place]]
-            kernels += [_sum_of_gradients(work.tensors[name], index) for name in again]
-            given.update(meeting)
-            for kernel in kernels:
-                placed = replace(kernel, layer=index, phase="backward", source=-1, source2=-1, target=-1)
-                yield from cuda.launches(placed) if step.on_gpu else (placed,)
+            again = [kernel for kernel in plain if segment.start <= kernel.layer < segment.stop]
+            for kernel in merged(again, step.workload, step.stack, saved):
+                yield replace(kernel, phase="backward")
+        kernels = list(_segment(step, segment, flow))
+        if step.stack.mode == "compiled":
+            kernels = fuse(kernels, flow.needed, anywhere=True, sizes=flow.sizes)
+        yield from map(unnumbered, kernels)
+
+
+def _segment(step: Step, segment: Segment, flow: Flow) -> Iterator[Kernel]:
+    """The backward kernels of some nodes, the gradients they read and make by number."""
+    work, compiled = step.workload, step.stack.mode == "compiled"
+    for index in reversed(range(segment.start, segment.stop)):
+        node = work.nodes[index]
+        if not step.reaching.intersection(node.outputs) or not step.trained.intersection(node.outputs):
+            continue
+        case = case_of(node, work, step.stack)
+        kernels = gradient_kernels(case, step)
+        if step.on_gpu:
+            kernels = [one for kernel in kernels for one in cuda.launches(kernel, compiled=compiled)]
+        if node.op in CUTS:
+            flow.kept.update(flow.of[name] for name in step.cuts[node.inputs[0]] if name in flow.of)
+        sum_of = partial(_sum_of_gradients, layer=index)
+        for kernel in flow.through(node, kernels, _contributions(node, step), sum_of):
+            yield replace(kernel, layer=index, phase="backward")
 
 
 def saved_by(node: Node, workload: Workload, stack: Stack) -> Saved:
@@ -209,15 +224,16 @@ def gradient_kernels(case: Case, step: Step) -> list[Kernel]:
         whole = case.inputs[0].bytes
         parts = sum(step.workload.tensors[name].bytes for name in siblings)
         zeros = whole if parts < whole else 0.0
-        return [case.gradient("copy", op="split_backward", reads=parts, writes=parts + zeros)]
+        return [case.gradient("copy", op="split_backward", reads=parts, writes=parts + zeros, target=0)]
     return backward(case, tuple(name in step.trained for name in node.inputs))
 
 
-def _contributions(node: Node, step: Step) -> list[str]:
-    """Tensors this node's backward gives a gradient to, once for every use."""
+def _contributions(node: Node, step: Step) -> list[tuple[int, Tensor]]:
+    """Tensors this node's backward gives a gradient to, once for every use, with their places."""
     if node.op in CUTS and step.cuts[node.inputs[0]][0] != node.name:
         return []
-    return [name for name in (*node.inputs, *node.weights) if name in step.trained]
+    names = enumerate((*node.inputs, *node.weights))
+    return [(place, step.workload.tensors[name]) for place, name in names if name in step.trained]
 
 
 def _sum_of_gradients(tensor: Tensor, layer: int) -> Kernel:

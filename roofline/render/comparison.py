@@ -9,7 +9,7 @@ from roofline.core.prediction import TIERS
 from roofline.core.stack import Stack
 from roofline.render.tables import comparison_table
 from roofline.render.terminal import print_paragraph, print_table
-from roofline.render.words import TIER_WORDS, times
+from roofline.render.words import tier, times
 
 
 def reasons(comparison: Comparison) -> list[tuple[str, str]]:
@@ -34,9 +34,10 @@ def reasons(comparison: Comparison) -> list[tuple[str, str]]:
 
 def tier_note(comparison: Comparison) -> str:
     """What the figures rest on, said plainly."""
-    tiers = {entry.prediction.tier for entry in comparison.predicted if entry.prediction}
-    ordered = [tier for tier in TIERS if tier in tiers]
-    return "; ".join(f"tier {tier}: {TIER_WORDS[tier]}" for tier in ordered)
+    made = [entry.prediction for entry in comparison.predicted if entry.prediction]
+    told = [(one.tier, tier(one.tier, modelled=bool(one.calibration))) for one in made]
+    ordered = sorted(dict.fromkeys(told), key=lambda one: TIERS.index(one[0]))
+    return "; ".join(f"tier {name}: {meaning}" for name, meaning in ordered)
 
 
 def print_comparison(comparison: Comparison, screen: Console) -> None:
@@ -47,4 +48,8 @@ def print_comparison(comparison: Comparison, screen: Console) -> None:
         print_paragraph(why, screen, lead=f"{about}: ")
     screen.print()
     print_paragraph(tier_note(comparison), screen, style="dim")
-    print_paragraph(f"stack: {Stack.from_dict(comparison.stack)}", screen, style="dim")
+    stack = Stack.from_dict(comparison.stack)
+    arrays = [kind == "array" for kind in comparison.kinds]
+    told = stack.on("array") if arrays and all(arrays) else str(stack)
+    mixed = "; NPUs and TPUs run what their own compilers make of it" if any(arrays) and not all(arrays) else ""
+    print_paragraph(f"stack: {told}{mixed}", screen, style="dim")

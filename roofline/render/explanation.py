@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from roofline.arithmetic import Term
 from roofline.explain import Explanation, KernelAccount, Part
 from roofline.render.table import Column, Table, table
-from roofline.render.words import TIER_WORDS, count, percent, seconds, times
+from roofline.render.words import count, percent, seconds, tier, times
 from roofline.units import format_si
 
 
@@ -61,9 +61,9 @@ def kernel_facts(kernel: KernelAccount) -> Iterator[tuple[str, str]]:
         ratio = kernel.seconds.middle / kernel.plain if kernel.plain else float("inf")
         yield "plain roofline", f"{seconds(kernel.plain)}; this is {times(ratio)} as long"
     if kernel.ridge is not None:
-        where = _where(kernel.intensity, kernel.ridge)
+        where = _where(kernel)
         yield "intensity", f"{count(kernel.intensity)} FLOP/B, ridge point {count(kernel.ridge)} FLOP/B: {where}"
-    yield "tier", f"{kernel.tier}, {TIER_WORDS.get(kernel.tier, '')}"
+    yield "tier", f"{kernel.tier}, {tier(kernel.tier, modelled=kernel.plan == 'array')}"
 
 
 def _part(part: Part, kernel: KernelAccount) -> str:
@@ -72,10 +72,15 @@ def _part(part: Part, kernel: KernelAccount) -> str:
     return f"{arithmetic}{seconds(part.seconds)}{largest}"
 
 
-def _where(intensity: float, ridge: float) -> str:
-    if intensity >= ridge:
-        return "right of the ridge, so arithmetic is the limit"
-    return "left of the ridge, so memory is the limit"
+def _where(kernel: KernelAccount) -> str:
+    """Which side of the ridge; whether that decides, or the fitted model sees something else as the limit."""
+    assert kernel.ridge is not None
+    left = kernel.intensity < kernel.ridge
+    side, limit = ("left", "memory") if left else ("right", "arithmetic")
+    computes = kernel.bound in (kernel.engine, "compute")
+    if len(kernel.parts) > 1 and (computes == left or kernel.bound in ("launch", "host")):
+        return f"{side} of the ridge, where {limit} would be the limit at full rates; here it is {kernel.bound}"
+    return f"{side} of the ridge, so {limit} is the limit"
 
 
 def term_table(kernel: KernelAccount) -> Table:

@@ -17,6 +17,11 @@ TIER_WORDS = {
 }
 
 
+def tier(name: str, *, modelled: bool) -> str:
+    """What a tier means; ``modelled``: a calibration was used, so a spec sheet alone means the model of arrays."""
+    return "the model of arrays with nothing fitted" if name == "datasheet" and modelled else TIER_WORDS.get(name, "")
+
+
 def count(value: float) -> str:
     """A rate or a number of things: ``1,834``, ``61.6``, ``0.42``, ``12.4 M``."""
     if abs(value) >= 1e6:

@@ -104,3 +104,13 @@ def test_a_reader_that_leaves_is_no_error(gemm: Path, root: Path) -> None:
     assert json.loads(done.stdout)["set"] == "deepbench/gemm"
     assert "Traceback" not in done.stderr
     assert "error" not in done.stderr
+
+
+def test_a_folder_without_rows_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing measured here\n")
+    out = tmp_path / "rows.jsonl"
+    result = run("import", "deepbench", str(tmp_path), "--out", str(out))
+    assert result.exit_code == 1
+    assert "no rows of deepbench" in result.stderr
+    assert "docs/measurements.md" in result.stderr
+    assert not out.exists()

@@ -44,7 +44,7 @@ from roofline.frontends.tracing import trace as trace_all
         ("raises", ["FileNotFoundError", "weights.pt", "broken.py:"]),
         ("on_gpu", ["without moving it to a GPU"]),
         ("scripted", ["TorchScript"]),
-        ("number", ["int, not a model"]),
+        ("number", ["an int, not a model"]),
         ("nobody", ["no factory", "nobody"]),
     ],
 )
