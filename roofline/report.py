@@ -129,7 +129,7 @@ def _version(package: str) -> str:
 def _device_chip(device: str, say: Say) -> tuple[Chip, str]:
     """The chip to report on and where to run: the CPU where no spec is certain to be the GPU at hand."""
     if device == "cuda":
-        title = cuda_title()
+        title = cuda_title() or ""
         name = match_chip(title, specs.list_chips())
         if name is not None:
             return specs.load_chip(name), device

@@ -15,12 +15,15 @@ from pathlib import Path
 
 from roofline.core.measurement import SCHEMA, Measurement
 from roofline.core.stack import Stack
-from roofline.errors import RooflineError
-from roofline.measure import networks
+from roofline.errors import DeviceLost, RooflineError
+from roofline.measure import networks, run_eight_bit
 from roofline.measure.allocator import pin_allocator
 from roofline.measure.bench import bench_of
+from roofline.measure.bench_cuda import also_recorded
 from roofline.measure.design import Question, design, ladder
+from roofline.measure.design_cuda import grow
 from roofline.measure.environment import capture
+from roofline.measure.numerics import computing_in, numerics, precision_of
 from roofline.measure.run import import_torch
 from roofline.measure.store import Store
 
@@ -31,12 +34,16 @@ PROVENANCE = "measured here with roofline's campaign"
 
 @dataclass(frozen=True)
 class Plan:
-    """How much to measure: operator shapes (0: none), rounds, networks with their sizes; ``seed`` fixes the shapes."""
+    """How much to measure: operator shapes (0: none), rounds, networks with their sizes; ``seed`` fixes the shapes.
+
+    growth : how many times the batch of a shape may grow (:mod:`roofline.measure.design_cuda`).
+    """
 
     rows: int = 1800
     rounds: int = 4
     networks: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: networks.MEASURED)
     seed: int = 0
+    growth: int = 1
 
     @classmethod
     def quick(cls) -> Plan:
@@ -66,19 +73,19 @@ def run_campaign(
     Raises
     ------
     MissingExtra : torch is not installed. OutputError : the file cannot be written.
+    DeviceLost : a GPU went away, or another one came; what was measured is in the file.
     """
     plan = plan or Plan()
     torch = import_torch()
     torch.set_num_threads(threads)
-    # fp32 means fp32: TF32 convolutions are on by default on cards that have them
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     stack = Stack(version=torch.__version__.split("+")[0], threads=threads)
-    with Store(path) as store, torch.inference_mode():
+    with Store(path) as store, computing_in(dtype), torch.inference_mode():
         pinned = pin_allocator() if device == "cpu" else False
         environment = store.append_environment(capture(device) | {"allocator_pinned": pinned})
         bench = bench_of(device, dtype)
         cold = list(_operator_jobs(plan, chip, dtype, stack))
-        repeated = [*cold, *_network_jobs(plan, chip, dtype, stack)]
+        nets = () if numerics(dtype).only else _network_jobs(plan, chip, dtype, stack)
+        repeated = [*cold, *(also_recorded(nets) if device == "cuda" else nets)]
         warm = [replace(row, cache="warm") for row in cold] if device == "cpu" else []
         jobs = [*repeated, *warm]
         total = len(repeated) * plan.rounds + len(warm)
@@ -94,6 +101,8 @@ def run_campaign(
                     progress(count, total, row.label)
                 try:
                     burst = bench(row)
+                except DeviceLost:
+                    raise  # nothing after it could be measured either
                 except (RooflineError, RuntimeError) as error:
                     # out of memory, or an operator this torch lacks: said in the file, and on it goes
                     why = (str(error).splitlines() or [type(error).__name__])[0]
@@ -115,19 +124,21 @@ def run_campaign(
 
 
 def _operator_jobs(plan: Plan, chip: str, dtype: str, stack: Stack) -> Iterator[Measurement]:
-    for question in [*design(plan.rows, seed=plan.seed), *ladder()] if plan.rows else ():
+    questions = [*design(plan.rows, seed=plan.seed), *ladder()] if plan.rows else []
+    for question in grow(questions, plan.growth, seed=plan.seed):
         yield _row(question, chip, dtype, stack)
 
 
 def _row(question: Question, chip: str, dtype: str, stack: Stack) -> Measurement:
+    own = precision_of(question.op, dtype)
     return Measurement(
         kind="operator",
         chip=chip,
-        dtype=dtype,
+        dtype=own,
         seconds=0.0,
         stack=stack,
         op=question.op,
-        attributes=question.attributes,
+        attributes={**question.attributes, "bias": False} if own in run_eight_bit.PRODUCTS else question.attributes,
         inputs=question.inputs,
         cache="cold",
         provenance=PROVENANCE,

@@ -32,12 +32,14 @@ class Burst:
     """Samples of one burst: seconds per call, thread CPU seconds per call, and whether undisturbed.
 
     facts : what else was seen while it ran, kept with the sample (a GPU's clocks and power).
+    notes : flags that whoever took it sets.
     """
 
     seconds: tuple[float, ...]
     cpu_seconds: tuple[float, ...]
     clean: tuple[bool, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def typical(self) -> float:
@@ -55,7 +57,7 @@ class Burst:
     @property
     def flags(self) -> tuple[str, ...]:
         """What may be wrong with it: ``contended`` where no sample was undisturbed."""
-        return () if any(self.clean) else ("contended",)
+        return self.notes if any(self.clean) else (*self.notes, "contended")
 
 
 def burst_cold(
