@@ -77,7 +77,7 @@ def test_a_net_that_cannot_be_recorded_is_skipped_and_an_operator_is_not() -> No
     tried = gpu.captures
     assert bench_of(RELU).facts["why"] == burst.facts["why"]
     assert gpu.captures == tried, "tried once for an operator"
-    with pytest.raises(Unsupported, match="mlp .inference. cannot be recorded as a graph: CUDA error"):
+    with pytest.raises(Unsupported, match=r"mlp .inference. cannot be recorded as a graph: CUDA error"):
         bench_of(Measurement.from_dict({**NET.to_dict(), "stack": Stack(mode="graphs").to_dict()}))
 
 
@@ -154,8 +154,11 @@ SMALL = Plan(rows=13, rounds=2, networks={})
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     from roofline.measure.design import Question
 
-    asked = [Question("linear", "linear", {"out": 32, "bias": True}, ((32, 64),)),
-             Question("elementwise", "relu", {}, ((64, 64),)), Question("elementwise", "add", {}, ((64,), (64,)))]  # fmt: skip
+    asked = [
+        Question("linear", "linear", {"out": 32, "bias": True}, ((32, 64),)),
+        Question("elementwise", "relu", {}, ((64, 64),)),
+        Question("elementwise", "add", {}, ((64,), (64,))),
+    ]
     monkeypatch.setattr(campaign, "design", lambda rows, seed=0: asked)
     monkeypatch.setattr(campaign, "ladder", list)
 
