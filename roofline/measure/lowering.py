@@ -48,10 +48,15 @@ def _lowered(
     op: str, attributes: Attributes, inputs: tuple[tuple[int, ...], ...], dtype: str, part: str, stack: Stack
 ) -> tuple[Kernel, ...]:
     kernels = operators.part_kernels(op, dict(attributes), inputs, precision(dtype), part, stack)
+    if stack.framework == "pytorch" and op == "linear" and part == "forward" and dtype in WIDENED:
+        return tuple(replace(kernel, writes=WIDENED[dtype] * kernel.writes) for kernel in kernels)
     if stack.framework in QUANTIZING and precision(dtype).storage.bytes == 1 and op == "linear":
         return tuple(_quantized(kernels))
     return tuple(kernels)
 
+
+WIDENED = {"fp8_e4m3": 2.0, "int8": 4.0}
+"""Bytes of a result that PyTorch's 8-bit products give: bf16 of ``torch._scaled_mm``, int32 of ``torch._int_mm``."""
 
 QUANTIZING = ("tensorrt-llm",)
 """Frameworks whose 8-bit layers take and give 16 bits: a kernel in front reads the input twice (its largest number,

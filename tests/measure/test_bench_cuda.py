@@ -14,9 +14,10 @@ from roofline import specs
 from roofline.core.measurement import Measurement
 from roofline.core.stack import Stack
 from roofline.errors import DeviceLost, UnknownName, Unsupported
-from roofline.measure import bench, campaign, devices
+from roofline.measure import bench, campaign, devices, run_eight_bit
 from roofline.measure.bench_cuda import CudaBench, has_nan
 from roofline.measure.campaign import Plan, run_campaign
+from roofline.measure.lowering import kernels_of
 from roofline.measure.numerics import NUMERICS, computing_in, precision_of, refuse
 from roofline.measure.nvml import Nvml, summary
 from roofline.measure.store import read_measurements
@@ -249,6 +250,14 @@ def test_products_in_a_precision_and_all_else_as_its_nets_would(
     others = NUMERICS[dtype].storage if NUMERICS[dtype].only else dtype
     assert found == {"linear": dtype, "relu": others, "add": others}
     assert all(row.kind == "operator" for row in rows), "no nets in what only products have"
+
+
+@pytest.mark.parametrize(("dtype", "bytes_each"), [("int8", 4), ("fp8_e4m3", 2)])
+def test_results_of_products_in_8_bits_are_wider(dtype: str, bytes_each: int) -> None:
+    row = Measurement("operator", "h200-sxm", dtype, 1.0, op="linear", attributes={"out": 48, "bias": False}, inputs=((32, 64),))  # fmt: skip
+    (kernel,) = kernels_of(row)
+    call = run_eight_bit.product(dtype, (32, 64), 48, "cpu")
+    assert kernel.writes == call().numel() * call().element_size() == 32 * 48 * bytes_each
 
 
 def test_switches_are_put_back() -> None:
