@@ -254,7 +254,8 @@ def test_products_in_a_precision_and_all_else_as_its_nets_would(
 
 @pytest.mark.parametrize(("dtype", "bytes_each"), [("int8", 4), ("fp8_e4m3", 2)])
 def test_results_of_products_in_8_bits_are_wider(dtype: str, bytes_each: int) -> None:
-    row = Measurement("operator", "h200-sxm", dtype, 1.0, op="linear", attributes={"out": 48, "bias": False}, inputs=((32, 64),))  # fmt: skip
+    layer = {"out": 48, "bias": False}
+    row = Measurement("operator", "h200-sxm", dtype, 1.0, op="linear", attributes=layer, inputs=((32, 64),))
     (kernel,) = kernels_of(row)
     call = run_eight_bit.product(dtype, (32, 64), 48, "cpu")
     assert kernel.writes == call().numel() * call().element_size() == 32 * 48 * bytes_each
