@@ -84,7 +84,8 @@ class TorchDevice:
         properties = torch.cuda.get_device_properties(self._index)
         self.capability = (int(properties.major), int(properties.minor))
         self.flushed_bytes = max(2 * (getattr(properties, "L2_cache_size", 0) or _L2_IF_UNKNOWN), _LEAST_FLUSH)
-        self._name, self._nvml = str(properties.name), Nvml(self._index, getattr(properties, "uuid", None))
+        self._nvml = Nvml(self._index, getattr(properties, "uuid", None))
+        self._name = self._nvml.name() or str(properties.name)  # of a part of a card the two may differ
         self._buffer = torch.empty(self.flushed_bytes // 4, dtype=torch.int32, device=self.place)
         self._aside = torch.cuda.Stream(device=self._index)  # graphs are recorded on another stream than the default
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from simulated_gpu import FullError, Gpu, after
 
 from roofline import specs
+from roofline.cli.app import cli
 from roofline.core.measurement import Measurement
 from roofline.core.stack import Stack
 from roofline.errors import DeviceLost, UnknownName, Unsupported
@@ -303,6 +305,25 @@ def test_a_product_that_torch_refuses_is_a_refusal(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(torch, "_int_mm", refuses)
     with pytest.raises(Unsupported, match=r"NVIDIA H200 .* cannot compute in int8: no kernel image is available"):
         refuse("int8", Gpu())
+
+
+def test_the_command_refuses_before_anything_is_measured(
+    card: Gpu, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    card.name, card.capability = "Tesla T4", (7, 5)
+    monkeypatch.setattr(devices, "cuda_title", lambda: card.name)
+    path = tmp_path / "rows.jsonl"
+
+    def answer(*said: str) -> str:
+        result = CliRunner().invoke(cli, ["measure", "--out", str(path), *said])
+        assert result.exit_code == 2, result.output
+        assert not path.exists()
+        return result.output
+
+    assert "tesla-t4" in answer("--device", "cuda", "--dtype", "bf16")
+    assert "on a CPU there are fp32, fp16, bf16" in answer("--device", "cpu", "--dtype", "int8")
+    assert "no nets in int8" in answer("--device", "cuda", "--dtype", "int8", "-w", "mlp")
+    assert card.launches == 0
 
 
 # Names -----------------------------------------------------------------------------------------------------------
