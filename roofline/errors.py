@@ -7,6 +7,7 @@ RooflineError
 │   └── OutputError      2   the answer cannot be written where it was asked for
 ├── SpecError            1   a YAML file is wrong; carries every fault with file and line
 ├── DataError            1   a measurement file is empty, truncated or of another chip
+│   └── DeviceLost       1   the device under test went away, or is another one now
 └── MissingExtra         3   an optional part is not installed; names the command that does
 """
 
@@ -84,6 +85,10 @@ class DataError(RooflineError):
     """Measured data that cannot be used as they are."""
 
     exit_code = 1
+
+
+class DeviceLost(DataError):
+    """The device that is measured stopped answering, or is another one now: no later row can be measured either."""
 
 
 class MissingExtra(RooflineError):

@@ -7,7 +7,9 @@ own calls. Whole nets are never fitted on; they are predicted by the numbers of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from roofline import specs
 from roofline.core.calibration import ANY_GPU, Calibration
@@ -16,6 +18,7 @@ from roofline.core.measurement import Measurement
 from roofline.core.prediction import Tier
 from roofline.core.validation import Scored, Validation
 from roofline.errors import DataError
+from roofline.gpufit.calibrate import calibrate_card
 from roofline.gpufit.fit import Fit, fit_own, fit_shared
 from roofline.gpufit.heldout import Held, by_own_numbers, family_fits, fits_without_each, halves, leave_out, stranger
 from roofline.gpufit.rows import parts_of
@@ -70,6 +73,43 @@ def validate_held_out(
         nets = [row for row in measurements if row.kind == "network" and row.chip == name]
         scored += score_networks(nets, chips[name], calibration, skipped, held_out=WORDS[how])
     return Validation(tuple(scored), skipped)
+
+
+def validate_card(
+    measurements: Sequence[Measurement],
+    chip: Chip,
+    shared: Calibration,
+    *,
+    data: Mapping[str, Any] | None = None,
+    host_dispatch: float | None = None,
+) -> tuple[Calibration, Validation, float]:
+    """One card's own numbers around those that all GPUs share, and how far off they are on what did not make them.
+
+    Calls are scored by numbers from the other half of the calls. Whole nets are never fitted on. With too few calls
+    for numbers of its own, the shared ones stand in.
+
+    Returns
+    -------
+    The calibration, the scored rows, and the median error of the shared numbers on the same calls (NaN without any).
+
+    Raises
+    ------
+    DataError : nothing that a model describes.
+    """
+    parts = parts_of((row for row in measurements if row.kind == "operator"), {chip.name: chip})
+    skipped = dict(parts.left_out)
+    nets = [row for row in measurements if row.kind == "network" and row.chip == chip.name]
+    try:
+        own = calibrate_card(parts, chip, shared, data or {})
+        scored = _calls(halves(parts, shared.ceilings, refit=False), "calibrated", WORDS["half"])
+    except DataError:
+        own, scored = shared, []
+    borrowed = Fit(dict(shared.ceilings))
+    off = [abs(borrowed.predict(part, "", part.least) / part.seconds - 1.0) for part in parts.parts.values()]
+    scored += score_networks(nets, chip, own, skipped, host_dispatch=host_dispatch)
+    if not scored:
+        raise DataError(f"no row of {chip.name} could be predicted: {skipped}")
+    return own, Validation(tuple(scored), skipped), float(np.median(np.concatenate(off))) if off else float("nan")
 
 
 def _gpus(measurements: Sequence[Measurement]) -> dict[str, Chip]:

@@ -64,7 +64,8 @@ def chip_sections(target: Path, own: Chip | None) -> list[Section]:
             symbols = specs.load_network(net).symbols
             for chip in chips:
                 dtype = choose(chip)
-                fitted = own is chip and chip.kind == "cpu" and dtype == "fp32" and calibration.exists()
+                any_dtype = chip.kind == "gpu"  # a CPU was fitted in fp32 alone
+                fitted = own is chip and (any_dtype or dtype == "fp32") and calibration.exists()
                 mine = calibration if fitted else "none" if chip.kind == "cpu" else None
                 try:
                     result = predict(

@@ -94,8 +94,12 @@ def score_networks(
     fitted: Calibration | None,
     skipped: dict[str, int],
     held_out: str = "network",
+    host_dispatch: float | None = None,
 ) -> list[Scored]:
-    """Network rows of one chip predicted by a calibration; what cannot be predicted is counted in ``skipped``."""
+    """Network rows of one chip predicted by a calibration; what cannot be predicted is counted in ``skipped``.
+
+    host_dispatch : see :class:`roofline.core.run.Run`.
+    """
     scored = []
     for row in rows:
         try:
@@ -109,7 +113,7 @@ def score_networks(
                     calibration=which,
                     run=Run(row.mode, Recipe("none"), host_dispatch=host),
                 )
-                for which, host in ((fitted or "none", None), ("none", 0.0))
+                for which, host in ((fitted or "none", host_dispatch), ("none", 0.0))
             )
         except RooflineError as error:
             skipped[str(error)] = skipped.get(str(error), 0) + 1

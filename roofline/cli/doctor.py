@@ -99,9 +99,9 @@ def _gpu() -> str:
         return "an NVIDIA driver is loaded; torch is needed to use it" if driver else "none seen"
     if "+cpu" in found:
         return "an NVIDIA driver is loaded, but this torch is built for CPUs" if driver else "none; torch for CPUs"
-    from roofline.measure.devices import choose_device, cuda_title
+    from roofline.measure.devices import cuda_title
 
-    return cuda_title() if choose_device() == "cuda" else "torch sees none"
+    return cuda_title() or "torch sees none"
 
 
 def _files() -> list[tuple[str, str, str]]:

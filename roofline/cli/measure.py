@@ -49,7 +49,13 @@ class Threads(click.ParamType):  # type: ignore[type-arg]
 @click.option("--batch", type=click.IntRange(1), metavar="N", help="Its batch size.")
 @click.option("--bind", type=Binding(), multiple=True, metavar="NAME=N", help="Another of its sizes: --bind seq=256.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="What to measure on.")
-@click.option("--dtype", type=click.Choice(["fp32", "fp16", "bf16"]), default="fp32", show_default=True)
+@click.option(
+    "--dtype",
+    type=click.Choice(["fp32", "tf32", "fp16", "fp16/fp16", "bf16", "fp8_e4m3", "int8"]),
+    default="fp32",
+    show_default=True,
+    help="What products compute in; on a CPU fp32, fp16 or bf16. fp16/fp16 also sums in fp16.",
+)
 @click.option(
     "--threads",
     type=Threads(),
@@ -89,33 +95,41 @@ def command(
       roofline measure --check
       roofline measure --quick
       roofline measure rtx-2070 --device cuda --dtype fp16 --out rtx-2070-fp16.jsonl
+      roofline measure --dtype int8 --out int8.jsonl     # 8-bit products, all else in fp16
       roofline measure -w resnet50 --batch 16 --out mine.jsonl
     """
+    from roofline.measure import devices
     from roofline.measure.campaign import Plan, run_campaign
-    from roofline.measure.devices import choose_device
+    from roofline.measure.design_cuda import growth_of
     from roofline.measure.networks import sizes_of
+    from roofline.measure.numerics import numerics, refuse
 
     if as_json and not only_check:
         raise click.UsageError("--json is for --check; 'roofline measurements show FILE --json' tells of a campaign")
-    device = choose_device(device)
+    device = devices.choose_device(device)
     if device != "cpu" and threads != (1,):
         raise UsageError("--threads is of a CPU; on a GPU there is nothing to choose")
     if only_check:
         _only_check(device, max(threads), as_json)
         return
     name = _checked(chip, device) if chip else _name(device)
+    part = load_chip(chip or name) if device == "cuda" else None
+    refuse(dtype, devices.cuda_device() if part else None, part)
     plan = Plan.quick() if quick else Plan()
     chosen = {**dict(bind), **({"batch": batch} if batch else {})}
     if net and (no_networks or rows):
         raise UsageError("-w measures one net and no operators; take out --no-networks and --rows")
     if chosen and not net:
         raise UsageError("--batch and --bind are sizes of one net; name it with -w")
+    if net and numerics(dtype).only:
+        raise UsageError(f"no nets in {dtype}: PyTorch has only {', '.join(numerics(dtype).only)} in it")
     plan = replace(
         plan,
         rows=0 if net else rows or plan.rows,
         rounds=rounds or plan.rounds,
         networks={net: sizes_of(net, chosen)} if net else {} if no_networks else plan.networks,
         seed=seed,
+        growth=growth_of(part) if part else 1,
     )
     if max(threads) > 1:
         _quiet_enough(max(threads), anyway)
@@ -198,7 +212,7 @@ def _name(device: str) -> str:
         return specs.detect_cpu().name
     from roofline.measure.devices import cuda_title, match_chip
 
-    title = cuda_title()
+    title = cuda_title() or ""
     found = match_chip(title, specs.list_chips())
     if found is None:
         raise UsageError(f"no chip here is certain to be {title!r}; name it: roofline measure CHIP")

@@ -85,7 +85,9 @@ class Measurement:
     @property
     def label(self) -> str:
         if self.kind == "network":
-            return f"{self.network}({', '.join(f'{k}={v}' for k, v in self.symbols.items())})"
+            said = [f"{k}={v}" for k, v in self.symbols.items()]
+            said += [self.stack.mode] if self.stack.mode != "eager" else []
+            return f"{self.network}({', '.join(said)})"
         shapes = " ".join("x".join(map(str, shape)) for shape in self.inputs)
         op = self.op if self.part == "forward" else f"{self.op} ({self.part})"
         return f"{op} {shapes} {' '.join(f'{k}={v}' for k, v in self.attributes.items())}".strip()

@@ -1,14 +1,15 @@
-"""How is one row of a campaign timed, on a CPU and on a CUDA device?"""
+"""How is one row of a campaign timed on a CPU, and what does a row call? See :mod:`.bench_cuda` for a CUDA device."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from itertools import repeat
 from typing import Any
 
 from roofline.core.measurement import Measurement
-from roofline.measure import networks
+from roofline.measure import devices, networks
+from roofline.measure.bench_cuda import CudaBench
+from roofline.measure.numerics import numerics, torch_dtype
 from roofline.measure.run import Pool, build_calls, import_torch
 from roofline.measure.timer_cpu import Burst, burst_cold, burst_warm
 
@@ -17,28 +18,32 @@ POOL_BYTES = 2**27
 FLUSH_BYTES = 2**22
 """Read between two cold samples: more than a private cache holds."""
 BURST_S, WARM_S = 0.008, 0.003
-CUDA_CALLS = 8
-"""Calls with different weights that a CUDA sample takes in turn."""
 NETWORK_S = 0.4
 
 
 def bench_of(device: str, dtype: str) -> Callable[[Measurement], Burst]:
     """A function that takes one burst of samples of a row on a device."""
     torch = import_torch()
-    kind = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[dtype]
+    gpu = devices.cuda_device() if device == "cuda" else None
+    place, stored = gpu.place if gpu else device, numerics(dtype).storage
     with torch.inference_mode(False):  # gradients need ordinary tensors
-        pool = Pool.create(POOL_BYTES // 4, dtype=kind, device=device)
+        pool = Pool.create(POOL_BYTES // 4, dtype=torch_dtype(dtype), device=place)
     modules: dict[str, Callable[[], Any]] = {}
     other = torch.ones(FLUSH_BYTES // 4)
 
     def calls_of(row: Measurement) -> Iterator[Callable[[], Any]]:
         if row.kind == "operator":
-            return build_calls(row.op, row.attributes, row.inputs, device=device, pool=pool, part=row.part)
-        if row.key not in modules:
-            module, inputs = networks.build(row.network, row.symbols, dtype=dtype, device=device)
-            step = networks.training_step(module, inputs) if row.mode == "training" else lambda: module(*inputs)
-            modules[row.key] = step
-        return repeat(modules[row.key])
+            return build_calls(row.op, row.attributes, row.inputs, device=place, pool=pool, part=row.part)
+        asked = f"{row.network} {sorted(row.symbols.items())} {row.mode}"
+        if asked not in modules:
+            training = row.mode == "training"  # in 16 bits as a recipe does it, with fp32 weights
+            module, inputs = networks.build(
+                row.network, row.symbols, dtype="fp32" if training else stored, device=place
+            )
+            mixed = torch_dtype(dtype) if stored != "fp32" else None
+            step = networks.training_step(module, inputs, mixed) if training else lambda: module(*inputs)
+            modules[asked] = step
+        return repeat(modules[asked])
 
     def on_cpu(row: Measurement) -> Burst:
         if row.kind == "operator":
@@ -47,12 +52,4 @@ def bench_of(device: str, dtype: str) -> Callable[[Measurement], Burst]:
             return burst_cold(calls_of(row), other.sum, seconds=BURST_S)
         return burst_cold(calls_of(row), lambda: None, seconds=NETWORK_S, at_least=2, warm_up=1)
 
-    def on_cuda(row: Measurement) -> Burst:
-        from roofline.measure.timer_cuda import time_cuda
-
-        calls = calls_of(row)
-        ready = itertools.cycle([next(calls) for _ in range(CUDA_CALLS)])  # made before the clock runs
-        samples = time_cuda(lambda: next(ready)(), samples=10, flush=row.kind == "operator")
-        return Burst(tuple(samples), tuple(samples), (True,) * len(samples))
-
-    return on_cuda if device == "cuda" else on_cpu
+    return CudaBench(gpu, calls_of) if gpu else on_cpu

@@ -17,14 +17,17 @@ from pathlib import Path
 from roofline.core.measurement import Measurement
 from roofline.core.run import MODES
 from roofline.core.stack import Stack
-from roofline.errors import DataError, Unsupported
-from roofline.measure import networks
+from roofline.errors import DataError
+from roofline.measure import devices, networks, run_eight_bit
 from roofline.measure.allocator import pin_allocator
 from roofline.measure.bench import bench_of
+from roofline.measure.bench_cuda import also_recorded
 from roofline.measure.design import design, ladder
+from roofline.measure.design_cuda import grow
 from roofline.measure.environment import machine_name
 from roofline.measure.header import header_of
 from roofline.measure.health import Watch, flags_between, worst_first
+from roofline.measure.numerics import computing_in, numerics, precision_of, torch_dtype
 from roofline.measure.question import Question
 from roofline.measure.repeatability import record_of, repeatability
 from roofline.measure.rounds import Group, Run, legs
@@ -39,12 +42,16 @@ PROVENANCE = "measured here with roofline's campaign"
 
 @dataclass(frozen=True)
 class Plan:
-    """How much to measure: operator shapes (0: none), rounds, networks with their sizes; ``seed`` fixes the shapes."""
+    """How much to measure: operator shapes (0: none), rounds, networks with their sizes; ``seed`` fixes the shapes.
+
+    growth : how many times the batch of a shape may grow (:mod:`roofline.measure.design_cuda`).
+    """
 
     rows: int = 1500
     rounds: int = 5
     networks: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: networks.MEASURED)
     seed: int = 0
+    growth: int = 1
 
     @classmethod
     def quick(cls) -> Plan:
@@ -79,21 +86,20 @@ def run_campaign(
     MissingExtra : torch is not installed. Unsupported : it cannot compute in ``dtype``.
     UsageError : the file was begun by another campaign. OutputError : it cannot be written.
     DataError : not one row could be measured.
+    DeviceLost : a GPU went away, or another one came; what was measured is in the file.
     """
     plan = plan or Plan()
     torch = import_torch()
-    # fp32 means fp32: TF32 convolutions are on by default on cards that have them
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    if not hasattr(torch, {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}.get(dtype, "float32")):
-        raise Unsupported(f"torch {torch.__version__} has no numbers of the format {dtype}; choose another --dtype")
+    torch_dtype(dtype)
     counts = (threads,) if isinstance(threads, int) else tuple(dict.fromkeys(threads))
     torch.set_num_threads(counts[0])
     stacks = [Stack(version=torch.__version__.split("+")[0], threads=count) for count in counts]
     groups = [_group(plan, chip, dtype, device, stack) for stack in stacks]
     jobs = [row for group in groups for row in group.all]
-    with Store(path) as store, torch.inference_mode():
+    with Store(path) as store, computing_in(dtype), torch.inference_mode():
         pinned = pin_allocator() if device == "cpu" else False
-        about = {"chip": chip, "dtype": dtype, "device": device, "machine": machine_name(device)}
+        machine = devices.cuda_device().title() if device == "cuda" else machine_name(device)
+        about = {"chip": chip, "dtype": dtype, "device": device, "machine": machine}
         store.begin(header_of(plan, jobs, **about, allocator_pinned=pinned, stacks=stacks))
         for note in store.notes:
             say(note)
@@ -120,23 +126,26 @@ def run_campaign(
 def _group(plan: Plan, chip: str, dtype: str, device: str, stack: Stack) -> Group:
     cold = list(_operator_jobs(plan, chip, dtype, stack))
     warm = [replace(row, cache="warm") for row in cold] if device == "cpu" else []
-    return Group((*cold, *_network_jobs(plan, chip, dtype, stack)), tuple(warm))
+    nets = () if numerics(dtype).only else _network_jobs(plan, chip, dtype, stack)
+    return Group((*cold, *(also_recorded(nets) if device == "cuda" else nets)), tuple(warm))
 
 
 def _operator_jobs(plan: Plan, chip: str, dtype: str, stack: Stack) -> Iterator[Measurement]:
-    for question in [*design(plan.rows, seed=plan.seed), *ladder()] if plan.rows else ():
+    questions = [*design(plan.rows, seed=plan.seed), *ladder()] if plan.rows else []
+    for question in grow(questions, plan.growth, seed=plan.seed):
         yield _row(question, chip, dtype, stack)
 
 
 def _row(question: Question, chip: str, dtype: str, stack: Stack) -> Measurement:
+    own = precision_of(question.op, dtype, question.part)
     return Measurement(
         kind="operator",
         chip=chip,
-        dtype=dtype,
+        dtype=own,
         seconds=0.0,
         stack=stack,
         op=question.op,
-        attributes=question.attributes,
+        attributes={**question.attributes, "bias": False} if own in run_eight_bit.PRODUCTS else question.attributes,
         inputs=question.inputs,
         part=question.part,
         cache="cold",

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 
 from roofline.errors import UsageError
+from roofline.measure.device_cuda import Device, TorchDevice
+from roofline.measure.public.devices import chip_named
 from roofline.measure.run import import_torch
 
 _NOISE = {"nvidia", "geforce", "amd", "graphics", "gpu", "hbm2", "hbm3", "hbm3e"}
@@ -18,8 +20,7 @@ def choose_device(wanted: str = "auto") -> str:
     ------
     MissingExtra : torch is not installed. UsageError : CUDA was asked for and is not there.
     """
-    torch = import_torch()
-    there = bool(torch.cuda.is_available())
+    there = cuda_title() is not None
     if wanted == "auto":
         return "cuda" if there else "cpu"
     if wanted not in ("cpu", "cuda"):
@@ -29,18 +30,33 @@ def choose_device(wanted: str = "auto") -> str:
     return wanted
 
 
-def cuda_title() -> str:
-    """What the driver calls the current CUDA device, such as ``NVIDIA GeForce RTX 2070``."""
-    return str(import_torch().cuda.get_device_name())
+def cuda_title() -> str | None:
+    """What the driver calls the current CUDA device, ``NVIDIA GeForce RTX 2070`` or so; None where there is none."""
+    torch = import_torch()
+    return str(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
+
+
+def cuda_device() -> Device:
+    """The current CUDA device, for timers.
+
+    Raises
+    ------
+    UsageError : there is none.
+    """
+    return TorchDevice()
 
 
 def match_chip(title: str, known: Iterable[str]) -> str | None:
     """The known chip a driver's title means, or None where it is not certain.
 
-    The words of the chip's name must all stand in the title (``rtx-2070`` in *NVIDIA GeForce RTX 2070*)
+    Titles that are spelled otherwise stand in :mod:`roofline.measure.public.devices`. Else the words of the chip's
+    name must all stand in the title (``rtx-2070`` in *NVIDIA GeForce RTX 2070*)
     and leave nothing over; failing that, the title's words must all stand in exactly one chip's name
     (*NVIDIA H200* in ``h200-sxm``).
     """
+    known = set(known)
+    if (told := chip_named(title)) in known:
+        return told
     words = set(re.findall(r"[a-z0-9]+", title.lower())) - _NOISE
     names = {name: set(name.split("-")) for name in known}
     equal = [name for name, parts in names.items() if parts == words]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roofline.core.measurement import SCHEMA, Measurement
-from roofline.errors import RooflineError
+from roofline.errors import DeviceLost, RooflineError
 from roofline.measure.environment import attempt, others_s, steal_s, throttled
 from roofline.measure.records import Record
 from roofline.measure.timer_cpu import Burst
@@ -62,6 +62,8 @@ def visit(bench: Callable[[Measurement], Burst], number: int, round_: int, threa
     for name in ("compute", "compute", "memory"):
         try:
             burst = bench(REFERENCES[name])
+        except DeviceLost:
+            raise
         except (RooflineError, RuntimeError):  # not on this device, or not in this precision
             continue
         # the clock shows in the fastest block, the memory in an ordinary one

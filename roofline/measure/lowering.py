@@ -73,6 +73,8 @@ def _lowered(
     if op in OPTIMIZERS:
         return tuple(_step(op, attributes, inputs, dtype))
     kernels = operators.part_kernels(op, dict(attributes), inputs, precision(dtype), part, stack)
+    if stack.framework == "pytorch" and op == "linear" and part == "forward" and dtype in WIDENED:
+        return tuple(replace(kernel, writes=WIDENED[dtype] * kernel.writes) for kernel in kernels)
     if stack.framework in QUANTIZING and precision(dtype).storage.bytes == 1 and op == "linear":
         return tuple(_quantized(kernels))
     return tuple(kernels)
@@ -86,6 +88,9 @@ def _step(op: str, attributes: Attributes, shapes: tuple[tuple[int, ...], ...], 
     implementation = cast(Implementation, dict(attributes).get("implementation", "loop"))
     return operators.optimizer_kernels(parameters, recipe, implementation, layer=0, unscale=False)
 
+
+WIDENED = {"fp8_e4m3": 2.0, "int8": 4.0}
+"""Bytes of a result that PyTorch's 8-bit products give: bf16 of ``torch._scaled_mm``, int32 of ``torch._int_mm``."""
 
 QUANTIZING = ("tensorrt-llm",)
 """Frameworks whose 8-bit layers take and give 16 bits: a kernel in front reads the input twice (its largest number,

@@ -80,12 +80,14 @@ def build(
     )
 
 
-def training_step(module: Any, inputs: tuple[Any, ...]) -> Callable[[], None]:
+def training_step(module: Any, inputs: tuple[Any, ...], autocast: Any = None) -> Callable[[], None]:
     """One step of training a network that :func:`build` made, without the optimizer: forward, loss, gradients.
 
-    The loss is what is predicted for a net that has none: cross-entropy over the last dimension.
+    The loss is what is predicted for a net that has none: cross-entropy over the last dimension. ``autocast`` is the
+    16-bit type of torch that products compute in, of a net with fp32 weights.
     """
     torch = import_torch()
+    mixed = torch.autocast(inputs[0].device.type, dtype=autocast, enabled=autocast is not None)
     with torch.inference_mode(False), torch.enable_grad():
         module = module.train().requires_grad_(True)
         classes = module(*inputs).flatten(0, -2)
@@ -94,7 +96,9 @@ def training_step(module: Any, inputs: tuple[Any, ...]) -> Callable[[], None]:
     def step() -> None:
         with torch.inference_mode(False), torch.enable_grad():
             module.zero_grad(set_to_none=True)
-            torch.nn.functional.cross_entropy(module(*inputs).flatten(0, -2), right).backward()
+            with mixed:
+                loss = torch.nn.functional.cross_entropy(module(*inputs).flatten(0, -2), right)
+            loss.backward()
 
     return step
 

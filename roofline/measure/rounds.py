@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from roofline.core.measurement import SCHEMA, Measurement
-from roofline.errors import RooflineError
+from roofline.errors import DeviceLost, RooflineError
 from roofline.measure.environment import attempt, capture
 from roofline.measure.health import Watch
 from roofline.measure.repeatability import chosen
@@ -97,6 +97,8 @@ class Run:
                 self.progress(self.count, self.total, state + row.label)
             try:
                 burst = self.bench(row)
+            except DeviceLost:
+                raise  # nothing after it could be measured either
             except (RooflineError, RuntimeError) as error:
                 # out of memory, or an operator this torch lacks: said in the file, and on it goes
                 self._skip(row, error)

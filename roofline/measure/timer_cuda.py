@@ -1,113 +1,76 @@
 """How long does a call take on a CUDA device? Time stamps on the stream, nothing subtracted.
 
 A time stamp (a CUDA event) is placed before and after the call by the device itself; the difference
-is what the device needed, with a resolution of about half a microsecond. Two ways:
+is what the device needed, with a resolution of about half a microsecond. Between them stands
 
-flush : before every sample a buffer of twice the L2 is overwritten, outside the time stamps, so that
-    operands come from memory. One call per sample. The host runs ahead while the flush is busy; a
-    call of many short kernels may still wait for the host between them, and that is in the sample.
-warm : without flush, the call is repeated between two time stamps until the interval is long beside
-    their resolution, and divided. Operands stay in L2 if they fit; time the host needs to launch
-    shows where the kernels are shorter.
+graph : the call as a recorded CUDA graph. Its kernels follow each other without the host, so the interval holds the
+    kernels and one launch of a graph, however slowly Python hands them over.
+events : the call itself, eagerly. Taken where a call cannot be recorded, which is said.
 
-The interval of two time stamps with nothing in between is not zero: :func:`empty_interval` measures
-it, so that it can be recorded beside the samples. The card's clocks, power and mode are never touched.
-Order and rounds are the campaign's business.
+flush : before every sample a buffer of twice the L2 is overwritten, outside the time stamps, so that operands come
+    from memory; as often as it takes for the host to hand over the call meanwhile (of very slow hosts a rest may be
+    in the sample). One call per sample.
+warm : without flush, the call is repeated between two time stamps until the interval is long beside their resolution,
+    and divided; one more goes before them, as in a loop. Operands stay in L2 if they fit, and where the host is slower
+    than the device, the interval is the host's.
+
+The card's clocks, power and mode are never touched. Order and rounds are the campaign's business.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 from roofline.errors import DataError, Unsupported, UsageError
-from roofline.measure.run import import_torch
+from roofline.measure.device_cuda import Device
 
-WARM_UP_S = 0.02
+WARM_UP_S = 0.01
 WARM_INTERVAL_S = 3e-4
+FEWEST = 3
+AHEAD, MOST_FLUSHES = 2.0, 64
+"""The flushes before a sample take this many times as long as the host needs to hand over the call, and there are at
+most so many."""
 _LARGEST_REPEATS = 100_000
-_L2_IF_UNKNOWN = 128 << 20
 
 
 class OutOfMemory(Unsupported):
     """The call does not fit into the device's memory: this row is skipped, the others go on."""
 
 
-class Device(Protocol):
-    """What the timer needs of a device; tests drive it with a simulated clock."""
+@dataclass(frozen=True)
+class Timed:
+    """Seconds per call in the order they were taken, and how: ``graph`` or ``events``, and ``why`` no graph."""
 
-    def stamp(self) -> Any:
-        """Put a time stamp on the stream, behind all work queued so far."""
-
-    def seconds_between(self, start: Any, stop: Any) -> float:
-        """Seconds from one time stamp to the other; both have been reached."""
-
-    def synchronize(self) -> None:
-        """Wait until all queued work is done."""
-
-    def flush(self) -> None:
-        """Queue work that replaces what the L2 holds."""
-
-    def is_out_of_memory(self, error: Exception) -> bool:
-        """Whether that error says that the device's memory is full."""
-
-    def release(self) -> None:
-        """Give back memory that is cached and not in use."""
-
-
-class TorchDevice:
-    """The CUDA device that torch uses, on its current stream."""
-
-    def __init__(self, index: int | None = None) -> None:
-        self._torch = import_torch()
-        cuda = self._torch.cuda
-        if not cuda.is_available():
-            raise UsageError("no CUDA device that this build of torch can use")
-        self._index = cuda.current_device() if index is None else index
-        l2_bytes = getattr(cuda.get_device_properties(self._index), "L2_cache_size", 0) or _L2_IF_UNKNOWN
-        self.flushed_bytes = 2 * l2_bytes
-        self._buffer = self._torch.empty(self.flushed_bytes // 4, dtype=self._torch.int32, device=f"cuda:{self._index}")
-
-    def stamp(self) -> Any:
-        event = self._torch.cuda.Event(enable_timing=True)
-        event.record(self._torch.cuda.current_stream(self._index))
-        return event
-
-    def seconds_between(self, start: Any, stop: Any) -> float:
-        return float(start.elapsed_time(stop)) / 1e3
-
-    def synchronize(self) -> None:
-        self._torch.cuda.synchronize(self._index)
-
-    def flush(self) -> None:
-        self._buffer.zero_()
-
-    def is_out_of_memory(self, error: Exception) -> bool:
-        return isinstance(error, self._torch.cuda.OutOfMemoryError)
-
-    def release(self) -> None:
-        self._torch.cuda.empty_cache()
+    seconds: tuple[float, ...]
+    how: str
+    why: str = ""
 
 
 def time_cuda(
     function: Callable[[], Any],
+    device: Device,
     *,
-    samples: int = 20,
+    samples: int = 10,
+    within_s: float = math.inf,
     flush: bool = True,
+    graph: bool = True,
     warm_up_s: float = WARM_UP_S,
-    device: Device | None = None,
-) -> list[float]:
-    """Seconds per call, one value per sample, in the order they were taken.
+    watch: Callable[[], object] = lambda: None,
+) -> Timed:
+    """Time a call.
 
     Parameters
     ----------
     function : launches its work on the current stream and does not wait for it.
-    samples : how many values to take.
+    samples : how many values to take; of a long call fewer, so that they take ``within_s``, but at least three.
     flush : overwrite the L2 before each sample; without, repeat the call inside each sample.
+    graph : record the call and time its replay; without, or where it cannot be recorded, the call itself.
     warm_up_s : run the call at least three times and this long [s] first, unmeasured: libraries load
         and choose their kernels, clocks rise.
-    device : what to measure on; the current CUDA device unless given.
+    watch : called while the device works on a sample.
 
     Raises
     ------
@@ -116,23 +79,58 @@ def time_cuda(
     """
     if samples < 1:
         raise UsageError(f"samples: expected at least 1, got {samples}")
-    device = TorchDevice() if device is None else device
+    with_memory = _Guard(device)
+    call_s = with_memory(lambda: _warm_up(function, device, warm_up_s))
+    run, why = function, "not asked for"
+    if graph:
+        run, why = with_memory(lambda: _recorded(function, device))
+    if not why and not flush:  # a replay may be shorter than the eager call it stands for
+        call_s = min(call_s, with_memory(lambda: _interval(run, device, 1)))
+    repeats = 1 if flush else min(_LARGEST_REPEATS, math.ceil(WARM_INTERVAL_S / max(call_s, 1e-9)))
+    count = min(samples, max(FEWEST, int(within_s / max(call_s, 1e-9)))) if within_s < math.inf else samples
+    before = with_memory(lambda: _flushes(run, device)) if flush else run
+    taken = with_memory(lambda: _take(run, device, before, samples=count, repeats=repeats, watch=watch))
+    return Timed(tuple(taken), "events" if why else "graph", why)
+
+
+def _recorded(function: Callable[[], Any], device: Device) -> tuple[Callable[[], Any], str]:
+    """A replay of the call after its first run, or the call itself and why it cannot be recorded."""
     try:
-        call_s = _warm_up(function, device, warm_up_s)
-        repeats = 1 if flush else _repeats(call_s)
-        return _take(function, device, samples=samples, repeats=repeats, flush=flush)
+        replay = device.capture(function)
+        replay()  # the first one uploads it
+        device.synchronize()
     except Exception as error:
-        if not device.is_out_of_memory(error):
+        if device.is_out_of_memory(error) or not device.is_alive():
             raise
-        reason = (str(error).splitlines() or ["no details"])[0]
-    # raised out here, so that no trace hangs on it that would keep the operands of the call alive
-    device.release()
-    raise OutOfMemory(f"out of memory on the device: {reason}")
+        return function, first_line(error)
+    return replay, ""
 
 
-def empty_interval(device: Device | None = None, *, samples: int = 20) -> float:
+class _Guard:
+    """Runs a step; memory that is full becomes :class:`OutOfMemory`."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+
+    def __call__(self, step: Callable[[], Any]) -> Any:
+        try:
+            return step()
+        except Exception as error:
+            if not self._device.is_out_of_memory(error):
+                raise
+            reason = first_line(error)
+        # raised out here, so that no trace hangs on it that would keep the operands of the call alive
+        self._device.release()
+        raise OutOfMemory(f"out of memory on the device: {reason}")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error, or its kind where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0] or type(error).__name__
+
+
+def empty_interval(device: Device, *, samples: int = 20) -> float:
     """Median seconds between two time stamps with nothing between them: what a sample contains too much."""
-    device = TorchDevice() if device is None else device
     stamps = [(device.stamp(), device.stamp()) for _ in range(samples)]
     device.synchronize()
     return sorted(device.seconds_between(start, stop) for start, stop in stamps)[samples // 2]
@@ -142,12 +140,7 @@ def _warm_up(function: Callable[[], Any], device: Device, seconds: float) -> flo
     """Run the call until ``seconds`` have passed on the device; seconds of a call in the last group."""
     spent, calls, group = 0.0, 0, 1
     while True:
-        start = device.stamp()
-        for _ in range(group):
-            function()
-        stop = device.stamp()
-        device.synchronize()
-        interval = _checked(device.seconds_between(start, stop))
+        interval = _interval(function, device, group)
         spent, calls = spent + interval, calls + group
         if calls >= 3 and (spent >= seconds or calls >= _LARGEST_REPEATS):
             return interval / group
@@ -155,22 +148,51 @@ def _warm_up(function: Callable[[], Any], device: Device, seconds: float) -> flo
         group = min(2 * group, _LARGEST_REPEATS)
 
 
-def _repeats(call_s: float) -> int:
-    return min(_LARGEST_REPEATS, math.ceil(WARM_INTERVAL_S / max(call_s, 1e-9)))
+def _interval(
+    function: Callable[[], Any], device: Device, calls: int, watch: Callable[[], object] = lambda: None
+) -> float:
+    """Seconds of some calls together."""
+    start = device.stamp()
+    for _ in range(calls):
+        function()
+    stop = device.stamp()
+    watch()
+    device.synchronize()
+    return _checked(device.seconds_between(start, stop))
 
 
-def _take(function: Callable[[], Any], device: Device, *, samples: int, repeats: int, flush: bool) -> list[float]:
-    stamps = []
-    for _ in range(samples):
-        if flush:
+def _flushes(function: Callable[[], Any], device: Device) -> Callable[[], object]:
+    """Queues so many flushes that the host is done with the call before the device is done with them."""
+    device.synchronize()
+    begin = device.host_seconds()
+    function()
+    handed = device.host_seconds() - begin
+    device.synchronize()
+    flush_s = _interval(device.flush, device, 4) / 4
+    count = min(MOST_FLUSHES, max(1, math.ceil(AHEAD * handed / flush_s)))
+
+    def queue() -> None:
+        for _ in range(count):
             device.flush()
-        start = device.stamp()
-        for _ in range(repeats):
-            function()
-        stamps.append((start, device.stamp()))
-        # the queue of launches is bounded; waiting after each sample also keeps the next one apart
-        device.synchronize()
-    return [_checked(device.seconds_between(start, stop)) / repeats for start, stop in stamps]
+
+    return queue
+
+
+def _take(
+    function: Callable[[], Any],
+    device: Device,
+    before: Callable[[], object],
+    *,
+    samples: int,
+    repeats: int,
+    watch: Callable[[], object],
+) -> list[float]:
+    taken = []
+    for _ in range(samples):
+        before()
+        # each waits for its end: the queue of launches is bounded, and the next one stays apart
+        taken.append(_interval(function, device, repeats, watch) / repeats)
+    return taken
 
 
 def _checked(seconds: float) -> float:

@@ -4,160 +4,215 @@ import math
 from collections.abc import Callable
 
 import pytest
+from simulated_gpu import FellOffError, FullError, Gpu, after
 
 from roofline.errors import DataError, RooflineError, Unsupported, UsageError
-from roofline.measure.timer_cuda import OutOfMemory, TorchDevice, empty_interval, time_cuda
+from roofline.measure.device_cuda import TorchDevice
+from roofline.measure.dispatch import LAUNCHES, host_dispatch, measure_launches
+from roofline.measure.timer_cuda import OutOfMemory, empty_interval, time_cuda
+
+KERNEL_S = 1e-5
 
 
-class FullError(Exception):
-    """What the simulated device raises when its memory is full."""
+def one_kernel(gpu: Gpu, seconds: float = KERNEL_S, cold: float = 4.0) -> Callable[[], object]:
+    return after(gpu)(lambda: None, seconds, cold)
 
 
-class Simulated:
-    """A device whose calls take ``cold_s`` after a flush and ``warm_s`` otherwise.
+def test_a_replay_holds_the_kernels_and_not_the_host() -> None:
+    gpu = Gpu(dispatch_s=1e-3)  # a host so slow that eager kernels lie a millisecond apart
+    kernel = one_kernel(gpu)
 
-    The first ``slow_calls`` are ten times slower, as where libraries load. ``stamp_s`` passes between
-    two time stamps by themselves.
-    """
+    def call() -> None:
+        for _ in range(5):
+            kernel()
 
-    def __init__(
-        self, *, warm_s: float = 1e-5, cold_s: float = 4e-5, slow_calls: int = 2, stamp_s: float = 1e-6
-    ) -> None:
-        self.warm_s, self.cold_s, self.slow_calls, self.stamp_s = warm_s, cold_s, slow_calls, stamp_s
-        self.now_s = 100.0
-        self.calls = self.flushes = self.waits = self.released = 0
-        self.cold = True
-        self.waited = True
-
-    def stamp(self) -> float:
-        self.now_s += self.stamp_s
-        self.waited = False
-        return self.now_s
-
-    def seconds_between(self, start: float, stop: float) -> float:
-        assert self.waited, "the time stamps may not have been reached yet"
-        return stop - start
-
-    def synchronize(self) -> None:
-        self.waits += 1
-        self.waited = True
-
-    def flush(self) -> None:
-        self.flushes += 1
-        self.now_s += 3e-5
-        self.cold = True
-
-    def is_out_of_memory(self, error: Exception) -> bool:
-        return isinstance(error, FullError)
-
-    def release(self) -> None:
-        self.released += 1
-
-    def call(self) -> None:
-        self.calls += 1
-        factor = 10 if self.calls <= self.slow_calls else 1
-        self.now_s += factor * (self.cold_s if self.cold else self.warm_s)
-        self.cold = False
+    timed = time_cuda(call, gpu, samples=7)
+    assert (timed.how, timed.why) == ("graph", "")
+    graph = 3 * gpu.gap_s + 5 * (4 * KERNEL_S + gpu.gap_s / 2) + gpu.stamp_s
+    assert timed.seconds == pytest.approx([graph] * 7)
+    assert gpu.flushes >= 7
+    eager = time_cuda(call, gpu, samples=3, graph=False)
+    assert eager.how == "events"
+    assert min(eager.seconds) > 2e-3
 
 
-def test_cold_samples_hold_one_call_after_a_flush_and_nothing_is_subtracted() -> None:
-    device = Simulated()
-    samples = time_cuda(device.call, samples=7, device=device)
-    assert samples == pytest.approx([device.cold_s + device.stamp_s] * 7)
-    assert device.flushes == 7
+@pytest.mark.parametrize("dispatch_s", [1e-6, 2e-5, 1e-4])
+def test_the_host_hands_a_call_over_while_the_device_flushes(dispatch_s: float) -> None:
+    gpu = Gpu(dispatch_s=dispatch_s)
+    timed = time_cuda(one_kernel(gpu), gpu, samples=2, graph=False)
+    assert timed.seconds == pytest.approx([gpu.gap_s + 4 * KERNEL_S + gpu.stamp_s] * 2)
+
+
+def test_what_cannot_be_recorded_is_timed_by_events_and_says_why() -> None:
+    gpu = Gpu()
+    kernel = one_kernel(gpu)
+
+    def call() -> None:
+        kernel()
+        if gpu._recording is not None:
+            gpu.synchronize()  # such as .item()
+
+    timed = time_cuda(call, gpu, samples=4)
+    assert timed.how == "events"
+    assert timed.why == "CUDA error: operation not permitted when stream is capturing"
+    assert timed.seconds == pytest.approx([4 * KERNEL_S + gpu.gap_s + gpu.stamp_s] * 4)
 
 
 def test_warm_samples_repeat_the_call_until_the_clock_can_resolve_it() -> None:
-    device = Simulated(warm_s=1e-6)
-    before = device.calls
-    samples = time_cuda(device.call, samples=5, flush=False, device=device)
-    assert device.flushes == 0
-    assert device.calls - before > 5 * 100
+    gpu = Gpu(dispatch_s=1e-7)
+    timed = time_cuda(one_kernel(gpu, 1e-6), gpu, samples=5, flush=False, graph=False)
+    assert gpu.flushes == 0
     # one pair of time stamps is spread over all repeats
-    assert samples == pytest.approx([device.warm_s] * 5, rel=0.01)
+    assert timed.seconds == pytest.approx([1e-6 + gpu.gap_s] * 5, rel=0.01)
 
 
-def test_a_long_call_is_not_repeated() -> None:
-    device = Simulated(warm_s=0.5, cold_s=0.5, slow_calls=0)
-    assert time_cuda(device.call, samples=2, flush=False, device=device) == pytest.approx([0.5] * 2, rel=1e-3)
-    assert device.calls == 3 + 2
+def test_a_replay_that_is_shorter_than_the_eager_call_is_repeated_by_its_own_length() -> None:
+    gpu = Gpu(dispatch_s=1e-3)
+    timed = time_cuda(one_kernel(gpu, 2e-3), gpu, samples=2, flush=False)
+    assert timed.seconds == pytest.approx([2e-3] * 2, rel=0.01)
+
+
+def test_a_long_call_takes_few_samples() -> None:
+    gpu = Gpu()
+    assert len(time_cuda(one_kernel(gpu, 0.5, 1.0), gpu, samples=10, within_s=0.1).seconds) == 3
+    assert len(time_cuda(one_kernel(gpu, 0.02, 1.0), gpu, samples=10, within_s=0.1).seconds) in (4, 5)
+    assert len(time_cuda(one_kernel(gpu, 1e-5), gpu, samples=10, within_s=0.1).seconds) == 10
 
 
 def test_slow_first_calls_are_not_measured() -> None:
-    device = Simulated(slow_calls=3)
-    assert max(time_cuda(device.call, samples=4, device=device)) < 2 * device.cold_s
+    gpu, calls = Gpu(), []
+
+    def call() -> None:
+        calls.append(1)
+        gpu.launch(10 * KERNEL_S if len(calls) <= 3 else KERNEL_S)
+
+    assert max(time_cuda(call, gpu, samples=4).seconds) < 2 * KERNEL_S + 4 * gpu.gap_s
 
 
 @pytest.mark.parametrize("call_s", [1e-6, 1e-4, 1e-2])
 def test_warming_up_takes_its_time_in_few_waits(call_s: float) -> None:
-    device = Simulated(warm_s=call_s, cold_s=call_s, slow_calls=0)
-    begin = device.now_s
-    time_cuda(device.call, samples=1, warm_up_s=0.02, device=device)
-    assert device.now_s - begin > 0.02
-    assert device.waits < 25
+    gpu = Gpu(dispatch_s=1e-7)
+    begin = gpu.busy_until_s
+    time_cuda(one_kernel(gpu, call_s, 1.0), gpu, samples=1, warm_up_s=0.02)
+    assert gpu.busy_until_s - begin > 0.02
+    assert gpu.waits < 25
 
 
 def test_a_call_that_takes_no_time_ends() -> None:
-    device = Simulated(warm_s=0.0, cold_s=0.0)
-    assert time_cuda(device.call, samples=2, device=device) == pytest.approx([device.stamp_s] * 2)
+    gpu = Gpu()
+    assert time_cuda(lambda: None, gpu, samples=2, graph=False).seconds == pytest.approx([gpu.stamp_s] * 2)
 
 
 def test_the_interval_of_nothing_can_be_recorded() -> None:
-    assert empty_interval(Simulated(stamp_s=2e-6)) == pytest.approx(2e-6)
+    assert empty_interval(Gpu(stamp_s=2e-6)) == pytest.approx(2e-6)
+
+
+def test_clocks_are_looked_at_while_the_device_works() -> None:
+    gpu, busy = Gpu(), []
+    time_cuda(one_kernel(gpu), gpu, samples=6, watch=lambda: busy.append(gpu.busy_until_s > gpu.host_s))
+    assert busy == [True] * 6
 
 
 def test_memory_that_is_full_is_a_skip_of_its_own_kind() -> None:
-    device = Simulated()
+    gpu = Gpu()
 
     def call() -> None:
         raise FullError("tried to allocate 90 GiB\nmany lines of advice")
 
     with pytest.raises(OutOfMemory, match=r"out of memory on the device: tried to allocate 90 GiB$") as caught:
-        time_cuda(call, device=device)
+        time_cuda(call, gpu)
     assert isinstance(caught.value, Unsupported)
-    assert device.released == 1
+    assert gpu.released == 1
     assert caught.value.__context__ is None, "its trace would keep the operands alive"
     # and the device can be measured on
-    assert time_cuda(device.call, samples=1, device=device)
+    assert time_cuda(one_kernel(gpu), gpu, samples=1).seconds
 
 
-def test_memory_that_fills_up_only_later_is_a_skip_too() -> None:
-    device = Simulated()
+@pytest.mark.parametrize("when", ["recording", "measuring"])
+def test_memory_that_fills_up_only_later_is_a_skip_too(when: str) -> None:
+    gpu = Gpu()
 
     def call() -> None:
-        device.call()
-        if device.flushes:
+        gpu.launch(KERNEL_S)
+        if (gpu._recording is not None) if when == "recording" else gpu.flushes:
             raise FullError
 
     with pytest.raises(OutOfMemory):
-        time_cuda(call, device=device)
+        time_cuda(call, gpu, graph=when == "recording")
+
+
+def test_a_device_that_falls_off_while_recording_is_no_reason_to_try_events() -> None:
+    gpu = Gpu()
+
+    def call() -> None:
+        gpu.lost = gpu._recording is not None
+        gpu.launch(KERNEL_S)
+
+    with pytest.raises(FellOffError):
+        time_cuda(call, gpu)
 
 
 def test_other_errors_pass_unchanged() -> None:
     def call() -> None:
         raise ValueError("shapes do not fit")
 
-    device = Simulated()
+    gpu = Gpu()
     with pytest.raises(ValueError, match="shapes do not fit"):
-        time_cuda(call, device=device)
-    assert device.released == 0
+        time_cuda(call, gpu)
+    assert gpu.released == 0
 
 
 @pytest.mark.parametrize("wrong", [lambda s: -s, lambda s: 0.0, lambda s: math.nan, lambda s: math.inf])
 def test_a_clock_that_errs_is_not_believed(wrong: Callable[[float], float]) -> None:
-    class Broken(Simulated):
+    class Broken(Gpu):
         def seconds_between(self, start: float, stop: float) -> float:
             return wrong(super().seconds_between(start, stop))
 
-    device = Broken()
+    gpu = Broken()
     with pytest.raises(DataError, match="clock of the device"):
-        time_cuda(device.call, device=device)
+        time_cuda(one_kernel(gpu), gpu)
 
 
 def test_no_samples_is_a_usage_error() -> None:
-    device = Simulated()
     with pytest.raises(UsageError, match="samples"):
-        time_cuda(device.call, samples=0, device=device)
+        time_cuda(lambda: None, Gpu(), samples=0)
+
+
+# Handing over ----------------------------------------------------------------------------------------------------
+
+
+def test_the_host_and_the_gaps_are_told_apart() -> None:
+    gpu = Gpu(dispatch_s=7e-6)
+    found = measure_launches(one_kernel(gpu, 1e-6, 1.0), gpu)
+    assert found.host_s == pytest.approx(7e-6)
+    # the host is slower than the device: kernels lie as far apart as it hands them over
+    assert found.eager_interval_s == pytest.approx(7e-6, rel=0.02)
+    assert found.graph_interval_s == pytest.approx(1e-6 + gpu.gap_s / 2, rel=0.05)
+    assert found.replay_interval_s == pytest.approx(max(gpu.dispatch_s, 3.5 * gpu.gap_s + 1e-6), rel=0.05)
+    assert found.stamps_s == pytest.approx(gpu.stamp_s)
+    fast = measure_launches(one_kernel(slow := Gpu(dispatch_s=1e-7), 1e-6, 1.0), slow)
+    assert fast.eager_interval_s == pytest.approx(1e-6 + slow.gap_s, rel=0.02)
+    assert LAUNCHES < 1024
+
+
+def test_without_graphs_the_host_is_known_all_the_same() -> None:
+    class Old(Gpu):
+        def capture(self, function: Callable[[], object]) -> Callable[[], object]:
+            raise RuntimeError("CUDA graphs need CUDA 11")
+
+    gpu = Old()
+    told = measure_launches(one_kernel(gpu), gpu).to_dict()
+    assert told["why"] == "CUDA graphs need CUDA 11"
+    assert "graph_interval_s" not in told
+
+
+def test_the_model_takes_the_median_of_what_samples_tell() -> None:
+    samples = [{"launches": {"host_s": s}} for s in (5e-6, 9e-6, 6e-6)]
+    assert host_dispatch([*samples, {"seconds": 1.0}]) == 6e-6
+    assert host_dispatch([{"seconds": 1.0}]) is None
+
+
+# The real one ----------------------------------------------------------------------------------------------------
 
 
 def test_without_a_gpu_the_user_is_told() -> None:
@@ -172,10 +227,22 @@ def test_on_a_real_device() -> None:
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("no GPU")
+    device = TorchDevice()
     a = torch.randn(2048, 2048, device="cuda")
-    samples = time_cuda(lambda: a @ a, samples=10)
-    assert len(samples) == 10
-    assert all(1e-5 < sample < 1e-1 for sample in samples)
-    assert 0 <= empty_interval() < 1e-4
+    for graph, how in ((True, "graph"), (False, "events")):
+        timed = time_cuda(lambda: a @ a, device, samples=10, graph=graph)
+        assert timed.how == how, timed.why
+        assert len(timed.seconds) == 10
+        assert all(1e-5 < sample < 1e-1 for sample in timed.seconds)
+    waiting = time_cuda(lambda: (a @ a)[0, 0].item(), device, samples=3)
+    assert waiting.how == "events"
+    assert waiting.why
+    assert device.is_alive()
+    assert time_cuda(lambda: a @ a, device, samples=3).how == "graph", "one that failed must not spoil the next"
+    assert 0 <= empty_interval(device) < 1e-4
+    launches = measure_launches(torch.ones(256, device="cuda").neg, device)
+    assert 1e-6 < launches.host_s < 1e-3
+    assert launches.graph_interval_s is not None
+    assert launches.graph_interval_s < 2e-5
     with pytest.raises(OutOfMemory):
-        time_cuda(lambda: torch.empty(1 << 50, device="cuda", dtype=torch.int8), samples=1)
+        time_cuda(lambda: torch.empty(1 << 50, device="cuda", dtype=torch.int8), device, samples=1)

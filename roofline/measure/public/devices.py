@@ -6,7 +6,10 @@ import re
 
 CHIPS = {
     "Tesla P100-PCIE-16GB": "tesla-p100-pcie",
+    "Tesla P100-SXM2-16GB": "tesla-p100-sxm2",
+    "Tesla V100-SXM2-16GB": "tesla-v100-sxm2",
     "GeForce GTX TITAN X": "titan-x-maxwell",
+    "NVIDIA GeForce GTX TITAN X": "titan-x-maxwell",
     "NVIDIA A100 80GB PCIe": "a100-pcie-80gb",
     "NVIDIA A100-SXM4-80GB": "a100-sxm-80gb",
     "NVIDIA H100 80GB HBM3": "h100-sxm",
