@@ -39,9 +39,9 @@ from frontends.zoo import ZOO
 NETS = {  # at sizes that take some milliseconds
     "convnext": ["4x3x224x224"],
     "densenet": ["4x3x128x128"],
-    "mixer": ["32x3x32x32"],
+    "mixer": ["256x3x32x32"],
     "diffusion": ["4x3x64x64", "4:int64"],
-    "minigpt": ["8x128:int64"],
+    "minigpt": ["32x128:int64"],
     "speech": ["4x1x64x400"],
 }
 ROUNDS, SECONDS = 5, 0.4

@@ -30,6 +30,7 @@ from roofline.core.chip import Chip
 from roofline.core.dtype import precision
 from roofline.core.validation import Validation
 from roofline.errors import DataError, RooflineError
+from roofline.learning import learning_curve
 from roofline.leaveout import validate_card
 from roofline.measure import devices
 from roofline.measure.campaign import Plan, Progress, run_campaign
@@ -250,6 +251,11 @@ def _sections(
         index, predicted = extrapolate(rows[0])
         error = float(np.nanmedian(np.abs(predicted / rows[0].seconds[index] - 1.0)))
         found.append(f"Fitted on the smaller shapes alone, the largest 30 % are {_percent(error)} off in the median.")
+        lessons = [f"{lesson.rows}: {_percent(lesson.median)}" for lesson in learning_curve(rows[0])]
+        found.append(
+            "Median error on shape groups that a fit has not seen, by the number of rows it was made of, those that "
+            f"a shorter campaign would have measured: {', '.join(lessons) or 'too few rows to say'}."
+        )
         network_note = "No network took part in the fit: it has seen random operator shapes only."
         operator_note = "Every point was predicted by a fit that had not seen its shape group."
         threads = rows[0].stack.threads

@@ -11,7 +11,7 @@ import pytest
 from roofline.core.measurement import Measurement
 from roofline.measure import campaign, health, rounds
 from roofline.measure.campaign import Plan, run_campaign
-from roofline.measure.design import Question
+from roofline.measure.question import Question
 from roofline.measure.timer_cpu import Burst
 
 QUESTIONS = [Question("elementwise", "relu", {}, ((8, width),)) for width in (16, 32, 64)]

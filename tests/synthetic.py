@@ -7,7 +7,8 @@ what the model gives for shapes of the campaign's design, times a log-normal noi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from zlib import crc32
 
@@ -19,11 +20,14 @@ from roofline.core.calibration import Calibration, FamilyFit, Spread
 from roofline.core.chip import Chip, Clock, Engine, Fact, MemoryLevel
 from roofline.core.dtype import precision
 from roofline.core.measurement import Measurement
-from roofline.core.schedule import Kernel, Schedule
+from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.devices.cpu import Ceilings, cpu_times, difficulty
 from roofline.devices.cpu_plans import PLANS, plan_labels
-from roofline.measure.design import Question, design, ladder
+from roofline.errors import Unsupported
+from roofline.measure.design import design, ladder
+from roofline.measure.lowering import kernel_of
+from roofline.measure.question import Question
 
 CEILINGS = Ceilings(cache=8e10, dram=2e10, knee=1.6e7)
 NOISE = 0.05
@@ -90,7 +94,7 @@ def operators_of_plans() -> dict[str, list[str]]:
     """The operators that take each plan, as far as campaign and nets go; all of them where none does."""
     found: dict[str, set[str]] = {plan: set() for plan in PLANS}
     nets = [operators.lower(operators.build(specs.load_network(net))) for net in specs.list_networks()]
-    for schedule in (lower([*design(300), *ladder()]), *nets):
+    for schedule in (lower([*fittable(300), *ladder()]), *nets):
         for plan, op in zip(plan_labels(schedule), schedule.op_labels(), strict=True):
             if plan:  # hashes are no business of a fit
                 found[plan].add(op)
@@ -116,12 +120,19 @@ def calibration() -> Calibration:
 
 
 def lower(questions: Sequence[Question]) -> Schedule:
-    """The kernels of single operators, one each."""
-    kernels: list[Kernel] = []
-    for question in questions:
-        (kernel,) = operators.lower(operators.single(question.op, question.attributes, question.inputs))
-        kernels.append(kernel)
+    """The kernels of single operators, one each, as a fit sees them."""
+    kernels = [replace(kernel_of(row(one, 1.0)), layer=place) for place, one in enumerate(questions)]
     return Schedule.of(kernels)
+
+
+def fittable(rows: int, seed: int = 0) -> list[Question]:
+    """The questions of a design that a fit can use: those of one kernel."""
+    found = []
+    for question in design(rows, seed=seed):
+        with suppress(Unsupported):
+            kernel_of(row(question, 1.0))
+            found.append(question)
+    return found
 
 
 def seconds(schedule: Schedule) -> NDArray[np.float64]:
@@ -138,6 +149,7 @@ def row(question: Question, measured: float, chip_name: str = "cpu-synthetic") -
         op=question.op,
         attributes=question.attributes,
         inputs=question.inputs,
+        part=question.part,
         cache="cold",
         samples=(measured,),
     )
@@ -145,8 +157,9 @@ def row(question: Question, measured: float, chip_name: str = "cpu-synthetic") -
 
 def synthetic(rows: int = 450, seed: int = 1) -> Synthetic:
     """A campaign of about ``rows`` shapes and the bandwidth ladder."""
-    questions = [*design(rows, seed=seed), *ladder()]
-    truth = seconds(lower(questions))
+    questions = [*fittable(rows, seed), *ladder()]
+    schedule = lower(questions)
+    truth = seconds(schedule) * schedule.repeats
     noisy = truth * np.exp(np.random.default_rng(seed).normal(0.0, NOISE, len(truth)))
     measured = tuple(row(question, float(took)) for question, took in zip(questions, noisy, strict=True))
     return Synthetic(chip(), calibration(), measured, truth)

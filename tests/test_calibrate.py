@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic import NOISE, Synthetic, lower, parameters, row, seconds
+from synthetic import NOISE, Synthetic, fittable, lower, parameters, row, seconds
 
 from roofline import specs
 from roofline.calibrate import (
@@ -33,7 +33,7 @@ from roofline.core.stack import Stack
 from roofline.devices.ceiling import light
 from roofline.devices.cpu_plans import plan_labels
 from roofline.errors import DataError
-from roofline.measure.design import Question, design
+from roofline.measure.question import Question
 from roofline.predict import predict
 from roofline.timing import time_schedule
 
@@ -58,7 +58,7 @@ def errors(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
 
 
 def test_new_shapes_are_predicted_within_the_noise(rows: Rows) -> None:
-    fresh = lower(design(200, seed=9))
+    fresh = lower(fittable(200, 9))
     error = errors(fit_and_predict(rows, fresh), seconds(fresh))
     assert np.nanmedian(error) < NOISE
     assert np.nanquantile(error, 0.9) < 3 * NOISE
@@ -191,11 +191,20 @@ def test_what_is_left_out_is_counted(cpu: Synthetic) -> None:
     assert fitted.data["left_out"] == rows.left_out
 
 
-def test_gradients_are_not_fitted_as_forward_passes(cpu: Synthetic) -> None:
-    linear = next(row for row in cpu.rows if row.op == "linear")
-    rows = operator_rows([*cpu.rows, replace(linear, part="weights")], cpu.chip)
-    assert rows.left_out["gradients"] == 1
-    assert {row.part for row in rows.measurements} == {"forward"}
+def test_gradients_have_rates_of_their_own(cpu: Synthetic, rows: Rows) -> None:
+    fitted = calibrate(rows, cpu.chip)
+    assert {"forward", "data", "weights", "backward"} <= {row.part for row in rows.measurements}
+    assert {"rate:linear", "rate:linear_backward_data", "rate:linear_backward_weight"} <= set(
+        fitted.families["linear"].parameters
+    )
+
+
+def test_steps_of_optimizers_are_fitted_as_one_pass_over_one_parameter(rows: Rows) -> None:
+    steps = [i for i, row in enumerate(rows.measurements) if row.op == "adam"]
+    assert steps
+    for i in steps:
+        assert rows.schedule.passes[i] == 7
+        assert rows.seconds[i] * len(rows.measurements[i].inputs) == pytest.approx(rows.measurements[i].seconds)
 
 
 def few(cpu: Synthetic, count: int, *ops: str) -> Sequence[Measurement]:

@@ -28,7 +28,7 @@ from roofline.core.workload import Node, Tensor, Workload
 from roofline.devices import cpu, cpu_plans
 from roofline.devices.ceiling import ceiling_times, engine_and_rate, light
 from roofline.errors import Unsupported
-from roofline.measure.design import Question as Shape
+from roofline.measure.question import Question as Shape
 from roofline.operators import build, memory_of, single
 from roofline.operators import lower as lower_workload
 from roofline.predict import predict

@@ -18,7 +18,7 @@ from roofline.core.stack import Stack
 from roofline.core.validation import Scored, rank_correlation, score
 from roofline.devices.ceiling import engine_and_rate
 from roofline.errors import DataError
-from roofline.measure.design import Question
+from roofline.measure.question import Question
 from roofline.predict import predict
 from roofline.units import format_si
 from roofline.validate import validate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ class Threads(click.ParamType):  # type: ignore[type-arg]
 @click.option("--quick", is_flag=True, help="Fewer shapes and rounds: some twenty seconds.")
 @click.option("--rows", type=click.IntRange(1), metavar="N", help="Operator shapes; the default is the plan's.")
 @click.option("--rounds", type=click.IntRange(1), metavar="N", help="Times each is visited, in random order.")
+@click.option("--budget", metavar="TIME", help="About so long, such as '2min': the shapes that tell most.")
 @click.option("--no-networks", is_flag=True, help="Operators only.")
 @click.option("-w", "--workload", "net", metavar="NET", help="This net alone, and no operators: what --anchor needs.")
 @click.option("--batch", type=click.IntRange(1), metavar="N", help="Its batch size.")
@@ -74,6 +76,7 @@ def command(
     quick: bool,
     rows: int | None,
     rounds: int | None,
+    budget: str | None,
     no_networks: bool,
     net: str | None,
     batch: int | None,
@@ -94,6 +97,7 @@ def command(
     \b
       roofline measure --check
       roofline measure --quick
+      roofline measure --budget 2min
       roofline measure rtx-2070 --device cuda --dtype fp16 --out rtx-2070-fp16.jsonl
       roofline measure --dtype int8 --out int8.jsonl     # 8-bit products, all else in fp16
       roofline measure -w resnet50 --batch 16 --out mine.jsonl
@@ -131,6 +135,10 @@ def command(
         seed=seed,
         growth=growth_of(part) if part else 1,
     )
+    if budget:
+        if net or quick or rows or part:
+            raise UsageError("--budget chooses operators of a CPU by itself; take out -w, --quick and --rows")
+        plan = plan.within(_seconds(budget))
     if max(threads) > 1:
         _quiet_enough(max(threads), anyway)
     path = out or Path("measurements") / f"{name}.jsonl"
@@ -189,6 +197,14 @@ def _quiet_enough(threads: int, anyway: bool) -> None:
             "--anyway measures nevertheless"
         )
     warn([f"{threads} threads are measured though they will not repeat well: {reasons}"])
+
+
+def _seconds(text: str) -> float:
+    """``90s`` or ``2min``."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|min|m)\s*", text)
+    if not found:
+        raise UsageError(f"--budget {text}: write a time such as '90s' or '2min'")
+    return float(found[1]) * (60.0 if found[2].startswith("m") else 1.0)
 
 
 def _checked(chip: str, device: str) -> str:

@@ -167,6 +167,8 @@ def plan_times(
     working_set = reads + np.where(inplace, 0.0, OUTPUT_BUFFERS * kernels.writes)
     if name == "optimizer":  # every pass works on the same arrays, in place
         inplace, working_set = ones > 0, OPTIMIZER_ARRAYS * kernels.elements * kernels.itemsize
+    if name == "recurrence":  # states and gates are small, whatever all steps together move
+        working_set, recent = 0.0 * ones, None
     behind = working_set if recent is None else np.maximum(working_set, np.where(inplace, 0.0, recent))
     memory = read_passes * reads / ceilings.bandwidth(working_set)
     written = plan.write_passes * np.where(inplace, 1.0, ceilings.fresh) * kernels.writes

@@ -12,6 +12,7 @@ import torch
 from roofline.core.workload import Attribute
 from roofline.frontends.aten_pointwise import pointwise
 from roofline.frontends.calls import Call, bits, shape_of, tensors_in
+from roofline.frontends.layout import copy
 from roofline.frontends.recorder import Handler, Recorder
 
 Tensor = Any
@@ -162,7 +163,7 @@ def stack(r: Recorder, c: Call) -> bool:
 
 
 def copied(r: Recorder, c: Call) -> bool:
-    r.copy(c.first, c.result)
+    copy(r, c.first, c.result)
     return True
 
 

@@ -9,9 +9,14 @@ channels that were moved to the end, a linear layer over tokens turned round, pr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+from roofline.frontends.calls import shape_of
+
+if TYPE_CHECKING:
+    from roofline.frontends.recorder import Recorder
 
 Tensor = Any
 
@@ -23,6 +28,30 @@ _AS_IMAGES = (
     *("conv1d", "conv2d", "conv3d", "convolution", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d"),
     "max_pool2d_with_indices",
 )
+
+
+def laid_out(r: Recorder, name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments of an operation, with copies in order of those that it would copy itself."""
+    places = copied(name, args)
+    if not places:
+        return args
+    laid, scope = list(args), r.scopes[-1]
+    used, scope.used = scope.used, True  # the module's name is for what it does, not for its copy
+    for place in places:
+        laid[place] = torch.empty(args[place].shape, dtype=args[place].dtype, device="meta")
+        copy(r, args[place], laid[place])
+    scope.used = used
+    return tuple(laid)
+
+
+def copy(r: Recorder, x: Tensor, out: Tensor) -> str:
+    """Record a copy: across, where the numbers of a row of ``x`` are not side by side and those of ``out`` are."""
+    across = x.dim() > 1 and x.shape[-1] > 1 and x.stride(-1) not in (0, 1) and out.is_contiguous()
+    if not across or x.is_complex():
+        return r.put("copy", [x], {}, out)
+    *lead, rows, width = shape_of(x)
+    turned = r.graph.seen_as(r.name(x), (*lead, width, rows))
+    return r.put("transpose_copy", [turned], {}, out, label="copy")
 
 
 def copied(name: str, args: Sequence[Any]) -> list[int]:

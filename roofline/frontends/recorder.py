@@ -22,7 +22,7 @@ from roofline.core.workload import Attribute
 from roofline.frontends.calls import Call, bits, bound, shape_of, storage_of, tensors_in
 from roofline.frontends.graph import FREE, Graph, Shape
 from roofline.frontends.known import Known
-from roofline.frontends.layout import copied
+from roofline.frontends.layout import laid_out
 from roofline.operators import OPERATORS
 
 Tensor = Any
@@ -112,7 +112,7 @@ class Recorder(TorchDispatchMode):
         handler = self.handlers.get(name) or self.handlers.get(name.removesuffix("_"))
         if handler is None or func.namespace != "aten":
             return self._otherwise(func, args, kwargs)
-        args = self._laid_out(name, args)
+        args = laid_out(self, name, args)
         call = bound(func, name, args, kwargs, None)
         known = self.quick.get(name.removesuffix("_"))
         call.out = known(call) if known else None
@@ -122,19 +122,6 @@ class Recorder(TorchDispatchMode):
             self._note(func, args, kwargs, call.out)
             return call.out
         return self._otherwise(func, args, kwargs)
-
-    def _laid_out(self, name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments, with copies in order of those that the operation would copy itself."""
-        places = copied(name, args)
-        if not places:
-            return args
-        laid, scope = list(args), self.scopes[-1]
-        used, scope.used = scope.used, True  # the module's name is for what it does, not for its copy
-        for place in places:
-            laid[place] = torch.empty(args[place].shape, dtype=args[place].dtype, device="meta")
-            self.copy(args[place], laid[place])
-        scope.used = used
-        return tuple(laid)
 
     def _otherwise(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Taken apart as PyTorch does it, or else unknown."""
@@ -268,16 +255,6 @@ class Recorder(TorchDispatchMode):
             made = self.graph.seen_as(made, wanted)
         self.bind(out, made)
         return made
-
-    def copy(self, x: Tensor, out: Tensor) -> str:
-        """Record a copy: across, where the numbers of a row of ``x`` are not side by side and those of ``out`` are."""
-        across = x.dim() > 1 and x.shape[-1] > 1 and x.stride(-1) not in (0, 1) and out.is_contiguous()
-        if not across or x.is_complex():
-            return self.put("copy", [x], {}, out)
-        *lead, rows, width = shape_of(x)
-        return self.put(
-            "transpose_copy", [self.graph.seen_as(self.name(x), (*lead, width, rows))], {}, out, label="copy"
-        )
 
     def _tied(
         self, op: str, names: Sequence[str], attributes: dict[str, Attribute], weight: Tensor, key: Key | None

@@ -17,7 +17,7 @@ from pathlib import Path
 from roofline.core.measurement import Measurement
 from roofline.core.run import MODES
 from roofline.core.stack import Stack
-from roofline.errors import DataError
+from roofline.errors import DataError, UsageError
 from roofline.measure import devices, networks, run_eight_bit
 from roofline.measure.allocator import pin_allocator
 from roofline.measure.bench import bench_of
@@ -37,6 +37,9 @@ from roofline.measure.summary import closing_words
 
 Progress = Callable[[int, int, str], None]
 
+VISIT_S, NETWORKS_S = 0.019, 13.0
+"""What a visit to an operator takes on a shared Zen 3 core with all around it, and one to all networks."""
+LADDER_ROWS, LEAST_ROWS = 88, 60
 PROVENANCE = "measured here with roofline's campaign"
 
 
@@ -57,6 +60,22 @@ class Plan:
     def quick(cls) -> Plan:
         """A campaign of some twenty seconds."""
         return cls(rows=500, rounds=2)
+
+    def within(self, seconds: float) -> Plan:
+        """As much of this plan as a CPU of some years measures in about ``seconds``: the rows that tell most.
+
+        Networks take part where they leave most of the time to operators.
+        """
+        nets = self.rounds * NETWORKS_S if self.networks else 0.0
+        rounds = self.rounds if seconds > 3 * nets else min(self.rounds, 3)
+        nets = rounds * NETWORKS_S if seconds > 3 * rounds * NETWORKS_S else 0.0
+        rows = int((seconds - nets) / (rounds * VISIT_S)) - LADDER_ROWS
+        if rows < LEAST_ROWS:
+            least = (LEAST_ROWS + LADDER_ROWS) * rounds * VISIT_S
+            raise UsageError(
+                f"{seconds:g} s are too few to measure anything that a fit could use; give it {least:.0f} s"
+            )
+        return replace(self, rows=min(rows, self.rows), rounds=rounds, networks=self.networks if nets else {})
 
 
 def run_campaign(

@@ -30,6 +30,8 @@ REFERENCES: Mapping[str, Measurement] = {
 """The calls that are timed between rows: 0.4 MB, and 64 MB in fp32."""
 PERIOD_S = 1.0
 """A visit takes some 20 ms: two per cent of a campaign."""
+LEAST_WAIT = 20.0
+"""And where it takes longer, as on a GPU, the next one waits so many times as long."""
 
 CLOCK, DRIFT = 0.05, 0.15
 """Largest change of the compute kernel, largest slow change of either. On a quiet shared machine nine of ten visits to
@@ -177,19 +179,22 @@ class Watch:
     visits: list[Record]
     state: str = ""
     _next_s: float = field(default=0.0, repr=False)
+    _wait_s: float = field(default=0.0, repr=False)
 
     def look(self, round_: int, threads: int, *, now: bool = False) -> int:
         """Visit them if it is time to, or ``now``; the number of the latest visit."""
         # a clock that was set back must not stop the visits
-        if now or not 0 < self._next_s - time.monotonic() < PERIOD_S:
+        if now or not 0 < self._next_s - time.monotonic() <= self._wait_s:
             if not self._next_s:  # the first calls of a process load libraries
                 visit(self.bench, 0, round_, threads)
+            begun = time.monotonic()
             record = visit(self.bench, len(self.visits), round_, threads)
+            self._wait_s = max(PERIOD_S, LEAST_WAIT * (time.monotonic() - begun)) if PERIOD_S else 0.0
             self.write(record)
             self.visits.append(record)
             # of what is going on, the last two visits tell, held against those of the last two minutes
             self.state = ", ".join((flags_between(self.visits[-RECENT:])[-2:] or [()])[0])
-            self._next_s = time.monotonic() + PERIOD_S
+            self._next_s = time.monotonic() + self._wait_s
         return len(self.visits) - 1
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from synthetic import CEILINGS, lower, parameters
+from synthetic import CEILINGS, fittable, lower, parameters
 
 from roofline.core.schedule import FAMILIES, Schedule
 from roofline.core.stack import Stack
 from roofline.devices.cpu import Ceilings, cpu_times, difficulty, plan_times
 from roofline.devices.cpu_plans import PLANS, plan_labels
-from roofline.measure.design import Question, design
+from roofline.measure.question import Question
 
 
 def conv(shape: tuple[int, ...], out: int, **attributes: Any) -> Question:
@@ -31,10 +32,17 @@ def conv(shape: tuple[int, ...], out: int, **attributes: Any) -> Question:
         (conv((2, 16, 7, 7), 64, kernel=3, padding=1), 1, "conv-blocked"),  # several images
         (conv((1, 256, 56, 56), 64, kernel=1), 1, "conv-gemm"),  # 1x1, not strided, one thread
         (conv((1, 256, 56, 56), 64, kernel=1), 2, "conv-blocked"),
-        (conv((1, 256, 56, 56), 64, kernel=1, stride=2), 1, "conv-blocked"),
+        (conv((1, 256, 56, 56), 64, kernel=1, stride=2), 1, "conv-strided"),
         (conv((16, 256, 14, 14), 64, kernel=1), 1, "conv-blocked"),  # 16 images
         (conv((1, 32, 56, 56), 32, kernel=3, padding=1, groups=32), 1, "depthwise"),
         (Question("", "softmax", {}, ((8, 64),)), 1, "softmax"),
+        (Question("", "attention", {}, ((1, 4, 1, 64), (1, 4, 99, 64), (1, 4, 99, 64))), 1, "decode"),
+        (replace(conv((1, 64, 56, 56), 64, kernel=3, padding=1, bias=False), part="data"), 1, "conv-data"),
+        (replace(conv((1, 64, 56, 56), 64, kernel=3, padding=1, bias=False), part="weights"), 1, "conv-weights"),
+        (replace(conv((1, 64, 56, 56), 64, kernel=1, bias=False), part="weights"), 1, "conv-gemm"),
+        (Question("", "conv_transpose2d", {"out": 32, "kernel": 2, "stride": 2}, ((1, 64, 56, 56),)), 1, "conv-data"),
+        (Question("", "gru", {"hidden": 32}, ((4, 9, 32),)), 1, "recurrence"),
+        (Question("", "adam", {}, ((64, 64),) * 4), 1, "optimizer"),
     ],
 )
 def test_the_path_pytorch_takes(question: Question, threads: int, plan: str) -> None:
@@ -42,7 +50,7 @@ def test_the_path_pytorch_takes(question: Question, threads: int, plan: str) -> 
 
 
 def test_every_family_of_the_design_has_a_plan() -> None:
-    labels = set(plan_labels(lower(design(300))))
+    labels = set(plan_labels(lower(fittable(300))))
     assert labels <= set(PLANS)
     assert {*FAMILIES} - {"opaque", "uncovered", "conv", "conv1x1"} <= labels
     assert {"conv-blocked", "conv-gemm"} <= labels
@@ -93,14 +101,15 @@ def test_a_plan_that_was_not_fitted_has_no_time() -> None:
 
 
 def test_one_row_or_a_thousand_take_the_same_path() -> None:
-    schedule = lower(design(200, seed=3))
+    schedule = lower(fittable(200, 3))
     whole = cpu_times(schedule, parameters(), CEILINGS).total
-    single = [cpu_times(schedule.select(np.array([i])), parameters(), CEILINGS).total[0] for i in range(0, 200, 7)]
-    np.testing.assert_allclose(whole[0:200:7], single)
+    some = range(0, len(schedule), 7)
+    single = [cpu_times(schedule.select(np.array([i])), parameters(), CEILINGS).total[0] for i in some]
+    np.testing.assert_allclose(whole[::7], single)
 
 
 def test_difficulty_is_finite_and_has_a_constant() -> None:
-    schedule = lower(design(100, seed=4))
+    schedule = lower(fittable(100, 4))
     features = difficulty(schedule, cpu_times(schedule, parameters(), CEILINGS).total)
     assert features.shape[0] == len(schedule)
     assert np.isfinite(features).all()

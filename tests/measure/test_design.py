@@ -1,0 +1,77 @@
+"""What a campaign asks: everything once, evenly, what tells most first, and no layer of the nets it is tested on."""
+
+from collections import Counter
+
+import pytest
+from click.testing import CliRunner
+
+from roofline.cli.app import cli
+from roofline.core.measurement import Measurement
+from roofline.errors import UsageError
+from roofline.measure.campaign import Plan
+from roofline.measure.design import SHARES, design, identity
+from roofline.measure.lowering import kernels_of
+from roofline.measure.question import Point
+
+
+def test_equal_seeds_give_equal_designs_and_no_question_twice() -> None:
+    first = design(400, seed=3)
+    assert list(map(identity, first)) == list(map(identity, design(400, seed=3)))
+    assert len(set(map(identity, first))) == len(first)
+    assert set(map(identity, first)) != set(map(identity, design(400, seed=4)))
+
+
+def test_every_question_is_one_that_the_operators_know() -> None:
+    for question in design(900, seed=1):
+        row = Measurement(
+            "operator",
+            "cpu",
+            "fp32",
+            1.0,
+            op=question.op,
+            attributes=question.attributes,
+            inputs=question.inputs,
+            part=question.part,
+        )
+        assert kernels_of(row)
+
+
+def test_the_first_rows_are_a_small_campaign() -> None:
+    asked = design(1500)
+    whole, first = (Counter(question.family for question in some) for some in (asked, asked[:300]))
+    for family, count in whole.items():
+        assert abs(first[family] / 300 - count / len(asked)) < 0.02, family
+    assert len(asked) <= 1500
+    assert len(SHARES) <= len(whole)
+
+
+def test_sizes_stay_within_their_ends_and_choices_follow_their_weights() -> None:
+    sizes = [Point([place, 0.5]).size(8, 512) for place in (0.0, 0.3, 0.999)]
+    assert sizes == sorted(sizes)
+    assert (sizes[0], sizes[-1]) == (8, 512)
+    chosen = Counter(Point([(i + 0.5) / 100]).choose("abc", (0.2, 0.5, 0.3)) for i in range(100))
+    assert chosen == {"a": 20, "b": 50, "c": 30}
+
+
+def test_a_budget_takes_the_rows_that_tell_most() -> None:
+    plan = Plan()
+    long, short = plan.within(240), plan.within(60)
+    assert plan.rows > long.rows > short.rows
+    assert long.networks
+    assert not short.networks
+    assert plan.within(10**6) == plan
+    with pytest.raises(UsageError, match="too few"):
+        plan.within(5)
+    with pytest.raises(UsageError, match="give it"):
+        plan.within(5)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(["--budget", "soon"], "write a time such as"), (["--budget", "2min", "--quick"], "take out -w, --quick")],
+)
+def test_a_budget_that_cannot_be_kept_is_refused(options: list[str], said: str) -> None:
+    pytest.importorskip("torch")
+    result = CliRunner().invoke(cli, ["measure", "--device", "cpu", *options])
+    assert result.exit_code != 0
+    assert said in result.output
