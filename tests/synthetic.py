@@ -155,7 +155,7 @@ def row(question: Question, measured: float, chip_name: str = "cpu-synthetic") -
     )
 
 
-def synthetic(rows: int = 450, seed: int = 1) -> Synthetic:
+def synthetic(rows: int = 700, seed: int = 1) -> Synthetic:
     """A campaign of about ``rows`` shapes and the bandwidth ladder."""
     questions = [*fittable(rows, seed), *ladder()]
     schedule = lower(questions)

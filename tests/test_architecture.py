@@ -25,6 +25,7 @@ ROWS = (
     ("predict", "pipeline", "remarks", "frontends", "measure"),
     (
         "calibrate",
+        "learning",
         "fitting",
         "gpufit",
         "validate",

@@ -12,7 +12,6 @@ import torch
 from roofline.core.workload import Attribute
 from roofline.frontends.aten_pointwise import pointwise
 from roofline.frontends.calls import Call, bits, shape_of, tensors_in
-from roofline.frontends.layout import copy
 from roofline.frontends.recorder import Handler, Recorder
 
 Tensor = Any
@@ -163,7 +162,7 @@ def stack(r: Recorder, c: Call) -> bool:
 
 
 def copied(r: Recorder, c: Call) -> bool:
-    copy(r, c.first, c.result)
+    r.put("copy", [c.first], {}, c.result)
     return True
 
 

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from roofline.frontends.calls import shape_of
-
 if TYPE_CHECKING:
     from roofline.frontends.recorder import Recorder
 
@@ -23,10 +21,6 @@ Tensor = Any
 _IN_ORDER = (
     *("layer_norm", "native_layer_norm", "group_norm", "native_group_norm", "softmax", "_softmax"),
     *("log_softmax", "_log_softmax"),
-)
-_AS_IMAGES = (
-    *("conv1d", "conv2d", "conv3d", "convolution", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d"),
-    "max_pool2d_with_indices",
 )
 
 
@@ -39,29 +33,15 @@ def laid_out(r: Recorder, name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
     used, scope.used = scope.used, True  # the module's name is for what it does, not for its copy
     for place in places:
         laid[place] = torch.empty(args[place].shape, dtype=args[place].dtype, device="meta")
-        copy(r, args[place], laid[place])
+        r.put("copy", [args[place]], {}, laid[place])
     scope.used = used
     return tuple(laid)
-
-
-def copy(r: Recorder, x: Tensor, out: Tensor) -> str:
-    """Record a copy: across, where the numbers of a row of ``x`` are not side by side and those of ``out`` are."""
-    across = x.dim() > 1 and x.shape[-1] > 1 and x.stride(-1) not in (0, 1) and out.is_contiguous()
-    if not across or x.is_complex():
-        return r.put("copy", [x], {}, out)
-    *lead, rows, width = shape_of(x)
-    turned = r.graph.seen_as(r.name(x), (*lead, width, rows))
-    return r.put("transpose_copy", [turned], {}, out, label="copy")
 
 
 def copied(name: str, args: Sequence[Any]) -> list[int]:
     """Places of the arguments that the operation copies before it works on them."""
     if name in _IN_ORDER:
         return [0] if not args[0].is_contiguous() else []
-    if name in _AS_IMAGES:
-        x = args[0]
-        kept = x.is_contiguous() or (x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last))
-        return [] if kept else [0]
     if name == "linear":
         return [0] if not _joins(args[0], 1) else []
     if name == "matmul" and min(args[0].dim(), args[1].dim()) > 2:

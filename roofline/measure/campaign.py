@@ -37,8 +37,9 @@ from roofline.measure.summary import closing_words
 
 Progress = Callable[[int, int, str], None]
 
-VISIT_S, NETWORKS_S = 0.019, 13.0
-"""What a visit to an operator takes on a shared Zen 3 core with all around it, and one to all networks."""
+VISIT_S, NETWORKS_S = 0.03, 13.0
+"""What a visit to an operator takes on a shared Zen 3 core, its share of warm and repeated ones in it, and one to all
+networks."""
 LADDER_ROWS, LEAST_ROWS = 88, 60
 PROVENANCE = "measured here with roofline's campaign"
 
@@ -50,7 +51,7 @@ class Plan:
     growth : how many times the batch of a shape may grow (:mod:`roofline.measure.design_cuda`).
     """
 
-    rows: int = 1500
+    rows: int = 1100
     rounds: int = 5
     networks: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: networks.MEASURED)
     seed: int = 0

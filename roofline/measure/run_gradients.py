@@ -55,16 +55,16 @@ def backward_call(torch: Any, forward: Call) -> Call:
         raise Unsupported("nothing here wants a gradient")
     given = torch.randn_like(result)
     steps = _order(root)
-    first = _arguments(root, {0: given})
+    first, shapes = _arguments(root, {0: given}), _shapes(root)
     if len(steps) == 1:
-        return lambda: root(*first)
+        return lambda: _reduced(root(*first), shapes)
 
     def call() -> list[Any]:
         arrived: dict[Any, dict[int, Any]] = {root: {0: given}}
         finished = []
         for node, following in steps:
-            made = node(*_arguments(node, arrived.pop(node)))
-            for gradient, (after, place) in zip(made if isinstance(made, tuple) else (made,), following, strict=True):
+            made = _reduced(node(*_arguments(node, arrived.pop(node))), _shapes(node))
+            for gradient, (after, place) in zip(made, following, strict=True):
                 if after is None:
                     finished.append(gradient)
                 elif gradient is not None:
@@ -93,6 +93,24 @@ def _order(root: Any) -> list[tuple[Any, list[tuple[Any, int]]]]:
 
     visit(root)
     return list(reversed(needed.items()))
+
+
+def _shapes(node: Any) -> list[tuple[int, ...] | None]:
+    """The shapes that the nodes behind this one want its gradients in; None where nothing is wanted."""
+    return [
+        None
+        if after is None
+        else tuple(after.variable.shape if after.name() == _LEAF else after._input_metadata[place].shape)
+        for after, place in node.next_functions
+    ]
+
+
+def _reduced(made: Any, shapes: Sequence[tuple[int, ...] | None]) -> list[Any]:
+    """Gradients summed over what their tensors were spread over, as the engine does between two nodes."""
+    return [
+        gradient if gradient is None or shape is None or gradient.shape == shape else gradient.sum_to_size(shape)
+        for gradient, shape in zip(made if isinstance(made, tuple) else (made,), shapes, strict=True)
+    ]
 
 
 def _arguments(node: Any, gradients: dict[int, Any]) -> tuple[Any, ...]:

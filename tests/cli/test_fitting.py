@@ -92,9 +92,10 @@ def test_measure_one_net_at_the_sizes_asked(tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
     result = run("measure", "-w", "mlp", "--batch", "3", "--rounds", "1", "--out", str(path))
     assert result.exit_code == 0, result.output
-    (row,) = (r for r in map(json.loads, path.read_text().splitlines()) if r["record"] == "measurement")
-    assert (row["network"], row["symbols"]) == ("mlp", {"batch": 3})
-    assert row["seconds"] > 0
+    rows = [r for r in map(json.loads, path.read_text().splitlines()) if r["record"] == "measurement"]
+    assert [row["mode"] for row in rows] == ["inference", "training"]
+    assert all((row["network"], row["symbols"]) == ("mlp", {"batch": 3}) for row in rows)
+    assert 0 < rows[0]["seconds"] < rows[1]["seconds"]
 
 
 @pytest.mark.parametrize(

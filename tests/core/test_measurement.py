@@ -173,7 +173,10 @@ def test_labels_are_for_people() -> None:
         ({"chip": 980}, "chip: expected a text"),
         ({"op": []}, "op: expected a text"),
         ({"cache": "lukewarm"}, "cache: expected"),
-        ({"part": "sideways"}, "part: expected 'forward' or 'data' or 'weights' or 'backward', got 'sideways'"),
+        (
+            {"part": "sideways"},
+            "part: expected 'forward' or 'training' or 'data' or 'weights' or 'backward', got 'sideways'",
+        ),
         ({"part": None}, "part: expected"),
         ({"part": ["data"]}, "part: expected"),
         ({"kernel": 7}, "kernel: expected a text"),

@@ -20,8 +20,8 @@ from roofline.measure.records import checksum, read_measurements
 from roofline.measure.store import Store
 
 ROOT = Path(__file__).parents[2]
-KEYS = 3 + 3 + 1  # cold and warm operators, a net
-SAMPLES = 2 * (3 + 1) + 3  # warm rows have one round
+KEYS = 3 + 3 + 2  # cold and warm operators, a net in inference and training
+SAMPLES = 2 * (3 + 2) + 3  # warm rows have one round
 
 
 def records(path: Path, kind: str) -> list[dict[str, object]]:
@@ -34,8 +34,8 @@ def test_the_first_line_says_what_is_measured(tmp_path: Path, run) -> None:  # t
     header = json.loads(path.read_text().splitlines()[0])
     assert (header["record"], header["schema"], header["format"]) == ("header", 1, "roofline measurements")
     assert (header["chip"], header["dtype"], header["threads"], header["device"]) == (CHIP, "fp32", [1], "cpu")
-    assert header["plan"] == {"rows": 3, "rounds": 2, "networks": {"mlp": {"batch": 2}}, "seed": 0}
-    assert header["families"] == {"elementwise": 6, "network": 1}
+    assert header["plan"] == {"rows": 3, "rounds": 2, "networks": {"mlp": {"batch": 2}}, "seed": 0, "growth": 1}
+    assert header["families"] == {"elementwise": 6, "network": 2}
     assert header["checksum"] == checksum(header)
     read = read_measurements(path)
     assert read.header == header
@@ -296,7 +296,7 @@ def test_nothing_measured_is_an_error(tmp_path: Path, run) -> None:  # type: ign
 def test_a_torch_without_the_format_is_named(tmp_path: Path, run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     torch = pytest.importorskip("torch")
     monkeypatch.delattr(torch, "bfloat16")
-    with pytest.raises(Unsupported, match="has no numbers of the format bf16"):
+    with pytest.raises(Unsupported, match="has no bfloat16, which bf16 needs"):
         run(tmp_path / "rows.jsonl", dtype="bf16")
     assert not (tmp_path / "rows.jsonl").exists()
 

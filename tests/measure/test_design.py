@@ -55,7 +55,7 @@ def test_sizes_stay_within_their_ends_and_choices_follow_their_weights() -> None
 
 def test_a_budget_takes_the_rows_that_tell_most() -> None:
     plan = Plan()
-    long, short = plan.within(240), plan.within(60)
+    long, short = plan.within(200), plan.within(60)
     assert plan.rows > long.rows > short.rows
     assert long.networks
     assert not short.networks
