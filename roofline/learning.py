@@ -17,33 +17,35 @@ COUNTS = (75, 150, 300, 600, 1200)
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a fit on so many rows knows of the shape groups it has not seen.
+    """How well fits on the first ``rows`` of a campaign know shape groups that they have not seen.
 
-    median, p90 : of |predicted / measured - 1| over ``tested`` rows. fitted : share of them whose plan had enough rows.
+    median, p90 : of |predicted / measured - 1|. fitted : share of all rows whose plan had enough rows to be fitted.
     """
 
     rows: int
-    tested: int
     median: float
     p90: float
     fitted: float
 
 
 def learning_curve(rows: Rows, counts: Sequence[int] = COUNTS) -> list[Lesson]:
-    """Errors by the number of rows fitted on; numbers that leave no tenth of the rows to test on are left out."""
-    place = _turns(rows)
-    groups, lessons = np.array(rows.group), []
-    for count in counts:
-        seen = place < count
-        test = ~seen & ~np.isin(groups, groups[seen])
-        if test.sum() < 0.1 * len(place):
-            continue
-        predicted = fit_and_predict(rows.select(seen), rows.schedule.select(np.flatnonzero(test)))
-        error = np.abs(predicted / rows.seconds[test] - 1.0)
+    """Errors by the number of rows measured; numbers that the campaign does not reach are left out.
+
+    Every row of the campaign is predicted, by a fit on the first rows without those of the fold it is in
+    (:attr:`roofline.calibrate.Rows.fold`): the rows tested are the same for all numbers, the groups never those fitted.
+    """
+    place, fold, lessons = _turns(rows), rows.fold, []
+    for count in (count for count in counts if count <= len(place)):
+        predicted = np.full(len(place), np.nan)
+        for number in np.unique(fold):
+            test = np.flatnonzero(fold == number)
+            train = rows.select((place < count) & (fold != number))
+            predicted[test] = fit_and_predict(train, rows.schedule.select(test))
+        error = np.abs(predicted / rows.seconds - 1.0)
         known = ~np.isnan(error)
         if known.any():
             median, p90 = np.quantile(error[known], (0.5, 0.9))
-            lessons.append(Lesson(count, int(test.sum()), float(median), float(p90), float(known.mean())))
+            lessons.append(Lesson(count, float(median), float(p90), float(known.mean())))
     return lessons
 
 

@@ -253,8 +253,8 @@ def _sections(
         found.append(f"Fitted on the smaller shapes alone, the largest 30 % are {_percent(error)} off in the median.")
         lessons = [f"{lesson.rows}: {_percent(lesson.median)}" for lesson in learning_curve(rows[0])]
         found.append(
-            "Median error on shape groups that a fit has not seen, by the number of rows it was made of, those that "
-            f"a shorter campaign would have measured: {', '.join(lessons) or 'too few rows to say'}."
+            "Median error on shape groups that a fit has not seen, by the number of rows measured, those that "
+            f"tell most first: {', '.join(lessons) or 'too few rows to say'}."
         )
         network_note = "No network took part in the fit: it has seen random operator shapes only."
         operator_note = "Every point was predicted by a fit that had not seen its shape group."
