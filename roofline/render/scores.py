@@ -36,7 +36,8 @@ def _how(validation: Validation, kind: str) -> str:
     mixed = " (rows of chips without a fit: by the plain roofline)" if "datasheet" in {r.tier for r in rows} else ""
     if any(row.held_out in ("in the fit", "published") for row in rows):
         return "by constants of software stacks, which are fitted on figures like these"
-    held = {row.held_out for row in rows if row.tier != "datasheet"}
+    # rows of several kernels are in no fit
+    held = {row.held_out for row in rows if row.tier != "datasheet"} - {"rows of other kinds"} or {"shape group"}
     if kind == "network" and held <= {"network"}:
         return f"from operator measurements alone{mixed}"
     if len(held) == 1 and not held & {"shape group", "other data"}:
