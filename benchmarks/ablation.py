@@ -1,6 +1,8 @@
 """What does every term of the CPU model buy? The ablation table of docs/model.md.
 
-    python benchmarks/ablation.py reports/measurements/<chip>/<rows>.jsonl
+    python benchmarks/ablation.py reports/measurements/<chip>/<rows>.jsonl.gz [chip.yaml]
+
+Without a spec the rows are taken to be of this machine.
 
 Each line refits the model without one term (or with less of the rest) and prints held-out errors by shape
 group, errors on the largest 30 % of shapes when fitted on the others, and errors on the networks of the
@@ -13,12 +15,17 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
+from numpy.typing import NDArray
 
-from roofline import specs
+from roofline import fitting, specs
 from roofline.calibrate import Rows, calibrate, cross_validate, extrapolate, machine_ceilings, operator_rows
+from roofline.core.chip import Chip
 from roofline.core.measurement import Measurement
+from roofline.core.schedule import Schedule
+from roofline.core.stack import Stack
 from roofline.devices import cpu, cpu_plans
 from roofline.measure.store import read_measurements
 from roofline.validate import validate
@@ -58,15 +65,15 @@ def chain(*changes: Change) -> Change:
 
 
 def unpadded(plan_name: str, plan: cpu_plans.Plan) -> cpu_plans.Plan:
-    padded = ("linear", "bmm", "conv-gemm", "conv-blocked")
-    return replace(plan, work=cpu._flops) if plan_name in padded else plan
+    padded = ("linear", "bmm", "conv-gemm", "conv-blocked", "conv-strided", "conv-data", "conv-weights")
+    return replace(plan, work=cpu_plans._flops) if plan_name in padded else plan
 
 
 def one_pass(plan_name: str, plan: cpu_plans.Plan) -> cpu_plans.Plan:
     return replace(plan, read_passes=1.0, write_passes=1.0)
 
 
-SHAPE = ("remainder", "unaligned", "short")
+SHAPE = ("remainder", "unaligned", "short", "idle", "wide", "strided")
 SAT = ("sat_k",)
 ROWS = ("row",)
 LADDER: list[tuple[str, Change]] = [
@@ -99,22 +106,33 @@ def changed(change: Change) -> Iterator[None]:
 
 
 @contextmanager
-def setting(name: str, value: object) -> Iterator[None]:
-    original = getattr(cpu, name)
-    setattr(cpu, name, value)
+def setting(module: ModuleType, name: str, value: object) -> Iterator[None]:
+    original = getattr(module, name)
+    setattr(module, name, value)
     try:
         yield
     finally:
-        setattr(cpu, name, original)
+        setattr(module, name, original)
 
 
-def line(label: str, rows: Rows, measurements: tuple[Measurement, ...]) -> str:
+def one_plan(*names: str) -> Callable[[Schedule, Stack], NDArray[np.int64]]:
+    """The choice of plans without these: their kernels take the plan of their family."""
+    chosen, plain = cpu_plans.plans, {"decode": "attention", "conv-strided": "conv-blocked", "optimizer": "elementwise"}
+
+    def plans(schedule: Schedule, stack: Stack = Stack()) -> NDArray[np.int64]:  # noqa: B008 (a frozen value)
+        codes = chosen(schedule, stack)
+        for name in names:
+            codes[codes == cpu_plans.PLAN_NAMES.index(name)] = cpu_plans.PLAN_NAMES.index(plain[name])
+        return codes
+
+    return plans
+
+
+def line(label: str, rows: Rows, measurements: tuple[Measurement, ...], chip: Chip) -> str:
     held = cross_validate(rows)
     error = np.abs(held.predicted / rows.seconds - 1.0)
     index, predicted = extrapolate(rows)
     far = np.abs(predicted / rows.seconds[index] - 1.0)
-    chip = specs.detect_cpu(machine_ceilings(rows, specs.detect_cpu()))
-    chip = replace(chip, name=rows.measurements[0].chip)
     networks = [m for m in measurements if m.kind == "network"]
     score = validate(networks, chips={chip.name: chip}, calibration=calibrate(rows, chip)).networks
     assert score is not None
@@ -126,11 +144,13 @@ def line(label: str, rows: Rows, measurements: tuple[Measurement, ...]) -> str:
 
 def main() -> None:
     read = read_measurements(sys.argv[1])
-    chip = replace(specs.detect_cpu(), name=next(m.chip for m in read.measurements))
-    rows = operator_rows(read.measurements, chip)
-    plain: Mapping[str, object] = validate(
-        read.measurements, chips={chip.name: specs.detect_cpu(machine_ceilings(rows, chip))}, calibration="none"
-    ).to_dict()
+    if len(sys.argv) > 2:
+        chip = specs.load_chip(sys.argv[2])
+        rows = operator_rows(read.measurements, chip)
+    else:
+        rows = operator_rows(read.measurements, specs.detect_cpu())
+        chip = specs.detect_cpu(machine_ceilings(rows, specs.detect_cpu()))
+    plain: Mapping[str, object] = validate(read.measurements, chips={chip.name: chip}, calibration="none").to_dict()
     print("| model | held out: median | p90 | largest 30 %: median | p90 | networks: mean | worst |")
     print("|---|---|---|---|---|---|---|")
     operators, networks = plain["operators"], plain["networks"]
@@ -140,20 +160,23 @@ def main() -> None:
         f"| plain roofline | {operators['median']:.1%} | {operators['p90']:.0%} | | "
         f"| {networks['mean']:.1%} | {networks['worst']:.0%} |"
     )
-    for label, change in LADDER:
+    for label, change in (*LADDER, *REMOVED):
         with changed(change):
-            print(line(label, rows, read.measurements), flush=True)
-    for label, change in REMOVED:
-        with changed(change):
-            print(line(label, rows, read.measurements), flush=True)
-    for label, name, value in (
-        ("the larger of compute and memory, not the sum", "joined", np.maximum),
-        ("narrow registers, whatever the machine", "WIDTHS", (8,)),
-        ("outputs always in the same buffer", "OUTPUT_BUFFERS", 1.0),
-        ("networks without what neighbours push out", "recent_bytes", lambda schedule: None),
-    ):
-        with setting(name, value):
-            print(line(label, rows, read.measurements), flush=True)
+            print(line(label, rows, read.measurements, chip), flush=True)
+    settings: tuple[tuple[str, ModuleType, str, object], ...] = (
+        ("the larger of compute and memory, not the sum", cpu, "joined", np.maximum),
+        ("registers of 16 numbers, whatever the rows say", fitting, "WIDTHS", (16,)),
+        ("registers of 8 numbers", fitting, "WIDTHS", (8,)),
+        ("outputs always in the same buffer", cpu, "OUTPUT_BUFFERS", 1.0),
+        ("networks without what neighbours push out", cpu, "recent_bytes", lambda schedule: None),
+    )
+    for label, module, name, value in settings:
+        with setting(module, name, value):
+            print(line(label, rows, read.measurements, chip), flush=True)
+    for name in ("decode", "conv-strided", "optimizer"):
+        fewer = one_plan(name)
+        with setting(cpu_plans, "plans", fewer), setting(cpu, "plans", fewer):
+            print(line(f"without a plan of its own: {name}", rows, read.measurements, chip), flush=True)
 
 
 if __name__ == "__main__":

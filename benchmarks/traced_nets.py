@@ -4,7 +4,7 @@ Needs a campaign of this machine (``roofline measure``) and a quiet machine: one
 inference and in a training step with Adam, in rounds of random order, the lower quartile of undisturbed calls of the
 best round. What was measured is kept in ``measured.json``, and measured only where that is not there yet.
 
-    python benchmarks/traced_nets.py rows.jsonl measured.json
+    python benchmarks/traced_nets.py rows.jsonl measured.json [chip.yaml]
 """
 
 # torch has no types here, so its classes count as unknown
@@ -84,8 +84,9 @@ def main() -> None:
     read, kept = read_measurements(sys.argv[1]), Path(sys.argv[2])
     if not kept.exists():
         kept.write_text(json.dumps(measured(), indent=1))
-    rows = operator_rows(read.measurements, specs.detect_cpu())
-    chip = specs.detect_cpu(machine_ceilings(rows, specs.detect_cpu()))
+    here = specs.load_chip(sys.argv[3]) if len(sys.argv) > 3 else specs.detect_cpu()
+    rows = operator_rows(read.measurements, here)
+    chip = here if len(sys.argv) > 3 else specs.detect_cpu(machine_ceilings(rows, here))
     calibration = calibrate(rows, chip)
     errors: dict[str, list[float]] = {"inference": [], "training": []}
     for label, seconds in json.loads(kept.read_text()).items():

@@ -153,7 +153,9 @@ def explain(
     fitted = resolve_calibration(part, wanted, calibration, stack)
     timing = time_program(program, part, stack, fitted)
     seen = part.with_units(stack.threads)
-    plans: list[str] = cpu_plans.plan_labels(schedule, stack) if fitted and fitted.model == "cpu" else []
+    plans: list[str] = []
+    if fitted and fitted.model == "cpu":
+        plans = cpu_plans.plan_labels(cpu_plans.with_recurrences(schedule), stack)
     if fitted and fitted.model == "gpu":
         plans = [str(name) for name in gpu.plan_labels(schedule, seen, Parameters.of(fitted.ceilings), stack)]
     rows = [int(row) for row in np.flatnonzero(schedule.layer == index)]

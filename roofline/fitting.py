@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ Floats = NDArray[np.float64]
 
 PRIOR = 0.02
 """Weight of the pull towards the starting point; a factor e^3 away counts as much as 2 % on every row."""
+
+STEP = 1e-6
+"""Change of a logarithm that slopes are taken over."""
 
 LADDER_OPS = ("relu", "add")
 """Streams whose arithmetic is free: they show the bandwidth."""
@@ -97,23 +101,42 @@ def fit_plan(
     start = np.log([bounds[0] for bounds in free.values()])
     pull = PRIOR * np.sqrt(len(measured)) / 3.0
 
-    def residual(x: Floats) -> Floats:
+    def predicted(x: Floats) -> Floats:
         times = cpu.plan_times(name, kernels, dict(zip(names, np.exp(x), strict=True)), ceilings)
-        return np.concatenate([np.log(times.total) - measured, pull * (x - start)])
+        return np.asarray(np.log(times.total))
 
-    return _least_squares(residual, free)
+    def residual(x: Floats) -> Floats:
+        return np.concatenate([predicted(x) - measured, pull * (x - start)])
+
+    # a parameter of one operator moves the rows of that operator alone, so those of all operators are moved at once
+    stems = [parameter.partition(":")[0] for parameter in names]
+    owners = [parameter.partition(":")[2] for parameter in names]
+    of = np.array(kernels.op_names)[kernels.op]
+    moves = np.array([(of == owner) if owner else np.ones(len(of), dtype=bool) for owner in owners]).T
+
+    def jacobian(x: Floats) -> Floats:
+        here, slopes = predicted(x), np.zeros((len(measured), len(names)))
+        for stem in dict.fromkeys(stems):
+            mine = np.array([one == stem for one in stems])
+            slope = (predicted(x + np.where(mine, STEP, 0.0)) - here) / STEP
+            slopes[:, mine] = np.where(moves[:, mine], slope[:, None], 0.0)
+        return np.concatenate([slopes, pull * np.eye(len(names))])
+
+    return _least_squares(residual, free, jacobian)
 
 
 def _least_squares(
-    residual: Callable[[Floats], Floats], free: Mapping[str, tuple[float, float, float]]
+    residual: Callable[[Floats], Floats],
+    free: Mapping[str, tuple[float, float, float]],
+    jacobian: Callable[[Floats], Floats] | Literal["2-point"] = "2-point",
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Robust least squares over the logarithms of bounded positive parameters."""
     from scipy.optimize import least_squares
 
     start, low, high = np.log(np.array(list(free.values()))).T
-    found = least_squares(residual, start, bounds=(low, high), loss="soft_l1", f_scale=0.1, max_nfev=200)
-    jacobian = np.asarray(found.jac)
-    curvature = jacobian.T @ jacobian
+    found = least_squares(residual, start, jacobian, bounds=(low, high), loss="soft_l1", f_scale=0.1, max_nfev=200)
+    slopes = np.asarray(found.jac)
+    curvature = slopes.T @ slopes
     spread = 2.0 * found.cost / max(1, len(found.fun) - len(start))
     error = np.sqrt(np.clip(np.diag(np.linalg.pinv(curvature)) * spread, 0.0, None))
     values = np.exp(found.x)

@@ -78,7 +78,7 @@ def make_report(
     Parameters
     ----------
     measure : without, only spec sheets speak and torch is not needed.
-    quick : fewer shapes and rounds, for a report within a minute.
+    quick : fewer shapes and rounds, forward passes alone: a report in about two minutes.
     device : ``auto``, ``cpu`` or ``cuda``.
     say, progress : told what is going on.
 
@@ -251,7 +251,10 @@ def _sections(
         index, predicted = extrapolate(rows[0])
         error = float(np.nanmedian(np.abs(predicted / rows[0].seconds[index] - 1.0)))
         found.append(f"Fitted on the smaller shapes alone, the largest 30 % are {_percent(error)} off in the median.")
-        lessons = [f"{lesson.rows}: {_percent(lesson.median)}" for lesson in learning_curve(rows[0])]
+        lessons = [
+            f"{lesson.rows}: {_percent(lesson.median) if np.isfinite(lesson.median) else 'too few of most kinds'}"
+            for lesson in learning_curve(rows[0])
+        ]
         found.append(
             "Median error on shape groups that a fit has not seen, by the number of rows measured, those that "
             f"tell most first: {', '.join(lessons) or 'too few rows to say'}."

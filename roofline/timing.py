@@ -152,11 +152,11 @@ def _cpu_fit(plain: Timing, chip: Chip, stack: Stack, calibration: Calibration, 
         octaves[mine] = octaves_outside(part_of, fit)
         if fit.spread is not None:
             factors = fit.spread.interval(cpu.difficulty(part_of, total[mine]))
+            known[mine] = cpu.fitted_ops(part_of, fit.parameters)
             wider = 1.0 + WIDEN_PER_OCTAVE * octaves[mine]
-            wider = np.where(cpu.fitted_ops(part_of, fit.parameters), wider, BORROWED_FACTOR * wider)
+            wider = np.where(known[mine], wider, BORROWED_FACTOR * wider)
             low[mine] = total[mine] * np.minimum(factors[0], 1.0) ** wider
             high[mine] = total[mine] * factors[1] ** wider
-            known[mine] = cpu.fitted_ops(part_of, fit.parameters)
     # what was measured; operators that no row was about borrow the rates of their plan
     tiers: list[Tier] = ["calibrated" if measured else "borrowed" for measured in known]
     return _Fit(times, tiers, low, high, octaves, plain.light)

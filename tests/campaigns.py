@@ -51,7 +51,7 @@ class Counting:
 def run_made(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """``run(path, bench, plan=..., **options)`` of a campaign; what it said."""
     pytest.importorskip("torch")
-    monkeypatch.setattr(campaign, "design", lambda rows, seed: QUESTIONS)
+    monkeypatch.setattr(campaign, "design", lambda rows, seed, training: QUESTIONS)
     monkeypatch.setattr(campaign, "ladder", list)
     monkeypatch.setattr(health, "others_s", lambda: 0.0)  # what else the machine of the tests is doing
     monkeypatch.setattr(health, "steal_s", lambda: 0.0)

@@ -42,7 +42,7 @@ class Threads(click.ParamType):  # type: ignore[type-arg]
     metavar="FILE",
     help="Where the rows go, one JSON object a line. [default: measurements/CHIP.jsonl]",
 )
-@click.option("--quick", is_flag=True, help="Fewer shapes and rounds: some twenty seconds.")
+@click.option("--quick", is_flag=True, help="Fewer shapes and rounds, forward passes alone: about a minute.")
 @click.option("--rows", type=click.IntRange(1), metavar="N", help="Operator shapes; the default is the plan's.")
 @click.option("--rounds", type=click.IntRange(1), metavar="N", help="Times each is visited, in random order.")
 @click.option("--budget", metavar="TIME", help="About so long, such as '2min': the shapes that tell most.")

@@ -16,7 +16,7 @@ from roofline.cli.progress import progress_bar
     metavar="FOLDER",
     help="Where it goes. [default: reports/DEVICE-DATE]",
 )
-@click.option("--quick", is_flag=True, help="Fewer shapes and rounds: within a minute.")
+@click.option("--quick", is_flag=True, help="Fewer shapes and rounds, forward passes alone: about two minutes.")
 @click.option("--no-measure", is_flag=True, help="Spec sheets only; needs no torch.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="What to measure.")
 def command(out: Path | None, quick: bool, no_measure: bool, device: str) -> None:

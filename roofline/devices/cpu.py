@@ -2,7 +2,8 @@
 
 One equation for every plan (docs/model.md derives each term and says what it buys):
 
-    compute = work / rate * (1 + sat_k / k) * (1 + remainder * bits(n) / tiles(n)) + short * elements
+    compute = work / rate * (1 + sat_k / k) * (1 + remainder * bits(n) / tiles(n)) * (1 + idle * missing blocks)
+              * wide * strided + short * elements
     memory  = traffic / (activations * B(working set)) * unaligned + weights / weight_bandwidth
     time    = start + row * rows + compute + memory
 
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
-from roofline.devices.cpu_plans import LANES, PLAN_NAMES, PLANS, copied_heads, idle_blocks, input_bytes, of_data, plans
+from roofline.devices.cpu_plans import LANES, PLAN_NAMES, PLANS, idle_blocks, input_bytes, of_data, plans
 
 Floats = NDArray[np.float64]
 OUTPUT_BUFFERS = 3.0
@@ -133,6 +134,8 @@ def plan_times(
     """
     plan = PLANS[name]
     ones = np.ones(len(kernels))
+    present, place = np.unique(kernels.op, return_inverse=True)
+    names = [kernels.op_names[code] for code in present]
 
     def value(parameter: str, neutral: float) -> Floats:
         if parameter in plan.free:
@@ -141,8 +144,8 @@ def plan_times(
             return ones * neutral
         known = {key.split(":", 1)[1]: v for key, v in parameters.items() if key.startswith(f"{parameter}:")}
         mean = float(np.exp(np.mean(np.log(list(known.values())))))
-        own = [known.get(op, known.get(ALIKE.get(op, ""), mean)) for op in kernels.op_names]
-        return np.array(own, dtype=np.float64)[kernels.op]
+        own = [known.get(op, known.get(ALIKE.get(op, ""), mean)) for op in names]
+        return np.array(own, dtype=np.float64)[place]
 
     channels = np.where(kernels.batch > 1, kernels.batch, kernels.k / kernels.taps)
     unaligned = channels % ceilings.lanes != 0
@@ -157,13 +160,10 @@ def plan_times(
 
     compute = compute * np.where(kernels.taps > 9, value("wide", 1.0), 1.0)
     compute = compute * np.where(kernels.stride > 1, value("strided", 1.0), 1.0)
-    compute = compute + np.where(kernels.taps > 1, value("unfold", 0.0), 0.0) * kernels.m * kernels.k
 
     inplace = (kernels.target == kernels.source) & (kernels.target >= 0)
     read_passes = np.where(thin, 1.0, plan.read_passes)
     reads = input_bytes(kernels) if plan.read_passes > 1 else kernels.reads
-    if name in ("attention", "decode"):
-        reads = reads + ceilings.fresh * copied_heads(kernels)
     working_set = reads + np.where(inplace, 0.0, OUTPUT_BUFFERS * kernels.writes)
     if name == "optimizer":  # every pass works on the same arrays, in place
         inplace, working_set = ones > 0, OPTIMIZER_ARRAYS * kernels.elements * kernels.itemsize

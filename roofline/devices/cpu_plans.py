@@ -137,7 +137,7 @@ PLANS: dict[str, Plan] = {
         {**_GEMM, **_WEIGHTS, "strided:": (1.0, 0.2, 30.0)}, _blocked_work, read_passes=2.0, write_passes=2.0
     ),
     "conv-weights": Plan({**_GEMM, **_IDLE}, _blocked_work, read_passes=2.0),
-    "conv-gemm": Plan({**_GEMM, **_WEIGHTS, **_PRODUCT, "unfold": (5e-10, 1e-11, 1e-8)}, _gemm_work),
+    "conv-gemm": Plan({**_GEMM, **_WEIGHTS, **_PRODUCT}, _gemm_work),
     "depthwise": Plan(
         {
             **_START,
@@ -183,6 +183,9 @@ PLANS: dict[str, Plan] = {
 
 PLAN_NAMES = tuple(PLANS)
 
+GATES = ("_gates", "_gates_backward")
+"""How the names of kernels end that make the gates of a recurrent layer."""
+
 
 def plans(schedule: Schedule, stack: Stack = Stack()) -> NDArray[np.int64]:  # noqa: B008 (a frozen value)
     """Which plan each kernel takes: an index into :data:`PLAN_NAMES`, -1 where none is modelled.
@@ -215,8 +218,7 @@ def plans(schedule: Schedule, stack: Stack = Stack()) -> NDArray[np.int64]:  # n
     codes[convolution & back & ~of_data(schedule)] = PLAN_NAMES.index("conv-weights")
     codes[convolution & ~(shaped & large)] = PLAN_NAMES.index("conv-gemm")
     codes[schedule.in_family("depthwise") & back] = PLAN_NAMES.index("depthwise-gradient")
-    steps = np.array([name.endswith(("_gates", "_gates_backward")) for name in schedule.op_names], dtype=bool)
-    codes[steps[schedule.op]] = PLAN_NAMES.index("recurrence")
+    codes[makes_gates(schedule)] = PLAN_NAMES.index("recurrence")
     codes[schedule.phase == PHASES.index("optimizer")] = PLAN_NAMES.index("optimizer")
     return codes
 
@@ -226,12 +228,9 @@ def input_bytes(s: Schedule) -> Floats:
     return s.reads * np.where(s.taps == 1, s.stride**2, 1)
 
 
-def copied_heads(s: Schedule) -> Floats:
-    """Bytes of keys and values that PyTorch's kernel wants once for every head, where heads share them."""
-    queries = s.batch * s.m * s.k * s.itemsize
-    wanted = 2.0 * s.batch * s.n * s.k * s.itemsize
-    shared = (s.phase == 0) & (s.reads - queries < 0.75 * wanted)
-    return np.where(shared, wanted, 0.0)
+def makes_gates(schedule: Schedule) -> NDArray[np.bool_]:
+    """Kernels that make the gates of a recurrent layer, or their gradients."""
+    return np.array([name.endswith(GATES) for name in schedule.op_names], dtype=bool)[schedule.op]
 
 
 def with_recurrences(schedule: Schedule) -> Schedule:
@@ -239,11 +238,13 @@ def with_recurrences(schedule: Schedule) -> Schedule:
 
     A library runs them in one call, or PyTorch step by step; either way they are fitted together.
     """
-    steps = np.array([name.endswith(("_gates", "_gates_backward")) for name in schedule.op_names], dtype=bool)
-    op = schedule.op.copy()
-    for kernel in np.flatnonzero(steps[schedule.op]):
-        op[(schedule.layer == schedule.layer[kernel]) & (schedule.phase == schedule.phase[kernel])] = op[kernel]
-    return replace(schedule, op=op)
+    gates = np.flatnonzero(makes_gates(schedule))
+    if not len(gates):
+        return schedule
+    part = schedule.layer * len(PHASES) + schedule.phase
+    parts, first = np.unique(part[gates], return_index=True)
+    place = np.searchsorted(parts, part).clip(max=len(parts) - 1)
+    return replace(schedule, op=np.where(parts[place] == part, schedule.op[gates[first]][place], schedule.op))
 
 
 def plan_labels(schedule: Schedule, stack: Stack = Stack()) -> list[str]:  # noqa: B008

@@ -39,7 +39,6 @@ class CudaBench:
     def __init__(self, device: Device, calls_of: Calls) -> None:
         self._device, self._calls_of = device, calls_of
         self._title = device.title()
-        self._nan: dict[str, bool] = {}
         self._unrecorded: dict[str, str] = {}
         tiny = import_torch().ones(256, device=device.place)
         self._launch = tiny.neg
@@ -95,16 +94,13 @@ class CudaBench:
             raise Unsupported(f"{row.network} ({row.mode}) cannot be recorded as a graph: {why}")
         if why:
             self._unrecorded[kind] = why  # nor can it be for other shapes, and trying costs
-        if row.key not in self._nan:
-            self._nan[row.key] = has_nan(call())
         facts, flags = summary(looks)
         facts |= {"timed": timed.how, **({"why": why} if why else {})}
         facts |= {"cold": "flush", "flushed_bytes": device.flushed_bytes} if flush else {}
         if not operator and not graph:
             facts[FACT] = measure_launches(self._launch, device).to_dict()
-        flags += ("nan",) if self._nan[row.key] else ()
         seconds = timed.seconds
-        return Burst(seconds, seconds, (True,) * len(seconds), facts, flags)
+        return Burst(seconds, seconds, (True,) * len(seconds), facts, flags, output=call())
 
     def _calls(self, row: Measurement) -> Iterator[Callable[[], Any]]:
         if row.kind == "operator" and row.dtype in run_eight_bit.PRODUCTS:
@@ -117,12 +113,3 @@ def also_recorded(rows: Iterable[Measurement]) -> Iterator[Measurement]:
     for row in rows:
         yield row
         yield replace(row, stack=replace(row.stack, mode="graphs"))
-
-
-def has_nan(output: Any) -> bool:
-    """Whether the result of a call, a tensor or some of them, holds what is no number."""
-    if isinstance(output, list | tuple):
-        return any(map(has_nan, output))
-    if not getattr(output, "is_floating_point", lambda: False)() or not output.numel():
-        return False
-    return bool(output.detach().amin().isnan())  # NaN is the least of all; no copy is made

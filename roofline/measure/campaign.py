@@ -49,6 +49,7 @@ class Plan:
     """How much to measure: operator shapes (0: none), rounds, networks with their sizes; ``seed`` fixes the shapes.
 
     growth : how many times the batch of a shape may grow (:mod:`roofline.measure.design_cuda`).
+    training : gradients, optimizers and steps of training too, not forward passes alone.
     """
 
     rows: int = 1100
@@ -56,11 +57,12 @@ class Plan:
     networks: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: networks.MEASURED)
     seed: int = 0
     growth: int = 1
+    training: bool = True
 
     @classmethod
     def quick(cls) -> Plan:
-        """A campaign of some twenty seconds."""
-        return cls(rows=500, rounds=2)
+        """A campaign of about a minute: forward passes alone."""
+        return cls(rows=400, rounds=3, training=False)
 
     def within(self, seconds: float) -> Plan:
         """As much of this plan as a CPU of some years measures in about ``seconds``: the rows that tell most.
@@ -151,7 +153,7 @@ def _group(plan: Plan, chip: str, dtype: str, device: str, stack: Stack) -> Grou
 
 
 def _operator_jobs(plan: Plan, chip: str, dtype: str, stack: Stack) -> Iterator[Measurement]:
-    questions = [*design(plan.rows, seed=plan.seed), *ladder()] if plan.rows else []
+    questions = [*design(plan.rows, seed=plan.seed, training=plan.training), *ladder()] if plan.rows else []
     for question in grow(questions, plan.growth, seed=plan.seed):
         yield _row(question, chip, dtype, stack)
 
@@ -174,7 +176,7 @@ def _row(question: Question, chip: str, dtype: str, stack: Stack) -> Measurement
 
 
 def _network_jobs(plan: Plan, chip: str, dtype: str, stack: Stack) -> Iterator[Measurement]:
-    for (name, symbols), mode in product(plan.networks.items(), MODES):
+    for (name, symbols), mode in product(plan.networks.items(), MODES if plan.training else MODES[:1]):
         yield Measurement(
             kind="network",
             chip=chip,

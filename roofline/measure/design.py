@@ -9,6 +9,7 @@ what the calibration is tested on.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
@@ -21,7 +22,7 @@ from roofline.measure.question import Point, Question
 
 Family = Callable[[Point], Question | None]
 
-SHARES: dict[str, tuple[float, Family]] = {
+FORWARD: dict[str, tuple[float, Family]] = {
     "conv": (0.12, forward.conv),
     "conv1x1": (0.08, forward.conv1x1),
     "depthwise": (0.06, forward.depthwise),
@@ -38,6 +39,8 @@ SHARES: dict[str, tuple[float, Family]] = {
     "embedding": (0.01, forward.embedding),
     "copy": (0.03, forward.copy),
     "recurrent": (0.02, forward.recurrent),
+}
+BACKWARD: dict[str, tuple[float, Family]] = {
     "conv gradient": (0.06, training.gradient(forward.conv, "data", "weights")),
     "conv1x1 gradient": (0.04, training.gradient(forward.conv1x1, "data", "weights")),
     "depthwise gradient": (0.035, training.gradient(forward.depthwise, "data", "weights")),
@@ -53,7 +56,7 @@ SHARES: dict[str, tuple[float, Family]] = {
     "loss": (0.005, training.loss),
     "optimizer": (0.025, training.optimizer),
 }
-"""Share of the rows each family gets: more where more kernel paths hide."""
+"""Share of the rows each family gets, of all of them together: more where more kernel paths hide."""
 
 FEWEST = 6
 """Questions of a family in a design, however small."""
@@ -63,11 +66,16 @@ _COORDINATES = 24
 _TRIES = 64
 
 
-def design(rows: int, *, seed: int = 0) -> list[Question]:
-    """``rows`` questions or somewhat fewer, those that tell most first; equal seeds give equal designs."""
+def design(rows: int, *, seed: int = 0, training: bool = True) -> list[Question]:
+    """``rows`` questions or somewhat fewer, those that tell most first; equal seeds give equal designs.
+
+    training : about gradients and optimizers too.
+    """
     placed: list[tuple[float, int, Question]] = []
-    for number, (share, draw) in enumerate(SHARES.values()):
-        wanted = max(FEWEST, round(rows * share))
+    families = {**FORWARD, **(BACKWARD if training else {})}
+    whole = sum(share for share, _ in families.values())
+    for number, (share, draw) in enumerate(families.values()):
+        wanted = max(FEWEST, math.ceil(rows * share / whole))
         points = chain(_corners(seed, number), _filling(seed, number, wanted))
         found = islice(_questions(draw, points), wanted)
         placed += [((index + 0.5) / wanted, number, question) for index, question in enumerate(found)]

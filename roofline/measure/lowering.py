@@ -15,13 +15,11 @@ from roofline.core.run import Implementation, OptimizerName, Recipe
 from roofline.core.schedule import Kernel
 from roofline.core.stack import Stack
 from roofline.core.workload import Tensor
+from roofline.devices.cpu_plans import GATES
 from roofline.errors import Unsupported
 
 OPTIMIZERS = frozenset(RECIPES) - {"none"}
 """Rows of these are steps of an optimizer, their inputs the shapes of its parameters."""
-
-GATES = ("_gates", "_gates_backward")
-"""What the kernels of a recurrent layer that make its gates are called."""
 
 Attributes = tuple[tuple[str, Any], ...]
 

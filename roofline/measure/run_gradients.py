@@ -7,23 +7,17 @@ which a net pays once and not for every operator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 from roofline.errors import Unsupported
+from roofline.measure.run_sequences import Call, Weights
 
-Call = Callable[[], Any]
 INPUTS, WEIGHTS = ("data", "backward"), ("weights", "backward")
 """Parts that ask for gradients of the inputs, and of the weights."""
 _LEAF = "torch::autograd::AccumulateGrad"
-VIEWS = ("TBackward0", "ViewBackward0", "UnsafeViewBackward0", "TransposeBackward0", "ExpandBackward0")
+_VIEWS = ("TBackward0", "ViewBackward0", "UnsafeViewBackward0", "TransposeBackward0", "ExpandBackward0")
 """Nodes that compute nothing where they stand behind the operator."""
-
-
-class Weights(Protocol):
-    """Where weights come from: :class:`roofline.measure.run.Pool`."""
-
-    def take(self, shape: Sequence[int]) -> Any: ...
 
 
 class Trained:
@@ -86,7 +80,7 @@ def _order(root: Any) -> list[tuple[Any, list[tuple[Any, int]]]]:
         if node in needed:
             return True
         following = [(after if visit(after) else None, place) for after, place in node.next_functions]
-        if node.name() in VIEWS and all(after is None for after, _ in following):
+        if node.name() in _VIEWS and all(after is None for after, _ in following):
             return False
         needed[node] = following
         return True

@@ -5,13 +5,12 @@ A row is ``op: adam`` with the shapes of its parameters as inputs and, as attrib
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from roofline.core.run import IMPLEMENTATIONS
-from roofline.measure.run_gradients import Weights
+from roofline.measure.run_sequences import Call, Weights
 
-Call = Callable[[], Any]
 OPTIMIZERS = {
     "sgd": ("SGD", {"lr": 1e-4}),
     "momentum": ("SGD", {"lr": 1e-4, "momentum": 0.9}),

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from roofline.measure.run_gradients import Weights
-
-Call = Callable[[], Any]
+from roofline.measure.run_sequences import Call, Weights
 
 
 def _batch_norm(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], pool: Weights) -> Call:

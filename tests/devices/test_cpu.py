@@ -118,3 +118,20 @@ def test_difficulty_is_finite_and_has_a_constant() -> None:
 
 def test_an_empty_schedule_takes_no_time() -> None:
     assert len(cpu_times(Schedule.of([]), parameters(), CEILINGS).total) == 0
+
+
+def test_a_recurrent_layer_is_timed_as_one_and_its_neighbours_are_not() -> None:
+    from roofline import operators, specs
+    from roofline.devices.cpu_plans import with_recurrences
+
+    schedule = operators.lower(operators.build(specs.load_network("lstm")))
+    labels = np.array(plan_labels(with_recurrences(schedule)))
+    before = np.array(plan_labels(schedule))
+    recurrent = set(schedule.layer[before == "recurrence"].tolist())
+    assert recurrent
+    assert set(labels[np.isin(schedule.layer, list(recurrent))]) == {"recurrence"}
+    others = ~np.isin(schedule.layer, list(recurrent))
+    assert others.any()
+    assert (labels[others] == before[others]).all()
+    plain = lower([Question("", "relu", {}, ((8, 8),))])
+    assert with_recurrences(plain) is plain

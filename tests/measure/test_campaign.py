@@ -34,7 +34,14 @@ def test_the_first_line_says_what_is_measured(tmp_path: Path, run) -> None:  # t
     header = json.loads(path.read_text().splitlines()[0])
     assert (header["record"], header["schema"], header["format"]) == ("header", 1, "roofline measurements")
     assert (header["chip"], header["dtype"], header["threads"], header["device"]) == (CHIP, "fp32", [1], "cpu")
-    assert header["plan"] == {"rows": 3, "rounds": 2, "networks": {"mlp": {"batch": 2}}, "seed": 0, "growth": 1}
+    assert header["plan"] == {
+        "rows": 3,
+        "rounds": 2,
+        "networks": {"mlp": {"batch": 2}},
+        "seed": 0,
+        "growth": 1,
+        "training": True,
+    }
     assert header["families"] == {"elementwise": 6, "network": 2}
     assert header["checksum"] == checksum(header)
     read = read_measurements(path)
@@ -114,7 +121,7 @@ def test_it_goes_on_where_it_stopped(tmp_path: Path, run) -> None:  # type: igno
 def test_cut_at_any_byte_it_goes_on(tmp_path: Path, run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     whole = tmp_path / "whole.jsonl"
     plan = Plan(rows=1, rounds=1, networks={})
-    monkeypatch.setattr(campaign, "design", lambda rows, seed: campaign_questions())
+    monkeypatch.setattr(campaign, "design", lambda rows, seed, training: campaign_questions())
     run(whole, None, plan)
     data, wanted = whole.read_bytes(), read_measurements(whole).measurements
     path = tmp_path / "rows.jsonl"
@@ -131,7 +138,7 @@ def test_cut_at_any_byte_it_goes_on(tmp_path: Path, run, monkeypatch) -> None:  
 
 
 def test_cut_at_any_byte_it_is_read_as_far_as_it_goes(tmp_path: Path, run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr(campaign, "design", lambda rows, seed: campaign_questions())
+    monkeypatch.setattr(campaign, "design", lambda rows, seed, training: campaign_questions())
     path = tmp_path / "rows.jsonl"
     run(path, None, Plan(rows=1, rounds=1, networks={}))
     data = path.read_bytes()
@@ -188,7 +195,7 @@ def test_another_machine_of_the_same_name_is_refused(tmp_path: Path, run, monkey
 def test_other_shapes_of_a_newer_version_are_refused(tmp_path: Path, run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "rows.jsonl"
     run(path)
-    monkeypatch.setattr(campaign, "design", lambda rows, seed: campaign_questions())
+    monkeypatch.setattr(campaign, "design", lambda rows, seed, training: campaign_questions())
     with pytest.raises(UsageError, match="chose other shapes"):
         run(path)
 
@@ -348,7 +355,7 @@ import sys, time
 sys.path.insert(0, "tests")
 from campaigns import CHIP, PLAN, QUESTIONS, Counting, burst, length
 from roofline.measure import campaign
-campaign.design, campaign.ladder = lambda rows, seed: QUESTIONS, list
+campaign.design, campaign.ladder = lambda rows, seed, training: QUESTIONS, list
 def make(row):
     time.sleep(0.03)
     print("burst", flush=True)
@@ -392,7 +399,7 @@ def test_two_processes_do_not_write_one_file(tmp_path: Path, run) -> None:  # ty
 
 def test_a_real_campaign_of_a_few_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
-    monkeypatch.setattr(campaign, "design", lambda rows, seed: campaign_questions())
+    monkeypatch.setattr(campaign, "design", lambda rows, seed, training: campaign_questions())
     monkeypatch.setattr(campaign, "ladder", list)
     said: list[str] = []
     path = run_campaign(tmp_path / "rows.jsonl", CHIP, Plan(rows=1, rounds=2, networks={}), say=said.append)

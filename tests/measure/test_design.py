@@ -9,7 +9,7 @@ from roofline.cli.app import cli
 from roofline.core.measurement import Measurement
 from roofline.errors import UsageError
 from roofline.measure.campaign import Plan
-from roofline.measure.design import SHARES, design, identity
+from roofline.measure.design import BACKWARD, FORWARD, design, identity
 from roofline.measure.lowering import kernels_of
 from roofline.measure.question import Point
 
@@ -41,8 +41,9 @@ def test_the_first_rows_are_a_small_campaign() -> None:
     whole, first = (Counter(question.family for question in some) for some in (asked, asked[:300]))
     for family, count in whole.items():
         assert abs(first[family] / 300 - count / len(asked)) < 0.02, family
-    assert len(asked) <= 1500
-    assert len(SHARES) <= len(whole)
+    assert len(asked) == 1500
+    assert {*FORWARD, *BACKWARD} - {"loss"} <= set(whole)
+    assert {question.part for question in design(300, training=False)} == {"forward"}
 
 
 def test_sizes_stay_within_their_ends_and_choices_follow_their_weights() -> None:
