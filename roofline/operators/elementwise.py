@@ -143,7 +143,7 @@ def sum_back(case: Case, index: int, source: int = -1) -> Kernel:
         "reduction",
         op="sum_backward",
         m=own.elements,
-        k=result.elements // own.elements,
+        k=-(-result.elements // own.elements),
         elements=result.elements,
         flops=float(result.elements),
         reads=result.bytes,

@@ -11,6 +11,7 @@ from roofline.core.workload import Tensor
 from roofline.errors import UsageError
 from roofline.operators.attributes import Attributes, Parameter, flag
 from roofline.operators.case import Case, Needs, Saved
+from roofline.operators.elementwise import sum_back
 from roofline.operators.operator import Inferred, Operator, dims
 
 
@@ -145,19 +146,7 @@ def _copy_backward(case: Case, needs: Needs) -> list[Kernel]:
     x, y = case.inputs[0], case.result
     if y.elements <= x.elements or case.node.op == "pad":
         return [case.gradient("copy", reads=min(x.bytes, y.bytes), writes=x.bytes, target=0)]
-    return [
-        case.gradient(
-            "reduction",
-            op="sum_backward",
-            m=x.elements,
-            k=-(-y.elements // x.elements),
-            elements=y.elements,
-            flops=float(y.elements),
-            reads=y.bytes,
-            writes=x.bytes,
-            target=0,
-        )
-    ]
+    return [sum_back(case, 0)]
 
 
 _SHAPE = Parameter("shape", "sizes", "of the result")

@@ -10,6 +10,7 @@ from roofline.core.workload import Tensor
 from roofline.errors import UsageError
 from roofline.operators.attributes import Attributes, Parameter, flag
 from roofline.operators.case import Case, Needs, no_kernels, saves_inputs
+from roofline.operators.elementwise import sum_back
 from roofline.operators.moving import rows_backward
 from roofline.operators.operator import Inferred, Operator, Weight, dims
 
@@ -37,19 +38,7 @@ def _expand_backward(case: Case, needs: Needs) -> list[Kernel]:
     x, y = case.inputs[0], case.result
     if x.elements == y.elements or not needs[0]:
         return []
-    return [
-        case.gradient(
-            "reduction",
-            op="sum_backward",
-            m=x.elements,
-            k=y.elements // x.elements,
-            elements=y.elements,
-            flops=float(y.elements),
-            reads=y.bytes,
-            writes=x.bytes,
-            target=0,
-        )
-    ]
+    return [sum_back(case, 0)]
 
 
 def _bag_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
