@@ -44,7 +44,7 @@ NETS = {  # at sizes that take some milliseconds
     "minigpt": ["32x128:int64"],
     "speech": ["4x1x64x400"],
 }
-ROUNDS, SECONDS = 5, 0.4
+ROUNDS, SECONDS = 10, 0.2
 
 
 def inputs_of(name: str) -> list[Any]:
@@ -76,7 +76,7 @@ def measured() -> dict[str, float]:
     for _ in range(ROUNDS):
         random.shuffle(jobs)
         for label, call in jobs:
-            seconds[label].append(burst_cold(repeat(call), lambda: None, seconds=SECONDS, warm_up=2).typical)
+            seconds[label].append(burst_cold(repeat(call), lambda: None, seconds=SECONDS, at_least=1, warm_up=1).typical)
     return {label: min(values) for label, values in seconds.items()}
 
 

@@ -3,7 +3,7 @@
 One equation for every plan (docs/model.md derives each term and says what it buys):
 
     compute = work / rate * (1 + sat_k / k) * (1 + remainder * bits(n) / tiles(n)) * (1 + idle * missing blocks)
-              * wide * strided + short * elements
+              * (1 + guess / rarity) * wide * strided + short * elements
     memory  = traffic / (activations * B(working set)) * unaligned + weights / weight_bandwidth
     time    = start + row * rows + compute + memory
 
@@ -158,6 +158,7 @@ def plan_times(
     bits = _remainder_kernels(kernels.n, 8)
     compute = compute * (1.0 + value("remainder", 0.0) * bits / np.ceil(kernels.n / 8))
 
+    compute = compute * (1.0 + value("guess", 0.0) * np.where(kernels.k > 1, 1.0 / np.maximum(kernels.k, 1), 0.0))
     compute = compute * np.where(kernels.taps > 9, value("wide", 1.0), 1.0)
     compute = compute * np.where(kernels.stride > 1, value("strided", 1.0), 1.0)
 

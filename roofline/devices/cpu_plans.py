@@ -157,7 +157,7 @@ PLANS: dict[str, Plan] = {
         },
         _depthwise_work,
     ),
-    "elementwise": Plan(_STREAM, _elements),
+    "elementwise": Plan({**_STREAM, "guess": (2.0, 1e-3, 50.0)}, _elements),
     "optimizer": Plan(
         {"start": (4e-6, 2e-7, 3e-4), "rate": (2e10, 1e7, 1e12), "activations": (0.8, 0.02, 5.0)}, _flops
     ),

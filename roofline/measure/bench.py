@@ -17,8 +17,9 @@ POOL_BYTES = 2**27
 """Weights are cut from this much memory in turn: several times a last-level cache."""
 FLUSH_BYTES = 2**22
 """Read between two cold samples: more than a private cache holds."""
-BURST_S, WARM_S = 0.008, 0.003
-NETWORK_S = 0.4
+BURST_S, WARM_S = 0.004, 0.0015
+NETWORK_S = 0.2
+"""Short, since rounds are many: the best of many moments repeats better than many calls at one moment."""
 
 
 def bench_of(device: str, dtype: str) -> Callable[[Measurement], Burst]:
@@ -49,7 +50,7 @@ def bench_of(device: str, dtype: str) -> Callable[[Measurement], Burst]:
         if row.kind == "operator":
             if row.cache == "warm":
                 return burst_warm(calls_of(row), seconds=WARM_S)
-            return burst_cold(calls_of(row), other.sum, seconds=BURST_S)
-        return burst_cold(calls_of(row), lambda: None, seconds=NETWORK_S, at_least=2, warm_up=1)
+            return burst_cold(calls_of(row), other.sum, seconds=BURST_S, at_least=2)
+        return burst_cold(calls_of(row), lambda: None, seconds=NETWORK_S, at_least=1, warm_up=1)
 
     return CudaBench(gpu, calls_of) if gpu else on_cpu

@@ -59,7 +59,7 @@ def stream(at: Point) -> Question | None:
         return Question("reduction gradient", op, {}, (shape, (width,)), "data")
     if op == "dropout":
         part = at.choose(["training", "data"])
-        return Question("elementwise gradient", op, {"percent": 10}, (shape,), part)
+        return Question("elementwise gradient", op, {"percent": at.choose([10, 10, 25, 50])}, (shape,), part)
     inputs = (shape, shape) if op == "mask" else (shape,)
     return Question("elementwise gradient", op, {}, inputs, "data")
 

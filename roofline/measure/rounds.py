@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Group:
-    """The rows of one number of threads: those visited in every round, and those visited once."""
+    """The rows of one number of threads: those visited in every round, and those in every second one."""
 
-    repeated: tuple[Measurement, ...]
-    once: tuple[Measurement, ...]
+    often: tuple[Measurement, ...]
+    seldom: tuple[Measurement, ...]
 
     @property
     def all(self) -> tuple[Measurement, ...]:
-        return (*self.repeated, *self.once)
+        return (*self.often, *self.seldom)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def legs(groups: Sequence[Group], plan: Plan, fresh: int, *, repeat: bool) -> It
     for number in range(plan.rounds):
         rng = random.Random(f"{plan.seed}/{number}/{fresh}" + ("/again" if repeat else ""))
         for group in rng.sample(groups, len(groups)):
-            rows = [*group.repeated, *(group.once if number == 0 else ())]
+            rows = [*group.often, *(group.seldom if number % 2 == 0 else ())]
             if repeat:
                 again = {row.key for row in chosen(group.all, plan.seed)}
                 rows = [row for row in rows if row.key in again]

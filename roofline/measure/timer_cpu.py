@@ -131,7 +131,7 @@ def burst_warm(calls: Iterator[Callable[[], Any]], *, seconds: float = 0.012, bl
     cpus: list[float] = []
     clean: list[bool] = []
     end = clock() + seconds
-    while len(walls) < 3 or clock() < end:
+    while len(walls) < 2 or clock() < end:
         switches = _switches()
         cpu_before = cpu()
         before = clock()

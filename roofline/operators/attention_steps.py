@@ -14,7 +14,7 @@ from typing import Any
 
 from roofline.core.schedule import Kernel
 from roofline.operators.case import Case, Saved
-from roofline.operators.dropout import DROPOUT_FLOPS, MASK_BYTES
+from roofline.operators.dropout import DROPOUT_FLOPS, MASK_BYTES, rarity
 from roofline.operators.rowwise import SOFTMAX_FLOPS, SOFTMAX_PASSES
 
 SOFTMAX_BACKWARD_FLOPS = 4.0
@@ -141,6 +141,7 @@ def forward(case: Case) -> list[Kernel]:
             case.kernel(
                 "elementwise",
                 op="dropout",
+                k=rarity(case.attributes.whole("dropout")),
                 elements=s.scores,
                 flops=DROPOUT_FLOPS * s.scores,
                 reads=s.table,

@@ -20,6 +20,11 @@ MASK_BYTES = 1.0
 """Per element: whether it was kept."""
 
 
+def rarity(percent: int) -> int:
+    """Of how many elements one is not treated as the others: what a processor that guesses branches gets wrong."""
+    return round(100 / max(min(percent, 100 - percent), 1))
+
+
 def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     if attributes.whole("percent") > 99:
         raise UsageError(f"dropout: {attributes.whole('percent')} percent leaves nothing; write 1 to 99")
@@ -31,7 +36,8 @@ def _kernels(case: Case) -> list[Kernel]:
     if not case.training:
         return []
     y = case.result
-    return [case.kernel("elementwise", flops=DROPOUT_FLOPS * y.elements, writes=y.bytes + _mask(case))]
+    rare = rarity(case.attributes.whole("percent"))
+    return [case.kernel("elementwise", k=rare, flops=DROPOUT_FLOPS * y.elements, writes=y.bytes + _mask(case))]
 
 
 def _saves(case: Case) -> Saved:
