@@ -76,7 +76,9 @@ def measured() -> dict[str, float]:
     for _ in range(ROUNDS):
         random.shuffle(jobs)
         for label, call in jobs:
-            seconds[label].append(burst_cold(repeat(call), lambda: None, seconds=SECONDS, at_least=1, warm_up=1).typical)
+            seconds[label].append(
+                burst_cold(repeat(call), lambda: None, seconds=SECONDS, at_least=1, warm_up=1).typical
+            )
     return {label: min(values) for label, values in seconds.items()}
 
 

@@ -87,10 +87,20 @@ def build_calls(
             yield same or make(torch, tensors, options, pool)
     while True:
         with torch.inference_mode(False), torch.set_grad_enabled(part != "training"):
-            leaves = [run_gradients.leaf(tensor, part) for tensor in tensors]
-            weights = (run_gradients.Trained(pool, part),) if op in _WEIGHTED or op in run_training.TRAINING else ()
-            call = make(torch, leaves, options, *weights)
-            call = call if part == "training" else run_gradients.backward_call(torch, call)
+            in_steps = op in run_sequences.RECURRENT  # whose forward is recorded, step by step
+            asked = "backward" if in_steps else part
+            leaves, weights = (
+                [run_gradients.leaf(tensor, asked) for tensor in tensors],
+                run_gradients.Trained(pool, asked),
+            )
+            weighted = op in _WEIGHTED or op in run_training.TRAINING
+            call = make(torch, leaves, options, *([weights] if weighted else []))
+            if part == "training":
+                call = run_gradients.recorded(torch, call) if in_steps else call
+            elif in_steps:
+                call = run_gradients.engine_call(torch, call, [*leaves, *weights.taken])
+            else:
+                call = run_gradients.backward_call(torch, call)
         yield call
 
 

@@ -2,7 +2,8 @@
 
 The operator runs once and leaves a graph of what its backward needs; the nodes of that graph are what the
 engine calls, one after the other, and what is called here. ``torch.autograd.grad`` would add 0.1 ms of its own,
-which a net pays once and not for every operator.
+which a net pays once and not for every operator. Only through a recurrent layer, which goes back step by step, the
+engine is quicker than thousands of calls by hand.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ class Trained:
 
     def __init__(self, pool: Weights, part: str) -> None:
         self._pool, self._asked = pool, part in WEIGHTS
+        self.taken: list[Any] = []
 
     def take(self, shape: Sequence[int]) -> Any:
-        return self._pool.take(shape).detach().requires_grad_(self._asked)
+        self.taken.append(self._pool.take(shape).detach().requires_grad_(self._asked))
+        return self.taken[-1]
 
 
 def leaf(tensor: Any, part: str) -> Any:
@@ -87,6 +90,23 @@ def _order(root: Any) -> list[tuple[Any, list[tuple[Any, int]]]]:
 
     visit(root)
     return list(reversed(needed.items()))
+
+
+def engine_call(torch: Any, forward: Call, wanted: Sequence[Any]) -> Call:
+    """As :func:`backward_call`, by PyTorch's engine: the gradients of ``wanted``."""
+    result = forward()[0]
+    given = torch.randn_like(result)
+    return lambda: torch.autograd.grad(result, wanted, given, retain_graph=True)
+
+
+def recorded(torch: Any, forward: Call) -> Call:
+    """The call as it runs in training, where every operation inside it notes what its backward needs."""
+
+    def call() -> Any:
+        with torch.inference_mode(False), torch.enable_grad():
+            return forward()
+
+    return call
 
 
 def _shapes(node: Any) -> list[tuple[int, ...] | None]:

@@ -10,6 +10,10 @@ from roofline.errors import Unsupported
 Call = Callable[[], Any]
 
 
+RECURRENT = {"rnn": 1, "lstm": 4, "gru": 3}
+"""Gates of each recurrent layer."""
+
+
 class Weights(Protocol):
     """Where weights come from: :class:`roofline.measure.run.Pool`."""
 
@@ -99,8 +103,6 @@ WEIGHTLESS: dict[str, Callable[..., Call]] = {"rotary": _rotary, "kv_cache": _kv
 WEIGHTED: dict[str, Callable[..., Call]] = {
     "rms_norm": _rms_norm,
     "experts": _experts,
-    "rnn": _recurrence("rnn", 1),
-    "lstm": _recurrence("lstm", 4),
-    "gru": _recurrence("gru", 3),
+    **{name: _recurrence(name, gates) for name, gates in RECURRENT.items()},
     "embedding_bag": _embedding_bag,
 }

@@ -32,7 +32,6 @@ CASES: list[tuple[str, Mapping[str, Any], tuple[tuple[int, ...], ...], str]] = [
     ("dropout", {"percent": 10}, ROWS, "data"),
     ("cross_entropy", {}, ROWS, "data"),
     ("mean_squares", {}, ROWS, "data"),
-    ("lstm", {"hidden": 8}, ((3, 4, 8),), "backward"),
 ]
 
 
@@ -68,6 +67,22 @@ def test_nodes_called_by_hand_give_what_autograd_gives(
     assert wanted
     assert found == pytest.approx(sorted(float(g.double().pow(2).sum()) for g in wanted), rel=1e-5)
     assert part_kernels(op, attributes, inputs, precision("fp32"), part)  # and the operators know that part
+
+
+@pytest.mark.parametrize("op", ["rnn", "gru", "lstm"])
+def test_recurrent_layers_train_as_they_do_in_a_net(op: str) -> None:
+    """Many steps: thousands of nodes, which only the engine walks through."""
+    from roofline.measure.run import Pool, build_calls
+
+    pool = Pool.create(1 << 18, dtype=torch.float32, device="cpu")
+    asked = {"device": "cpu", "pool": pool}
+    with torch.inference_mode():
+        output, _ = next(build_calls(op, {"hidden": 8}, ((2, 400, 4),), part="training", **asked))()[:2]
+        backward = next(build_calls(op, {"hidden": 8}, ((2, 400, 4),), part="backward", **asked))
+        gradients = [made.shape for _ in range(2) for made in backward()]
+    gates = {"rnn": 1, "gru": 3, "lstm": 4}[op]
+    assert output.grad_fn is not None  # what the backward needs was kept
+    assert gradients == [(2, 400, 4), (gates * 8, 4), (gates * 8, 8), (gates * 8,), (gates * 8,)] * 2
 
 
 def _leaves(node: Any) -> list[Any]:
