@@ -2,16 +2,24 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from roofline.cli.app import cli
+from roofline.core.dtype import precision
 from roofline.core.measurement import Measurement
+from roofline.core.run import Recipe, Run
+from roofline.core.schedule import KINDS
+from roofline.core.stack import Stack
 from roofline.errors import UsageError
 from roofline.measure.campaign import Plan
 from roofline.measure.design import BACKWARD, FORWARD, design, identity
-from roofline.measure.lowering import kernels_of
+from roofline.measure.lowering import OPTIMIZERS, kernels_of
+from roofline.measure.networks import MEASURED
 from roofline.measure.question import Point
+from roofline.operators import part_kernels
+from roofline.program import make_program
 
 
 def test_equal_seeds_give_equal_designs_and_no_question_twice() -> None:
@@ -44,6 +52,27 @@ def test_the_first_rows_are_a_small_campaign() -> None:
     assert len(asked) == 1500
     assert {*FORWARD, *BACKWARD} - {"loss"} <= set(whole)
     assert {question.part for question in design(300, training=False)} == {"forward"}
+
+
+SIZES = ("batch", "m", "n", "k", "taps", "stride", "images")
+
+
+def test_no_layer_of_a_net_that_tests_the_fit_is_asked() -> None:
+    fp32, layers = precision("fp32"), set()
+    for name, sizes in MEASURED.items():
+        for run in (Run(), Run("training", Recipe("adam"))):
+            net = make_program(name, bind=sizes, precision=fp32, stack=Stack(), run=run, kind="cpu").schedule
+            products = net.select(np.flatnonzero(net.kind == KINDS.index("matmul")))
+            layers |= set(zip(*(getattr(products, size).tolist() for size in SIZES), strict=True))
+    asked = {
+        tuple(getattr(kernel, size) for size in SIZES)
+        for question in design(Plan().rows, seed=Plan().seed)
+        if question.op not in OPTIMIZERS
+        for kernel in part_kernels(question.op, question.attributes, question.inputs, fp32, question.part)
+        if kernel.kind == "matmul"
+    }
+    assert len(layers) > 100
+    assert not layers & asked
 
 
 def test_sizes_stay_within_their_ends_and_choices_follow_their_weights() -> None:
