@@ -22,7 +22,7 @@ from roofline.cli.progress import progress_bar
 def command(out: Path | None, quick: bool, no_measure: bool, device: str) -> None:
     """Measure this device, fit the model, predict networks, run them for real, and write one page about it.
 
-    About five minutes on two cores; about ten on a GPU, in fp32 and in 16 bits. The page opens from disk
+    About ten minutes, on two cores as on a GPU, there in fp32 and in 16 bits. The page opens from disk
     without network. Killed in the middle, the same command goes on where it stopped (on the same day, or
     with --out).
 
