@@ -73,7 +73,7 @@ def one_pass(plan_name: str, plan: cpu_plans.Plan) -> cpu_plans.Plan:
     return replace(plan, read_passes=1.0, write_passes=1.0)
 
 
-SHAPE = ("remainder", "unaligned", "short", "idle", "wide", "strided")
+SHAPE = ("remainder", "unaligned", "short", "guess", "idle", "wide", "strided")
 SAT = ("sat_k",)
 ROWS = ("row",)
 LADDER: list[tuple[str, Change]] = [

@@ -23,6 +23,10 @@ Floats = NDArray[np.float64]
 PRIOR = 0.02
 """Weight of the pull towards the starting point; a factor e^3 away counts as much as 2 % on every row."""
 
+SHARE, PULL = 0.3, 0.1
+"""What one core gets of its caches' bandwidth from DRAM, usually, and the pull towards it: where no stream is larger
+than the caches, nothing else would say (an e-fold more or less counts as a row that is 10 % off)."""
+
 STEP = 1e-6
 """Change of a logarithm that slopes are taken over."""
 
@@ -70,19 +74,20 @@ def _fit_bandwidths(schedule: Schedule, seconds: Floats) -> cpu.Ceilings:
     working_set = moved.reads + np.where(inplace, 0.0, cpu.OUTPUT_BUFFERS * moved.writes)
 
     def residual(x: Floats) -> Floats:
-        start, fresh, cache, dram, knee = np.exp(x)
+        start, fresh, cache, share, knee = np.exp(x)
         traffic = moved.reads + np.where(inplace, 1.0, fresh) * moved.writes
-        bandwidth = cpu.Ceilings(cache, dram, knee).bandwidth(working_set)
-        return np.asarray(np.log(start + traffic / bandwidth) - measured)
+        bandwidth = cpu.Ceilings(cache, share * cache, knee).bandwidth(working_set)
+        pull = PULL * np.log(share / SHARE)
+        return np.append(np.log(start + traffic / bandwidth) - measured, pull)
 
     first = {
         "start": (1e-6, 1e-8, 1e-4),
         "fresh": (2.0, 1.0, 5.0),
         "cache": (1e11, 1e9, 1e13),
-        "dram": (2.5e10, 1e8, 1e13),
+        "share": (SHARE, 1e-2, 1.0),
     }
     best, _ = _least_squares(residual, {**first, "knee": (1.6e7, 5e5, 1e9)})
-    return cpu.Ceilings(best["cache"], min(best["dram"], best["cache"]), best["knee"], fresh=best["fresh"])
+    return cpu.Ceilings(best["cache"], best["share"] * best["cache"], best["knee"], fresh=best["fresh"])
 
 
 def fit_plan(
