@@ -167,6 +167,7 @@ def main() -> None:
         ("the larger of compute and memory, not the sum", cpu, "joined", np.maximum),
         ("registers of 16 numbers, whatever the rows say", fitting, "WIDTHS", (16,)),
         ("registers of 8 numbers", fitting, "WIDTHS", (8,)),
+        ("without the pull on the bandwidth of DRAM", fitting, "PULL", 0.0),
         ("outputs always in the same buffer", cpu, "OUTPUT_BUFFERS", 1.0),
         ("networks without what neighbours push out", cpu, "recent_bytes", lambda schedule: None),
     )

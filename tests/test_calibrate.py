@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic import NOISE, Synthetic, fittable, lower, parameters, row, seconds
+from synthetic import CEILINGS, NOISE, Synthetic, fittable, lower, parameters, row, seconds
 
 from roofline import specs
 from roofline.calibrate import (
@@ -33,6 +33,7 @@ from roofline.core.stack import Stack
 from roofline.devices.ceiling import light
 from roofline.devices.cpu_plans import plan_labels
 from roofline.errors import DataError
+from roofline.fitting import fit_machine
 from roofline.measure.question import Question
 from roofline.predict import predict
 from roofline.timing import time_schedule
@@ -151,6 +152,12 @@ def test_extrapolation_holds_back_the_largest(rows: Rows) -> None:
         assert len(held) >= 0.3 * len(mine) - 1
         assert len(kept) == 0 or size[held].min() >= size[kept].max()
     assert np.nanmedian(errors(predicted, rows.seconds[index])) < 3 * NOISE
+
+
+def test_bandwidth_from_dram_stays_sensible_without_large_streams(rows: Rows) -> None:
+    small = rows.select(np.flatnonzero(rows.schedule.reads + rows.schedule.writes < CEILINGS.knee / 2))
+    found = fit_machine(small.schedule, small.seconds, small.stack)
+    assert 0.15 < found.dram / found.cache < 0.6
 
 
 def test_rows_of_another_chip_are_refused(cpu: Synthetic) -> None:

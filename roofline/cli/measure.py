@@ -103,7 +103,7 @@ def command(
       roofline measure -w resnet50 --batch 16 --out mine.jsonl
     """
     from roofline.measure import devices
-    from roofline.measure.campaign import CARD_ROUNDS, Plan, run_campaign
+    from roofline.measure.campaign import FEW_ROUNDS, Plan, run_campaign
     from roofline.measure.design_cuda import growth_of
     from roofline.measure.networks import sizes_of
     from roofline.measure.numerics import numerics, refuse
@@ -130,7 +130,7 @@ def command(
     plan = replace(
         plan,
         rows=0 if net else rows or plan.rows,
-        rounds=rounds or (CARD_ROUNDS if part else plan.rounds),
+        rounds=rounds or (FEW_ROUNDS if part else plan.rounds),
         networks={net: sizes_of(net, chosen)} if net else {} if no_networks else plan.networks,
         seed=seed,
         growth=growth_of(part) if part else 1,

@@ -50,7 +50,8 @@ class Kernel:
     convolution is its implicit GEMM with ``batch`` groups, m = images x output pixels, n = output
     channels of a group, k = kernel area x input channels of a group; ``images`` counts its images, and
     ``taps`` the kernel area, of ``taps_high`` rows.
-    Row-wise kernels (softmax, norms, reductions) have ``m`` rows of ``k`` elements.
+    Row-wise kernels (softmax, norms, reductions) have ``m`` rows of ``k`` elements; of a draw of dropout one
+    element in ``k`` goes the rarer way.
 
     ``flops`` is the work executed (1 MAC = 2); ``reads``, ``weights`` and ``writes`` are compulsory
     bytes, each counted once. ``repeats`` launches of it run one after the other (the steps of a

@@ -41,8 +41,8 @@ VISIT_S, NETWORKS_S = 0.036, 9.5
 """What a visit to an operator takes on a shared Zen 3 core, its share of warm and repeated ones in it, and one to all
 networks."""
 LADDER_ROWS, LEAST_ROWS = 88, 60
-CARD_ROUNDS = 5
-"""Rounds are for machines that others use too; a card has one user."""
+FEW_ROUNDS = 5
+"""Where time is short, and on a card: many rounds are for processors that others use too."""
 PROVENANCE = "measured here with roofline's campaign"
 
 
@@ -64,7 +64,7 @@ class Plan:
     @classmethod
     def quick(cls) -> Plan:
         """A campaign of about a minute: forward passes alone."""
-        return cls(rows=400, rounds=5, training=False)
+        return cls(rows=400, rounds=FEW_ROUNDS, training=False)
 
     def within(self, seconds: float) -> Plan:
         """As much of this plan as a CPU of some years measures in about ``seconds``: the rows that tell most.
@@ -72,7 +72,7 @@ class Plan:
         Networks take part where they leave most of the time to operators.
         """
         nets = self.rounds * NETWORKS_S if self.networks else 0.0
-        rounds = self.rounds if seconds > 3 * nets else min(self.rounds, 5)
+        rounds = self.rounds if seconds > 3 * nets else min(self.rounds, FEW_ROUNDS)
         nets = rounds * NETWORKS_S if seconds > 3 * rounds * NETWORKS_S else 0.0
         rows = int((seconds - nets) / (rounds * VISIT_S)) - LADDER_ROWS
         if rows < LEAST_ROWS:

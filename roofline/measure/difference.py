@@ -202,7 +202,7 @@ def noise_of(row: Measurement, single: float) -> float:
 
 
 def _single(read: ReadResult) -> float:
-    """What nine of ten warm rows of a file repeat to; they have one round."""
+    """What nine of ten warm rows of a file repeat to: they have the fewest rounds, in older files one."""
     again = [group["p90"] for group in repeatability(read.measurements, read.repeats) if group["cache"] == "warm"]
     return max(again, default=ONE_ROUND)
 

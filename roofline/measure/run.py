@@ -87,20 +87,17 @@ def build_calls(
             yield same or make(torch, tensors, options, pool)
     while True:
         with torch.inference_mode(False), torch.set_grad_enabled(part != "training"):
-            in_steps = op in run_sequences.RECURRENT  # whose forward is recorded, step by step
-            asked = "backward" if in_steps else part
-            leaves, weights = (
-                [run_gradients.leaf(tensor, asked) for tensor in tensors],
-                run_gradients.Trained(pool, asked),
-            )
+            in_steps = op in run_sequences.RECURRENT
+            asked = "backward" if in_steps else part  # even the forward pass of those is recorded
+            leaves = [run_gradients.leaf(tensor, asked) for tensor in tensors]
+            weights = run_gradients.Trained(pool, asked)
             weighted = op in _WEIGHTED or op in run_training.TRAINING
             call = make(torch, leaves, options, *([weights] if weighted else []))
-            if part == "training":
-                call = run_gradients.recorded(torch, call) if in_steps else call
+            if part != "training":
+                wanted = [*leaves, *weights.taken] if in_steps else None
+                call = run_gradients.backward_call(torch, call, wanted)
             elif in_steps:
-                call = run_gradients.engine_call(torch, call, [*leaves, *weights.taken])
-            else:
-                call = run_gradients.backward_call(torch, call)
+                call = run_gradients.recorded(torch, call)
         yield call
 
 

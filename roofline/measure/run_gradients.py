@@ -38,8 +38,10 @@ def leaf(tensor: Any, part: str) -> Any:
     return tensor.detach().requires_grad_(part in INPUTS) if tensor.is_floating_point() else tensor
 
 
-def backward_call(torch: Any, forward: Call) -> Call:
+def backward_call(torch: Any, forward: Call, wanted: Sequence[Any] | None = None) -> Call:
     """One call that runs the backward of what ``forward`` computes, on a gradient of random numbers.
+
+    wanted : tensors whose gradients the engine is asked for; None calls the nodes by hand.
 
     Raises
     ------
@@ -51,6 +53,8 @@ def backward_call(torch: Any, forward: Call) -> Call:
     if root is None:
         raise Unsupported("nothing here wants a gradient")
     given = torch.randn_like(result)
+    if wanted is not None:
+        return lambda: torch.autograd.grad(result, wanted, given, retain_graph=True)
     steps = _order(root)
     first, shapes = _arguments(root, {0: given}), _shapes(root)
     if len(steps) == 1:
@@ -90,13 +94,6 @@ def _order(root: Any) -> list[tuple[Any, list[tuple[Any, int]]]]:
 
     visit(root)
     return list(reversed(needed.items()))
-
-
-def engine_call(torch: Any, forward: Call, wanted: Sequence[Any]) -> Call:
-    """As :func:`backward_call`, by PyTorch's engine: the gradients of ``wanted``."""
-    result = forward()[0]
-    given = torch.randn_like(result)
-    return lambda: torch.autograd.grad(result, wanted, given, retain_graph=True)
 
 
 def recorded(torch: Any, forward: Call) -> Call:

@@ -21,7 +21,7 @@ MASK_BYTES = 1.0
 
 
 def rarity(percent: int) -> int:
-    """Of how many elements one is not treated as the others: what a processor that guesses branches gets wrong."""
+    """Of how many elements one goes the rarer way, kept or dropped: what a processor guesses wrong."""
     return round(100 / max(min(percent, 100 - percent), 1))
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from synthetic import CEILINGS, fittable, lower, parameters
 
+from roofline.core.dtype import precision
 from roofline.core.schedule import FAMILIES, Schedule
 from roofline.core.stack import Stack
 from roofline.devices.cpu import Ceilings, cpu_times, difficulty, plan_times
 from roofline.devices.cpu_plans import PLANS, plan_labels
 from roofline.measure.question import Question
+from roofline.operators import part_kernels
 
 
 def conv(shape: tuple[int, ...], out: int, **attributes: Any) -> Question:
@@ -135,3 +137,16 @@ def test_a_recurrent_layer_is_timed_as_one_and_its_neighbours_are_not() -> None:
     assert (labels[others] == before[others]).all()
     plain = lower([Question("", "relu", {}, ((8, 8),))])
     assert with_recurrences(plain) is plain
+
+
+def test_a_draw_of_dropout_costs_what_is_guessed_wrong() -> None:
+    kernels = [
+        part_kernels("dropout", {"percent": p}, ((64, 1024),), precision("fp32"), "training")[0]
+        for p in (1, 10, 25, 50, 75, 90, 99)
+    ]
+    fitted = {"start:dropout": 1e-6, "rate:dropout": 1e8, "activations": 0.8, "guess": 2.0}
+    seconds = plan_times("elementwise", Schedule.of(kernels), fitted, CEILINGS).resources["compute"]
+    np.testing.assert_allclose(seconds, 65536 / 1e8 * (1 + 2 * np.array([0.01, 0.1, 0.25, 0.5, 0.25, 0.1, 0.01])))
+    relu = {"start:relu": 1e-6, "rate:relu": 1e8, "activations": 0.8, "guess": 2.0}
+    plain = plan_times("elementwise", lower([Question("", "relu", {}, ((64, 1024),))]), relu, CEILINGS)
+    assert plain.resources["compute"] == pytest.approx([65536 / 1e8])  # nothing to guess

@@ -44,7 +44,7 @@ def test_nodes_called_by_hand_give_what_autograd_gives(
 
     wanted: list[Any] = []
 
-    def checked(torch: Any, forward: Any) -> Any:
+    def checked(torch: Any, forward: Any, asked: None) -> Any:
         """Runs the operator once more under autograd, with the same gradient of its result."""
         kept = forward()
         first = kept[0] if isinstance(kept, tuple) else kept
