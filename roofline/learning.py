@@ -5,14 +5,18 @@ A campaign asks what tells most first, so its first rows are what a shorter one 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from roofline.calibrate import Rows, fit_and_predict
+from roofline.core.schedule import Schedule
 
 COUNTS = (150, 300, 600, 1200)
+Fit = Callable[[Rows, Schedule], NDArray[np.float64]]
+"""Seconds of kernels by a fit on rows, NaN where it knows none."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,12 @@ class Lesson:
     fitted: float
 
 
-def learning_curve(rows: Rows, counts: Sequence[int] = COUNTS) -> list[Lesson]:
+def learning_curve(rows: Rows, counts: Sequence[int] = COUNTS, *, predict: Fit = fit_and_predict) -> list[Lesson]:
     """Errors by the number of rows measured; numbers that the campaign does not reach are left out.
 
     Every row of the campaign is predicted, by a fit on the first rows without those of the fold it is in
     (:attr:`roofline.calibrate.Rows.fold`): the rows tested are the same for all numbers, the groups never those fitted.
+    predict : the fit; that of :mod:`roofline.calibrate` unless another is to be compared with it.
     """
     place, fold, lessons = _turns(rows), rows.fold, []
     for count in (count for count in counts if count <= len(place)):
@@ -41,7 +46,7 @@ def learning_curve(rows: Rows, counts: Sequence[int] = COUNTS) -> list[Lesson]:
         for number in np.unique(fold):
             test = np.flatnonzero(fold == number)
             train = rows.select((place < count) & (fold != number))
-            predicted[test] = fit_and_predict(train, rows.schedule.select(test))
+            predicted[test] = predict(train, rows.schedule.select(test))
         error = np.abs(predicted / rows.seconds - 1.0)
         median, p90 = np.quantile(np.nan_to_num(error, nan=np.inf), (0.5, 0.9), method="higher")
         lessons.append(Lesson(count, float(median), float(p90), float(1.0 - np.isnan(error).mean())))

@@ -3,7 +3,8 @@
 import numpy as np
 from synthetic import Synthetic
 
-from roofline.calibrate import cross_validate, operator_rows
+from roofline.calibrate import Rows, cross_validate, operator_rows, shape_groups
+from roofline.core.schedule import Schedule
 from roofline.learning import learning_curve
 
 
@@ -21,3 +22,19 @@ def test_all_rows_are_as_good_as_cross_validation(cpu: Synthetic) -> None:
     (lesson,) = learning_curve(rows, (len(rows.seconds),))
     error = np.abs(cross_validate(rows).predicted / rows.seconds - 1.0)
     assert lesson.median == np.quantile(np.nan_to_num(error, nan=np.inf), 0.5, method="higher")
+
+
+def test_another_fit_sees_no_group_that_it_is_scored_on(cpu: Synthetic) -> None:
+    rows = operator_rows(cpu.rows, cpu.chip)
+    asked: list[tuple[int, int]] = []
+
+    def predict(train: Rows, test: Schedule) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        groups = set(shape_groups(test))
+        assert not groups & set(train.group)
+        asked.append((len(train.seconds), len(test)))
+        return np.full(len(test), 1.0)
+
+    (lesson,) = learning_curve(rows, (150,), predict=predict)
+    assert sum(tested for _, tested in asked) == len(rows.seconds)
+    assert max(seen for seen, _ in asked) <= 150
+    assert lesson.fitted == 1.0
