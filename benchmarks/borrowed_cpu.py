@@ -4,7 +4,7 @@
 
 Each file has the chip.yaml of its machine beside it. Numbers are carried over in units of a machine: starts and rows
 in clocks, rates in clocks times numbers in a register (8 for products on AMD, whose library uses no wider ones), the
-bandwidth of weights in that of DRAM. The first line has nothing of the other machine but its bandwidth curve; the
+bandwidth of weights in that of DRAM. The first lines have nothing of the other machine but its bandwidth curve; the
 next have its first 150, 300 ... rows, every row predicted by a fit without its shape group. A fit then pulls
 every number to the one carried over: of the numbers of a plan that mean the same, the common deviation and each one's
 own have the spread ``TOGETHER`` and ``ALONE`` (in logarithms). It is made twice: the second time, what all plans
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +23,12 @@ from numpy.typing import NDArray
 
 from roofline import fitting, learning, specs
 from roofline.calibrate import MIN_ROWS, Rows, fit_and_predict, operator_rows
+from roofline.core.calibration import Calibration, FamilyFit
 from roofline.core.chip import Chip
 from roofline.core.schedule import Schedule
 from roofline.devices import cpu, cpu_plans
 from roofline.measure.store import read_measurements
+from roofline.validate import validate
 
 Floats = NDArray[np.float64]
 Numbers = dict[str, dict[str, float]]
@@ -178,6 +180,20 @@ def machine_of(path: Path) -> tuple[Rows, Machine, Chip]:
     return rows, Machine(chip.engines[0].clock.hz("boost"), chip.vendor, ceilings), chip
 
 
+def networks(path: Path, chip: Chip, rows: Rows, machine: Machine, numbers: Numbers) -> Floats:
+    """How far off the nets of a file come out, carried over and by the plain roofline: a row of the two each."""
+    fits = {plan: FamilyFit(values, {}, {}, 0, {}, 0.0) for plan, values in numbers.items()}
+    fitted = Calibration(
+        chip.name, chip.architecture, "cpu", "fp32", rows.stack.to_dict(), fits, asdict(machine.ceilings)
+    )
+    found = validate(
+        [row for row in read_measurements(path).measurements if row.kind == "network"],
+        chips={chip.name: chip},
+        calibration=fitted,
+    )
+    return np.array([[row.error, row.plain / row.measured - 1.0] for row in found.rows])
+
+
 def line(name: str, median: float, p90: float, fitted: float) -> str:
     """A row of the table."""
     return f"| {name} | {median:.1%} | {f'{p90:.0%}' if np.isfinite(p90) else '–'} | {fitted:.0%} |"
@@ -193,6 +209,9 @@ def main(source: Path, target: Path) -> None:
     median, p90 = np.quantile(error, (0.5, 0.9), method="higher")
     print(f"| {source.parent.name} -> {target.parent.name} | median | p90 | predicted |\n|---|---|---|---|")
     print(line("no rows but its streams", float(median), float(p90), float(np.isfinite(error).mean())))
+    nets = np.abs(networks(target, chip, rows, machine, carried(borrowed, machine, {})))
+    for name, column in zip(("the same", "plain roofline"), nets.T, strict=True):
+        print(f"| networks, {name} | {column.mean():.1%} in the mean | {column.max():.0%} at worst | 100% |")
     ways = {"alone": fit_and_predict, "borrowing": lambda train, test: borrowing(borrowed, chip, train, test)}
     for way, predict in ways.items():
         for lesson in learning.learning_curve(rows, predict=predict):

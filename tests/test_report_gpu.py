@@ -86,6 +86,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Gpu:
     return gpu
 
 
+@pytest.mark.slow
 def test_measure_calibrate_validate_page(card: Gpu, tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["report", "--device", "cuda", "--out", str(tmp_path / "r")])
     assert result.exit_code == 0, result.output
