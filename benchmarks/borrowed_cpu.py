@@ -14,7 +14,7 @@ deviated by in common is part of what is carried over.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from roofline import fitting, learning, specs
 from roofline.calibrate import MIN_ROWS, Rows, fit_and_predict, operator_rows
 from roofline.core.calibration import Calibration, FamilyFit
 from roofline.core.chip import Chip
+from roofline.core.measurement import Measurement
 from roofline.core.schedule import Schedule
 from roofline.devices import cpu, cpu_plans
 from roofline.measure.store import read_measurements
@@ -100,7 +101,7 @@ def fit_towards(
         others = {key.partition(":")[2] for key in known if key.startswith(name)} if name.endswith(":") else {""}
         free |= {name + op: bounds for op in sorted(others | present if name.endswith(":") else others)}
     names = list(free)
-    stems, owners = (np.array([name.partition(":")[side] for name in names]) for side in (0, 2))
+    stems = np.array([name.partition(":")[0] for name in names])
     first, low, high = np.log(np.array(list(free.values()))).T
     covariance = np.zeros((len(names), len(names)))
     for stem in set(stems):
@@ -115,26 +116,9 @@ def fit_towards(
         covariance[np.ix_(mine, mine)] = TOGETHER**2 + np.diag(spread**2)
     first = np.clip(first, low + 1e-6, high - 1e-6)
     pull = NOISE * np.linalg.inv(np.linalg.cholesky(covariance))
-    measured, of = np.log(part.seconds), np.array(part.schedule.op_names)[part.schedule.op]
-    moves = (owners[None, :] == "") | (of[:, None] == owners[None, :])
-
-    def predicted(x: Floats) -> Floats:
-        times = cpu.plan_times(plan, part.schedule, dict(zip(names, np.exp(x), strict=True)), ceilings)
-        return np.asarray(np.log(times.total))
-
-    def residual(x: Floats) -> Floats:
-        return np.concatenate([predicted(x) - measured, pull @ (x - first)])
-
-    def jacobian(x: Floats) -> Floats:
-        here, slopes = predicted(x), np.zeros(moves.shape)
-        for stem in set(stems):
-            mine = stems == stem
-            slope = (predicted(x + np.where(mine, fitting.STEP, 0.0)) - here) / fitting.STEP
-            slopes[:, mine] = np.where(moves[:, mine], slope[:, None], 0.0)
-        return np.concatenate([slopes, pull])
-
     starts = zip(free.items(), np.exp(first), strict=True)
-    return fitting._least_squares(residual, {n: (float(at), b[1], b[2]) for (n, b), at in starts}, jacobian)
+    free = {name: (float(at), least, most) for (name, (_, least, most)), at in starts}
+    return fitting.fit_numbers(plan, part.schedule, part.seconds, ceilings, free, pull)
 
 
 def paces(borrowed: Numbers, fits: Mapping[str, tuple[dict[str, float], dict[str, float]]]) -> dict[str, float]:
@@ -172,22 +156,21 @@ def borrowing(borrowed: Numbers, chip: Chip, train: Rows, test: Schedule) -> Flo
     return cpu.cpu_times(test, numbers, ceilings, train.stack).total
 
 
-def machine_of(path: Path) -> tuple[Rows, Machine, Chip]:
-    """The rows of a file, their machine and its spec."""
-    chip = specs.load_chip(path.parent / "chip.yaml")
-    rows = operator_rows(read_measurements(path).measurements, chip)
+def machine_of(measurements: Sequence[Measurement], chip: Chip) -> tuple[Rows, Machine]:
+    """The operators of a file, and their machine."""
+    rows = operator_rows(measurements, chip)
     ceilings = fitting.fit_machine(rows.schedule, rows.seconds, rows.stack)
-    return rows, Machine(chip.engines[0].clock.hz("boost"), chip.vendor, ceilings), chip
+    return rows, Machine(chip.engines[0].clock.hz("boost"), chip.vendor, ceilings)
 
 
-def networks(path: Path, chip: Chip, rows: Rows, machine: Machine, numbers: Numbers) -> Floats:
+def networks(measurements: Sequence[Measurement], chip: Chip, rows: Rows, machine: Machine, numbers: Numbers) -> Floats:
     """How far off the nets of a file come out, carried over and by the plain roofline: a row of the two each."""
     fits = {plan: FamilyFit(values, {}, {}, 0, {}, 0.0) for plan, values in numbers.items()}
     fitted = Calibration(
         chip.name, chip.architecture, "cpu", "fp32", rows.stack.to_dict(), fits, asdict(machine.ceilings)
     )
     found = validate(
-        [row for row in read_measurements(path).measurements if row.kind == "network"],
+        [row for row in measurements if row.kind == "network"],
         chips={chip.name: chip},
         calibration=fitted,
     )
@@ -201,15 +184,16 @@ def line(name: str, median: float, p90: float, fitted: float) -> str:
 
 def main(source: Path, target: Path) -> None:
     """Print the table."""
-    theirs, their_machine, _ = machine_of(source)
-    borrowed = fit_alone(theirs, their_machine)
-    rows, machine, chip = machine_of(target)
+    here, chip = (read_measurements(target).measurements, specs.load_chip(target.parent / "chip.yaml"))
+    there, their_chip = (read_measurements(source).measurements, specs.load_chip(source.parent / "chip.yaml"))
+    borrowed = fit_alone(*machine_of(there, their_chip))
+    rows, machine = machine_of(here, chip)
     times = cpu.cpu_times(rows.schedule, carried(borrowed, machine, {}), machine.ceilings, rows.stack).total
     error = np.nan_to_num(np.abs(times / rows.seconds - 1.0), nan=np.inf)
     median, p90 = np.quantile(error, (0.5, 0.9), method="higher")
     print(f"| {source.parent.name} -> {target.parent.name} | median | p90 | predicted |\n|---|---|---|---|")
     print(line("no rows but its streams", float(median), float(p90), float(np.isfinite(error).mean())))
-    nets = np.abs(networks(target, chip, rows, machine, carried(borrowed, machine, {})))
+    nets = np.abs(networks(here, chip, rows, machine, carried(borrowed, machine, {})))
     for name, column in zip(("the same", "plain roofline"), nets.T, strict=True):
         print(f"| networks, {name} | {column.mean():.1%} in the mean | {column.max():.0%} at worst | 100% |")
     ways = {"alone": fit_and_predict, "borrowing": lambda train, test: borrowing(borrowed, chip, train, test)}

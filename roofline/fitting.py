@@ -101,17 +101,32 @@ def fit_plan(
             free |= {parameter + op: bounds for op in ops}
         else:
             free[parameter] = bounds
+    pull = PRIOR * np.sqrt(len(seconds)) / 3.0
+    return fit_numbers(name, kernels, seconds, ceilings, free, pull * np.eye(len(free)))
+
+
+def fit_numbers(
+    name: str,
+    kernels: Schedule,
+    seconds: Floats,
+    ceilings: cpu.Ceilings,
+    free: Mapping[str, tuple[float, float, float]],
+    pull: Floats,
+) -> tuple[dict[str, float], dict[str, float]]:
+    """As :func:`fit_plan`, of given numbers: parameter -> (start, low, high).
+
+    pull : a matrix; times the logarithms' distance from their start it counts like errors of rows.
+    """
     measured = np.log(seconds)
     names = list(free)
     start = np.log([bounds[0] for bounds in free.values()])
-    pull = PRIOR * np.sqrt(len(measured)) / 3.0
 
     def predicted(x: Floats) -> Floats:
         times = cpu.plan_times(name, kernels, dict(zip(names, np.exp(x), strict=True)), ceilings)
         return np.asarray(np.log(times.total))
 
     def residual(x: Floats) -> Floats:
-        return np.concatenate([predicted(x) - measured, pull * (x - start)])
+        return np.concatenate([predicted(x) - measured, pull @ (x - start)])
 
     # a parameter of one operator moves the rows of that operator alone, so those of all operators are moved at once
     stems = [parameter.partition(":")[0] for parameter in names]
@@ -125,7 +140,7 @@ def fit_plan(
             mine = np.array([one == stem for one in stems])
             slope = (predicted(x + np.where(mine, STEP, 0.0)) - here) / STEP
             slopes[:, mine] = np.where(moves[:, mine], slope[:, None], 0.0)
-        return np.concatenate([slopes, pull * np.eye(len(names))])
+        return np.concatenate([slopes, pull])
 
     return _least_squares(residual, free, jacobian)
 
