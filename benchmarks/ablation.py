@@ -146,9 +146,9 @@ def main() -> None:
     read = read_measurements(sys.argv[1])
     if len(sys.argv) > 2:
         chip = specs.load_chip(sys.argv[2])
-        rows = operator_rows(read.measurements, chip)
+        rows = operator_rows(read.measurements, chip, alone=True)
     else:
-        rows = operator_rows(read.measurements, specs.detect_cpu())
+        rows = operator_rows(read.measurements, specs.detect_cpu(), alone=True)
         chip = specs.detect_cpu(machine_ceilings(rows, specs.detect_cpu()))
     plain: Mapping[str, object] = validate(read.measurements, chips={chip.name: chip}, calibration="none").to_dict()
     print("| model | held out: median | p90 | largest 30 %: median | p90 | networks: mean | worst |")

@@ -1,208 +1,152 @@
-"""What does one CPU teach about another? Its fitted numbers carried over, with no rows of the other and with few.
+"""What do measured CPUs teach about one that was not, or hardly? Each of those in the repository left out in turn.
 
-    python benchmarks/borrowed_cpu.py FROM/rows.jsonl.gz TO/rows.jsonl.gz
+    python benchmarks/borrowed_cpu.py [--write]
 
-Each file has the chip.yaml of its machine beside it. Numbers are carried over in units of a machine: starts and rows
-in clocks, rates in clocks times numbers in a register (8 for products on AMD, whose library uses no wider ones), the
-bandwidth of weights in that of DRAM. The first lines have nothing of the other machine but its bandwidth curve; the
-next have its first 150, 300 ... rows, every row predicted by a fit without its shape group. A fit then pulls
-every number to the one carried over: of the numbers of a plan that mean the same, the common deviation and each one's
-own have the spread ``TOGETHER`` and ``ALONE`` (in logarithms). It is made twice: the second time, what all plans
-deviated by in common is part of what is carried over.
+For every machine, by what the others lend (:mod:`roofline.lending`; those of its architecture never do): its
+operators and networks predicted with none of its rows, and the errors of fits on its first 150, 300 ... rows, each row
+by a fit without its shape group, beside fits on the same rows that start from physics alone. ``--write`` keeps how far
+off its operators were without rows, by plan and with each machine the same weight, in
+hw_specs/calibrations/borrowed-cpu.yaml: the intervals of CPUs without measurements.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roofline import fitting, learning, specs
-from roofline.calibrate import MIN_ROWS, Rows, fit_and_predict, operator_rows
+from roofline import specs
+from roofline.calibrate import Rows, operator_rows
 from roofline.core.calibration import Calibration, FamilyFit
 from roofline.core.chip import Chip
 from roofline.core.measurement import Measurement
-from roofline.core.schedule import Schedule
-from roofline.devices import cpu, cpu_plans
+from roofline.devices import cpu
+from roofline.learning import learning_curve
+from roofline.lending import lent_to, without_rows
 from roofline.measure.store import read_measurements
+from roofline.spreads import LEVELS
 from roofline.validate import validate
 
 Floats = NDArray[np.float64]
-Numbers = dict[str, dict[str, float]]
 
-ALONE, TOGETHER, UNKNOWN, COMMON = 0.3, 0.3, 0.7, 0.5
-"""Spread of an operator's own deviation, of that of all operators of a plan, of operators that the other machine never
-ran, and of what all plans deviate by."""
-NOISE = 0.1
-"""A number one spread away counts as much as a row that is so far off."""
-PACES = ("start", "row", "rate", "weight_bandwidth", "activations")
-"""Numbers whose deviations the plans share."""
-NARROW = ("linear", "skinny", "bmm", "conv-gemm")
-"""Plans whose products run in 256-bit registers on AMD, whatever there is."""
+REPOSITORY = Path(__file__).resolve().parent.parent
+CAMPAIGNS = (
+    "cpu-amd-epyc/2026-11-23-a.jsonl.gz",
+    "cpu-amd-epyc-zen3/2026-11-25.jsonl.gz",
+    "cpu-intel-xeon/2026-11-27.jsonl.gz",
+)
+WORST = 3
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A clock (Hz) and what streams show."""
+    """A measured CPU and its rows."""
 
-    clock: float
-    vendor: str
-    ceilings: cpu.Ceilings
+    chip: Chip
+    measurements: tuple[Measurement, ...]
+    rows: Rows
 
-    def unit(self, plan: str, parameter: str) -> float:
-        """What one of a parameter is worth here."""
-        stem = parameter.partition(":")[0]
-        if stem in ("start", "row", "short"):
-            return 1.0 / self.clock
-        if stem == "rate":
-            narrow = self.vendor == "AMD" and plan in NARROW
-            return self.clock * (8 if narrow else self.ceilings.lanes)
-        return self.ceilings.dram if stem == "weight_bandwidth" else 1.0
+    @classmethod
+    def read(cls, path: Path) -> Machine:
+        chip, measurements = specs.load_chip(path.parent / "chip.yaml"), read_measurements(path).measurements
+        return cls(chip, tuple(measurements), operator_rows(measurements, chip))
+
+    def unmeasured(self) -> tuple[Calibration, Floats]:
+        """What the others say of it, and the seconds of its operators by that."""
+        lent = lent_to(self.chip)
+        assert lent is not None
+        numbers = {plan: without_rows(lent.known(plan, lent.ceilings, {})).parameters for plan in lent.plans}
+        fitted = Calibration(
+            chip=self.chip.name,
+            architecture=self.chip.architecture,
+            model="cpu",
+            dtype="fp32",
+            stack=self.rows.stack.to_dict(),
+            families={plan: FamilyFit(values, {}, {}, 0, {}, 0.0) for plan, values in numbers.items()},
+            ceilings=vars(lent.ceilings),
+        )
+        return fitted, cpu.cpu_times(self.rows.schedule, numbers, lent.ceilings, self.rows.stack).total
+
+    def networks(self, fitted: Calibration) -> Floats:
+        """How far off its nets are, by that and by the plain roofline: a row of the two each."""
+        nets = [row for row in self.measurements if row.kind == "network"]
+        found = validate(nets, chips={self.chip.name: self.chip}, calibration=fitted)
+        return np.array([[row.error, row.plain / row.measured - 1.0] for row in found.rows])
 
 
-def by_plan(rows: Rows) -> dict[str, Rows]:
-    """The rows of every plan."""
-    codes = cpu_plans.plans(rows.schedule, rows.stack)
-    return {cpu_plans.PLAN_NAMES[code]: rows.select(codes == code) for code in np.unique(codes) if code >= 0}
+def line(name: str, error: Floats) -> str:
+    """A row of the table; what was not predicted counts as worse than anything."""
+    whole = np.nan_to_num(np.abs(error), nan=np.inf)
+    median, p90 = np.quantile(whole, (0.5, 0.9), method="higher")
+    most = f"{p90:.0%}" if np.isfinite(p90) else "–"
+    return f"| {name} | {median:.1%} | {most} | {np.nanmedian(error):+.1%} | {np.isfinite(error).mean():.0%} |"
 
 
-def fit_alone(rows: Rows, machine: Machine) -> Numbers:
-    """Every plan in units of its machine."""
-    found: Numbers = {}
-    for plan, part in by_plan(rows).items():
-        if len(part.seconds) >= MIN_ROWS:
-            numbers, _ = fitting.fit_plan(plan, part.schedule, part.seconds, machine.ceilings)
-            found[plan] = {name: value / machine.unit(plan, name) for name, value in numbers.items()}
+def lines(machine: Machine) -> Iterator[str]:
+    """The table of a machine."""
+    fitted, seconds = machine.unmeasured()
+    yield f"| {machine.chip.architecture} | median | p90 | bias | predicted |\n|---|---|---|---|---|"
+    error = seconds / machine.rows.seconds - 1.0
+    yield line("no rows: operators", error)
+    for name, column in zip(("no rows: networks", "plain roofline: networks"), machine.networks(fitted).T, strict=True):
+        yield line(name, column) + f" {np.abs(column).mean():.1%} in the mean, {np.abs(column).max():.0%} at worst"
+    for way, rows in (("alone", replace(machine.rows, lent=None)), ("borrowing", machine.rows)):
+        for lesson in learning_curve(rows):
+            p90 = f"{lesson.p90:.0%}" if np.isfinite(lesson.p90) else "–"
+            yield f"| {lesson.rows} rows, {way} | {lesson.median:.1%} | {p90} | | {lesson.fitted:.0%} |"
+    worst = np.argsort(-np.nan_to_num(np.abs(np.log(seconds / machine.rows.seconds))))[:WORST]
+    for row in worst:
+        yield f"worst without rows: {machine.rows.measurements[row].label}: {error[row]:+.0%}"
+
+
+def spread(residuals: Mapping[str, list[Floats]]) -> dict[str, FamilyFit]:
+    """Quantiles by plan of log(measured / predicted), each machine of the same weight."""
+    found = {}
+    for plan, by_machine in residuals.items():
+        values = np.concatenate(by_machine)
+        weights = np.concatenate([np.full(len(part), 1.0 / len(part)) for part in by_machine])
+        order = np.argsort(values)
+        places = (np.cumsum(weights[order]) - weights[order] / 2) / weights.sum()
+        quantiles = {f"{level:g}": float(np.interp(level, places, values[order])) for level in LEVELS}
+        errors = np.abs(np.expm1(-values))
+        middle, most = np.quantile(errors, (0.5, 0.9))
+        found[plan] = FamilyFit({}, {}, quantiles, len(values), {}, float(middle), float(most))
     return found
 
 
-def carried(borrowed: Numbers, machine: Machine, pace: Mapping[str, float]) -> Numbers:
-    """The numbers in SI units of another machine; pace: what its numbers of a stem are more, in logarithms."""
-    return {
-        plan: {
-            name: value * machine.unit(plan, name) * np.exp(pace.get(name.partition(":")[0], 0.0))
-            for name, value in numbers.items()
-        }
-        for plan, numbers in borrowed.items()
-    }
-
-
-def fit_towards(
-    plan: str, part: Rows, ceilings: cpu.Ceilings, known: Mapping[str, float]
-) -> tuple[dict[str, float], dict[str, float]]:
-    """As :func:`roofline.fitting.fit_plan`, with a pull towards known numbers; operators without rows follow."""
-    present = {part.schedule.op_names[code] for code in part.schedule.op}
-    free: dict[str, tuple[float, float, float]] = {}
-    for name, bounds in cpu_plans.PLANS[plan].free.items():
-        others = {key.partition(":")[2] for key in known if key.startswith(name)} if name.endswith(":") else {""}
-        free |= {name + op: bounds for op in sorted(others | present if name.endswith(":") else others)}
-    names = list(free)
-    stems = np.array([name.partition(":")[0] for name in names])
-    first, low, high = np.log(np.array(list(free.values()))).T
-    covariance = np.zeros((len(names), len(names)))
-    for stem in set(stems):
-        mine = stems == stem
-        own = [np.log(known[name]) for name in np.array(names)[mine] if name in known]
-        if not own:
-            weak = 3.0 * NOISE / (fitting.PRIOR * np.sqrt(len(part.seconds)))
-            covariance[np.ix_(mine, mine)] = np.eye(mine.sum()) * weak**2
-            continue
-        first[mine] = [np.log(known.get(name, np.exp(np.mean(own)))) for name in np.array(names)[mine]]
-        spread = np.array([ALONE if name in known else UNKNOWN for name in np.array(names)[mine]])
-        covariance[np.ix_(mine, mine)] = TOGETHER**2 + np.diag(spread**2)
-    first = np.clip(first, low + 1e-6, high - 1e-6)
-    pull = NOISE * np.linalg.inv(np.linalg.cholesky(covariance))
-    starts = zip(free.items(), np.exp(first), strict=True)
-    free = {name: (float(at), least, most) for (name, (_, least, most)), at in starts}
-    return fitting.fit_numbers(plan, part.schedule, part.seconds, ceilings, free, pull)
-
-
-def paces(borrowed: Numbers, fits: Mapping[str, tuple[dict[str, float], dict[str, float]]]) -> dict[str, float]:
-    """What the numbers of each stem deviate by in all plans together: a mean, by how sure each is."""
-    found: dict[str, list[tuple[float, float]]] = {}
-    for plan, (numbers, errors) in fits.items():
-        of_stem: dict[str, list[tuple[float, float]]] = {}
-        for name, value in borrowed[plan].items():
-            stem = name.partition(":")[0]
-            if stem in PACES:
-                of_stem.setdefault(stem, []).append((np.log(numbers[name] / value), errors[name] ** 2 + ALONE**2))
-        for stem, pairs in of_stem.items():
-            weight = sum(1.0 / variance for _, variance in pairs)
-            mean = sum(shift / variance for shift, variance in pairs) / weight
-            found.setdefault(stem, []).append((mean, 1.0 / weight + TOGETHER**2))
-    return {
-        stem: sum(mean / v for mean, v in pairs) / (sum(1.0 / v for _, v in pairs) + 1.0 / COMMON**2)
-        for stem, pairs in found.items()
-    }
-
-
-def borrowing(borrowed: Numbers, chip: Chip, train: Rows, test: Schedule) -> Floats:
-    """Seconds of ``test`` by a fit on ``train`` that starts from another machine's numbers."""
-    ceilings = fitting.fit_machine(train.schedule, train.seconds, train.stack)
-    machine = Machine(chip.engines[0].clock.hz("boost"), chip.vendor, ceilings)
-    parts, pace = by_plan(train), dict[str, float]()
-    for _ in range(2):
-        here = carried(borrowed, machine, pace)
-        fits = {plan: fit_towards(plan, part, ceilings, here[plan]) for plan, part in parts.items() if plan in here}
-        pace = paces(carried(borrowed, machine, {}), fits)
-    for plan, part in parts.items():
-        if plan not in here and len(part.seconds) >= MIN_ROWS:
-            fits[plan] = fitting.fit_plan(plan, part.schedule, part.seconds, ceilings)
-    numbers = {**here, **{plan: values for plan, (values, _) in fits.items()}}
-    return cpu.cpu_times(test, numbers, ceilings, train.stack).total
-
-
-def machine_of(measurements: Sequence[Measurement], chip: Chip) -> tuple[Rows, Machine]:
-    """The operators of a file, and their machine."""
-    rows = operator_rows(measurements, chip)
-    ceilings = fitting.fit_machine(rows.schedule, rows.seconds, rows.stack)
-    return rows, Machine(chip.engines[0].clock.hz("boost"), chip.vendor, ceilings)
-
-
-def networks(measurements: Sequence[Measurement], chip: Chip, rows: Rows, machine: Machine, numbers: Numbers) -> Floats:
-    """How far off the nets of a file come out, carried over and by the plain roofline: a row of the two each."""
-    fits = {plan: FamilyFit(values, {}, {}, 0, {}, 0.0) for plan, values in numbers.items()}
-    fitted = Calibration(
-        chip.name, chip.architecture, "cpu", "fp32", rows.stack.to_dict(), fits, asdict(machine.ceilings)
-    )
-    found = validate(
-        [row for row in measurements if row.kind == "network"],
-        chips={chip.name: chip},
-        calibration=fitted,
-    )
-    return np.array([[row.error, row.plain / row.measured - 1.0] for row in found.rows])
-
-
-def line(name: str, median: float, p90: float, fitted: float) -> str:
-    """A row of the table."""
-    return f"| {name} | {median:.1%} | {f'{p90:.0%}' if np.isfinite(p90) else '–'} | {fitted:.0%} |"
-
-
-def main(source: Path, target: Path) -> None:
-    """Print the table."""
-    here, chip = (read_measurements(target).measurements, specs.load_chip(target.parent / "chip.yaml"))
-    there, their_chip = (read_measurements(source).measurements, specs.load_chip(source.parent / "chip.yaml"))
-    borrowed = fit_alone(*machine_of(there, their_chip))
-    rows, machine = machine_of(here, chip)
-    times = cpu.cpu_times(rows.schedule, carried(borrowed, machine, {}), machine.ceilings, rows.stack).total
-    error = np.nan_to_num(np.abs(times / rows.seconds - 1.0), nan=np.inf)
-    median, p90 = np.quantile(error, (0.5, 0.9), method="higher")
-    print(f"| {source.parent.name} -> {target.parent.name} | median | p90 | predicted |\n|---|---|---|---|")
-    print(line("no rows but its streams", float(median), float(p90), float(np.isfinite(error).mean())))
-    nets = np.abs(networks(here, chip, rows, machine, carried(borrowed, machine, {})))
-    for name, column in zip(("the same", "plain roofline"), nets.T, strict=True):
-        print(f"| networks, {name} | {column.mean():.1%} in the mean | {column.max():.0%} at worst | 100% |")
-    ways = {"alone": fit_and_predict, "borrowing": lambda train, test: borrowing(borrowed, chip, train, test)}
-    for way, predict in ways.items():
-        for lesson in learning.learning_curve(rows, predict=predict):
-            print(line(f"{lesson.rows} rows, {way}", lesson.median, lesson.p90, lesson.fitted), flush=True)
+def main(write: bool) -> None:
+    """Print the tables, and keep the spread if asked to."""
+    residuals: dict[str, list[Floats]] = {}
+    machines = [Machine.read(REPOSITORY / "reports/measurements" / path) for path in CAMPAIGNS]
+    for machine in machines:
+        _, seconds = machine.unmeasured()
+        for plan, mine in machine.rows.plans.items():
+            residual = np.log(machine.rows.seconds[mine] / seconds[mine])
+            if np.isfinite(residual).any():
+                residuals.setdefault(plan, []).append(residual[np.isfinite(residual)])
+    if write:
+        path = REPOSITORY / "hw_specs/calibrations/borrowed-cpu.yaml"
+        names = [machine.chip.architecture for machine in machines]
+        kept = Calibration(
+            chip="any CPU",
+            architecture="any",
+            model="cpu",
+            dtype="fp32",
+            stack=machines[0].rows.stack.to_dict(),
+            families=spread(residuals),
+            ceilings={},
+            data={"left_out_in_turn": names, "rule": "log(measured / predicted from the other machines' numbers)"},
+        )
+        specs.save_calibration(kept, path)
+    for machine in machines:
+        for text in lines(machine):
+            print(text, flush=True)
+        print()
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main("--write" in sys.argv)

@@ -16,28 +16,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from roofline.core.calibration import Calibration, FamilyFit, Spread
+from roofline.borrowing import fit_plans
+from roofline.core.calibration import Calibration, FamilyFit
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.measurement import Measurement
 from roofline.core.schedule import FAMILIES, Kernel, Schedule
 from roofline.core.stack import Stack
 from roofline.devices import ceiling, cpu, cpu_plans
+from roofline.devices.cpu_units import Core
 from roofline.errors import DataError, RooflineError
-from roofline.fitting import fit_machine, fit_plan
+from roofline.fitting import fit_machine
+from roofline.lending import Fit, Lent, lent_to, unmeasured
 from roofline.measure.lowering import kernel_of
+from roofline.spreads import LEVELS, quantile, residual_spread
 
 Floats = NDArray[np.float64]
 
 FOLDS = 5
-LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 LIGHT_TOLERANCE = 0.03
 """Rows this much faster than light are kept out of fits and counted."""
-FEW_ROWS = 60
-RIDGE, FLOOR = 5.0, 0.02
-"""Of the residual scale: pull of its coefficients to zero, and the error nothing is better than."""
 MIN_ROWS = 4
-"""A plan with fewer rows is not fitted: the pull of physics carries small ones, but not none."""
+"""A plan with fewer rows has no errors of its own, and no fit where nobody lends numbers: the pull of physics carries
+small ones, but not none."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Rows:
     """Measured operators as one schedule: kernel i took ``seconds[i]``.
 
     ``group`` is the shape group of each row, ``left_out`` counts what was not used, by reason.
-    ``questions`` is the digest of :func:`questions_of` over all rows there were.
+    ``questions`` is the digest of :func:`questions_of` over all rows there were. ``lent`` is what is known of such
+    a machine from others; None starts from physics alone.
     """
 
     measurements: tuple[Measurement, ...]
@@ -55,18 +57,23 @@ class Rows:
     stack: Stack
     left_out: Mapping[str, int]
     questions: str = ""
+    lent: Lent | None = None
 
     def select(self, rows: NDArray[Any]) -> Rows:
         index = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return Rows(
-            tuple(self.measurements[i] for i in index),
-            self.schedule.select(index),
-            self.seconds[index],
-            tuple(self.group[i] for i in index),
-            self.stack,
-            self.left_out,
-            self.questions,
+        return replace(
+            self,
+            measurements=tuple(self.measurements[i] for i in index),
+            schedule=self.schedule.select(index),
+            seconds=self.seconds[index],
+            group=tuple(self.group[i] for i in index),
         )
+
+    @property
+    def plans(self) -> dict[str, NDArray[np.int64]]:
+        """The rows of each plan there is."""
+        codes = cpu_plans.plans(self.schedule, self.stack)
+        return {cpu_plans.PLAN_NAMES[code]: np.flatnonzero(codes == code) for code in np.unique(codes) if code >= 0}
 
     @property
     def fold(self) -> NDArray[np.int64]:
@@ -84,8 +91,12 @@ class HeldOut:
     high: Floats
 
 
-def operator_rows(measurements: Sequence[Measurement], chip: Chip, *, dtype: str = "fp32", cache: str = "cold") -> Rows:
+def operator_rows(
+    measurements: Sequence[Measurement], chip: Chip, *, dtype: str = "fp32", cache: str = "cold", alone: bool = False
+) -> Rows:
     """The rows of a file that a calibration of ``chip`` can be fitted on.
+
+    alone : without what other machines lend (:mod:`roofline.lending`).
 
     Raises
     ------
@@ -117,7 +128,8 @@ def operator_rows(measurements: Sequence[Measurement], chip: Chip, *, dtype: str
     schedule = Schedule.of(kernels)
     seconds = np.array([row.seconds for row in kept]) / schedule.repeats
     asked = questions_of([m for m in wanted if m.stack == stack])
-    rows = Rows(tuple(kept), schedule, seconds, shape_groups(schedule), stack, left_out, asked)
+    lent = None if alone else lent_to(chip, dtype=dtype, threads=stack.threads)
+    rows = Rows(tuple(kept), schedule, seconds, shape_groups(schedule), stack, left_out, asked, lent)
     impossible = seconds < (1.0 - LIGHT_TOLERANCE) * ceiling.light(schedule, chip.with_units(stack.threads))
     left_out["faster than light"] = int(impossible.sum())
     if impossible.all():
@@ -147,31 +159,16 @@ def calibrate(rows: Rows, chip: Chip, *, data: Mapping[str, Any] | None = None) 
     data : what the rows are (file name, sha256...), kept with the calibration.
     """
     ceilings = fit_machine(rows.schedule, rows.seconds, rows.stack)
-    held = cross_validate(rows)
-    codes = cpu_plans.plans(rows.schedule, rows.stack)
-    families = {}
-    for code in np.unique(codes):
-        mine = np.flatnonzero(codes == code)
-        if code < 0 or np.isfinite(held.predicted[mine]).sum() < MIN_ROWS:
-            continue
-        name, part = cpu_plans.PLAN_NAMES[code], rows.select(mine)
-        parameters, uncertainty = fit_plan(name, part.schedule, part.seconds, ceilings)
-        error = np.abs(held.predicted[mine] / part.seconds - 1.0)
-        residual = np.log(part.seconds / held.predicted[mine])  # NaN where no fit saw enough other groups
-        families[name] = FamilyFit(
-            parameters=parameters,
-            uncertainty=uncertainty,
-            quantiles={f"{level:g}": quantile(residual, level) for level in LEVELS},
-            points=len(mine),
-            range={
-                "flops": (float(part.schedule.flops.min()), float(part.schedule.flops.max())),
-                "bytes": (float(part.schedule.bytes.min()), float(part.schedule.bytes.max())),
-            },
-            median_error=float(np.nanmedian(error)),
-            p90_error=float(np.nanquantile(error, 0.9)),
-            spread=residual_spread(part.schedule, held.predicted[mine], residual),
-        )
-    if not families:
+    held, places = cross_validate(rows), rows.plans
+    families = {
+        plan: _family(plan, fit, rows.select(places[plan]), held.predicted[places[plan]])
+        if plan in places
+        else unmeasured(plan, fit)
+        for plan, fit in _fits(rows, ceilings).items()
+    }
+    if rows.lent is None:
+        families = {plan: fit for plan, fit in families.items() if fit.spread is not None}
+    if not any(fit.spread for fit in families.values()):
         raise DataError(
             f"{chip.name}: {len(rows.seconds)} rows are too few to fit anything; 'roofline measure --quick' makes 600"
         )
@@ -188,7 +185,32 @@ def calibrate(rows: Rows, chip: Chip, *, data: Mapping[str, Any] | None = None) 
             "questions": rows.questions,
             "rows": len(rows.seconds),
             "left_out": {k: v for k, v in rows.left_out.items() if v},
+            "core": Core.of(chip).to_dict(),
+            "lenders": list(rows.lent.lenders) if rows.lent else [],
         },
+    )
+
+
+def _family(plan: str, fit: Fit, part: Rows, predicted: Floats) -> FamilyFit:
+    """The fit of a plan on its rows, and how far off predictions were that had not seen them."""
+    residual = np.log(part.seconds / predicted)  # NaN where no fit saw enough other groups
+    spread = residual_spread(part.schedule, predicted, residual)
+    if spread is None:
+        return replace(unmeasured(plan, fit), points=len(part.seconds))
+    error = np.abs(predicted / part.seconds - 1.0)
+    return FamilyFit(
+        parameters=fit.parameters,
+        uncertainty=fit.uncertainty,
+        quantiles={f"{level:g}": quantile(residual, level) for level in LEVELS},
+        points=len(part.seconds),
+        range={
+            "flops": (float(part.schedule.flops.min()), float(part.schedule.flops.max())),
+            "bytes": (float(part.schedule.bytes.min()), float(part.schedule.bytes.max())),
+        },
+        median_error=float(np.nanmedian(error)),
+        p90_error=float(np.nanquantile(error, 0.9)),
+        spread=spread,
+        borrowed=fit.borrowed,
     )
 
 
@@ -213,35 +235,6 @@ def cross_validate(rows: Rows) -> HeldOut:
     return HeldOut(predicted, low, high)
 
 
-def residual_spread(kernels: Schedule, predicted: Floats, residual: Floats) -> Spread | None:
-    """The scale of held-out residuals as a function of :func:`roofline.devices.cpu.difficulty`.
-
-    A ridge regression of log(|residual| + FLOOR), then the 5 % and 95 % quantiles of what is left.
-    """
-    known = ~np.isnan(residual)
-    if known.sum() < MIN_ROWS:
-        return None
-    features = cpu.difficulty(kernels.select(known), predicted[known])
-    left = residual[known]
-    if len(left) < FEW_ROWS:
-        features[:, 2:] = 0.0  # few rows tell the size of errors, not what they depend on
-    centre, width = features.mean(axis=0), features.std(axis=0)
-    centre[0], width[width < 1e-9] = 0.0, 1.0
-    scaled = (features - centre) / width
-    scaled[:, 1:] *= features[:, 1:].std(axis=0) > 1e-9
-    pull = RIDGE * np.diag([0.0, *np.ones(features.shape[1] - 1)])
-    weights = np.linalg.solve(scaled.T @ scaled + pull, scaled.T @ np.log(np.abs(left) + FLOOR))
-    weights = weights / width
-    weights[0] -= float(weights[1:] @ centre[1:])
-    scale = np.exp(features @ weights)
-    return Spread(
-        tuple(float(weight) for weight in weights),
-        (float(scale.min()), float(scale.max())),
-        quantile(left / scale, LEVELS[0]),
-        quantile(left / scale, LEVELS[-1]),
-    )
-
-
 def extrapolate(rows: Rows, share: float = 0.3) -> tuple[NDArray[np.int64], Floats]:
     """Fit on the smaller shapes of every plan, predict the largest ``share``: their indices and seconds."""
     codes = cpu_plans.plans(rows.schedule, rows.stack)
@@ -255,25 +248,16 @@ def extrapolate(rows: Rows, share: float = 0.3) -> tuple[NDArray[np.int64], Floa
 
 
 def fit_and_predict(train: Rows, test: Schedule) -> Floats:
-    """Seconds of ``test`` by a fit on ``train`` alone; NaN where a plan has too few rows."""
+    """Seconds of ``test`` by a fit on ``train`` alone; NaN where a plan has too few rows and nobody lends numbers."""
     ceilings = fit_machine(train.schedule, train.seconds, train.stack)
-    codes = cpu_plans.plans(train.schedule, train.stack)
-    parameters = {}
-    for code in np.unique(codes):
-        mine = np.flatnonzero(codes == code)
-        if code >= 0 and len(mine) >= MIN_ROWS:
-            name, part = cpu_plans.PLAN_NAMES[code], train.select(mine)
-            parameters[name], _ = fit_plan(name, part.schedule, part.seconds, ceilings)
+    parameters = {plan: fit.parameters for plan, fit in _fits(train, ceilings).items()}
     return cpu.cpu_times(test, parameters, ceilings, train.stack).total
 
 
-def quantile(residual: Floats, level: float) -> float:
-    """Quantile with the finite-sample step of split conformal prediction: outward by one rank."""
-    clean = np.sort(residual[~np.isnan(residual)])
-    if len(clean) == 0:
-        return float("nan")
-    rank = np.ceil((len(clean) + 1) * level) if level >= 0.5 else np.floor((len(clean) + 1) * level)
-    return float(clean[int(np.clip(rank - 1, 0, len(clean) - 1))])
+def _fits(rows: Rows, ceilings: cpu.Ceilings) -> dict[str, Fit]:
+    """Every plan that rows or other machines say something about."""
+    parts = {plan: (rows.schedule.select(mine), rows.seconds[mine]) for plan, mine in rows.plans.items()}
+    return fit_plans(parts, ceilings, rows.lent, MIN_ROWS)
 
 
 def machine_ceilings(rows: Rows, chip: Chip) -> dict[str, float]:

@@ -23,9 +23,10 @@ Floats = NDArray[np.float64]
 PRIOR = 0.02
 """Weight of the pull towards the starting point; a factor e^3 away counts as much as 2 % on every row."""
 
-SHARE, PULL = 0.3, 0.1
-"""What one core gets of its caches' bandwidth from DRAM, usually, and the pull towards it: where no stream is larger
-than the caches, nothing else would say (an e-fold more or less counts as a row that is 10 % off)."""
+SHARE, FRESH, PULL = 0.3, 2.0, 0.3
+"""What one core usually gets of its caches' bandwidth from DRAM, the reads that writing to fresh memory costs there,
+and the pull towards both: where no stream is larger than the caches, nothing else would say (an e-fold more or less
+counts as a row that is 30 % off)."""
 
 STEP = 1e-6
 """Change of a logarithm that slopes are taken over."""
@@ -74,20 +75,28 @@ def _fit_bandwidths(schedule: Schedule, seconds: Floats) -> cpu.Ceilings:
     working_set = moved.reads + np.where(inplace, 0.0, cpu.OUTPUT_BUFFERS * moved.writes)
 
     def residual(x: Floats) -> Floats:
-        start, fresh, cache, share, knee = np.exp(x)
-        traffic = moved.reads + np.where(inplace, 1.0, fresh) * moved.writes
-        bandwidth = cpu.Ceilings(cache, share * cache, knee).bandwidth(working_set)
-        pull = PULL * np.log(share / SHARE)
-        return np.append(np.log(start + traffic / bandwidth) - measured, pull)
+        start, fresh, fresh_dram, cache, share, knee = np.exp(x)
+        here = cpu.Ceilings(cache, share * cache, knee, fresh=fresh, fresh_dram=fresh_dram)
+        read = here.bandwidth(working_set)
+        into = np.where(inplace, read, here.fresh_bandwidth(working_set))
+        usual = PULL * np.log([share / SHARE, fresh_dram / FRESH])
+        return np.append(np.log(start + moved.reads / read + moved.writes / into) - measured, usual)
 
     first = {
         "start": (1e-6, 1e-8, 1e-4),
-        "fresh": (2.0, 1.0, 5.0),
+        "fresh": (2.0, 1.0, 10.0),
+        "fresh_dram": (2.0, 0.5, 10.0),
         "cache": (1e11, 1e9, 1e13),
         "share": (SHARE, 1e-2, 1.0),
     }
     best, _ = _least_squares(residual, {**first, "knee": (1.6e7, 5e5, 1e9)})
-    return cpu.Ceilings(best["cache"], best["share"] * best["cache"], best["knee"], fresh=best["fresh"])
+    return cpu.Ceilings(
+        best["cache"],
+        best["share"] * best["cache"],
+        best["knee"],
+        fresh=best["fresh"],
+        fresh_dram=best["fresh_dram"],
+    )
 
 
 def fit_plan(
@@ -101,8 +110,12 @@ def fit_plan(
             free |= {parameter + op: bounds for op in ops}
         else:
             free[parameter] = bounds
-    pull = PRIOR * np.sqrt(len(seconds)) / 3.0
-    return fit_numbers(name, kernels, seconds, ceilings, free, pull * np.eye(len(free)))
+    return fit_numbers(name, kernels, seconds, ceilings, free, pull(len(seconds)) * np.eye(len(free)))
+
+
+def pull(rows: int) -> float:
+    """The pull of physics on each number of a plan with so many rows."""
+    return float(PRIOR * np.sqrt(rows) / 3.0)
 
 
 def fit_numbers(
@@ -111,11 +124,11 @@ def fit_numbers(
     seconds: Floats,
     ceilings: cpu.Ceilings,
     free: Mapping[str, tuple[float, float, float]],
-    pull: Floats,
+    pulls: Floats,
 ) -> tuple[dict[str, float], dict[str, float]]:
     """As :func:`fit_plan`, of given numbers: parameter -> (start, low, high).
 
-    pull : a matrix; times the logarithms' distance from their start it counts like errors of rows.
+    pulls : a matrix; times the logarithms' distance from their start it counts like errors of rows.
     """
     measured = np.log(seconds)
     names = list(free)
@@ -126,7 +139,7 @@ def fit_numbers(
         return np.asarray(np.log(times.total))
 
     def residual(x: Floats) -> Floats:
-        return np.concatenate([predicted(x) - measured, pull @ (x - start)])
+        return np.concatenate([predicted(x) - measured, pulls @ (x - start)])
 
     # a parameter of one operator moves the rows of that operator alone, so those of all operators are moved at once
     stems = [parameter.partition(":")[0] for parameter in names]
@@ -140,7 +153,7 @@ def fit_numbers(
             mine = np.array([one == stem for one in stems])
             slope = (predicted(x + np.where(mine, STEP, 0.0)) - here) / STEP
             slopes[:, mine] = np.where(moves[:, mine], slope[:, None], 0.0)
-        return np.concatenate([slopes, pull])
+        return np.concatenate([slopes, pulls])
 
     return _least_squares(residual, free, jacobian)
 

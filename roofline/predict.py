@@ -2,8 +2,8 @@
 
 Three steps: *lower* the net to a schedule of kernels, *time* the schedule on the chip, *combine* the
 kernels into layers, a total, bounds and intervals. Where the times come from is the tier: ``calibrated``
-where parameters were fitted on this chip, ``borrowed`` where on other GPUs, else ``datasheet``, which is an
-upper bound on speed.
+where parameters were fitted on this chip, ``borrowed`` where on others, else ``datasheet``, which is an upper bound on
+speed.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from roofline.core.schedule import PHASES
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.errors import UsageError
+from roofline.lending import borrowed_calibration
 from roofline.pipeline import at_least, pipeline_layer, request_layer
 from roofline.program import Program, make_program, shapes_of, with_tf32
 from roofline.remarks import remarks, slower_together
@@ -152,7 +153,8 @@ def resolve_calibration(
             raise UsageError(f"the calibration {given.file or 'given'} {why}; '--calibration none' does without")
         return given
     found = (specs.load_calibration(path) for path in specs.calibrations_for(chip.name, chip.architecture, chip.kind))
-    return next((fit for fit in found if not _mismatch(fit, chip, precision, stack)), None)
+    best = next((fit for fit in found if not _mismatch(fit, chip, precision, stack)), None)
+    return best or borrowed_calibration(chip, precision, stack)
 
 
 def _mismatch(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) -> str:

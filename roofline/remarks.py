@@ -24,10 +24,15 @@ def remarks(chip: Chip, prediction: Prediction, calibration: Calibration | None 
     said = []
     unfitted = prediction.tiers.get("datasheet", 0.0)
     modelled = calibration is not None and calibration.model == "array"
+    threads = int(prediction.stack.get("threads", 1))
     if unfitted > 0.99 and modelled:
         said.append(
             "tier datasheet: the model of arrays with nothing fitted, because no figure of this chip and its software "
             "is published; the interval is what its constants may be"
+        )
+    elif unfitted > 0.99 and chip.kind == "cpu" and threads > 1:
+        said.append(
+            f"tier datasheet: fits of CPUs are of one thread; of {threads} the plain roofline, an upper bound on speed"
         )
     elif unfitted > 0.99:
         said.append(
@@ -187,6 +192,19 @@ def slower_together(prediction: Prediction, alone: Prediction) -> list[str]:
     ]
 
 
+def _cpu_lender(chip: Chip, calibration: Calibration) -> str:
+    """Which CPUs lent what no row of this one was about."""
+    lenders = ", ".join(calibration.data.get("lenders", []))
+    if not any(fit.points for fit in calibration.families.values()):
+        return (
+            f"borrowed: no row of {chip.name} was measured; fitted on other CPUs ({lenders}) and carried over by clock "
+            "and width; 'roofline measure' there and 'roofline calibrate' halve the error"
+        )
+    if lenders:
+        return f"borrowed: operators that no row of {chip.name} was about, from other CPUs ({lenders})"
+    return f"borrowed: operators that no row of {chip.name} was about, at the mean rates of their kind"
+
+
 _PLANS = {"cudnn": "--cudnn", "autotuned": "--autotune", "winograd": "--no-winograd"}
 
 
@@ -197,6 +215,8 @@ def _lender(chip: Chip, calibration: Calibration) -> str:
         lender = calibration.chip if known else f"chips of the architecture {calibration.architecture}"
         used = "its own software" if software == calibration.chip else software
         return f"borrowed: fitted on {lender} with {used}, twice as unsure here"
+    if calibration.model == "cpu":
+        return _cpu_lender(chip, calibration)
     if calibration.chip == chip.name:
         return "of backward kernels the fits saw those of convolutions alone, of optimizers none: these borrow rates"
     cards = len(calibration.data.get("devices", []))

@@ -150,13 +150,16 @@ def _cpu_fit(plain: Timing, chip: Chip, stack: Stack, calibration: Calibration, 
             continue
         part_of = schedule.select(mine)
         octaves[mine] = octaves_outside(part_of, fit)
+        known[mine] = cpu.fitted_ops(part_of, fit)
         if fit.spread is not None:
             factors = fit.spread.interval(cpu.difficulty(part_of, total[mine]))
-            known[mine] = cpu.fitted_ops(part_of, fit.parameters)
             wider = 1.0 + WIDEN_PER_OCTAVE * octaves[mine]
             wider = np.where(known[mine], wider, BORROWED_FACTOR * wider)
             low[mine] = total[mine] * np.minimum(factors[0], 1.0) ** wider
             high[mine] = total[mine] * factors[1] ** wider
+        elif not fit.points and fit.quantiles:  # how far off it was on machines left out
+            low[mine] = total[mine] * np.exp(min(fit.quantiles["0.05"], 0.0))
+            high[mine] = total[mine] * np.exp(max(fit.quantiles["0.95"], 0.0))
     # what was measured; operators that no row was about borrow the rates of their plan
     tiers: list[Tier] = ["calibrated" if measured else "borrowed" for measured in known]
     return _Fit(times, tiers, low, high, octaves, plain.light)

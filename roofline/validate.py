@@ -179,7 +179,7 @@ def _operators(
         np.add.reduceat(seconds, first)
         for seconds in (timing.total, timing.low, timing.high, timing.ceiling, timing.light)
     )
-    held = _cross_validated(usable, chip) if own else {}
+    held = _cross_validated(usable, chip, alone=not fitted.data.get("lenders")) if own and fitted else {}
     scored = []
     for index, (row, start, stop) in enumerate(zip(usable, first, [*first[1:], len(kernels)], strict=True)):
         key = row.key if own else ""
@@ -224,9 +224,9 @@ def _arithmetic(row: Measurement, kernels: Sequence[Kernel], chip: Chip, light: 
     )
 
 
-def _cross_validated(rows: Sequence[Measurement], chip: Chip) -> dict[str, tuple[float, float, float]]:
+def _cross_validated(rows: Sequence[Measurement], chip: Chip, *, alone: bool) -> dict[str, tuple[float, float, float]]:
     """Held-out (middle, low, high) by row key, for rows the calibration was fitted on."""
-    prepared: Rows = operator_rows(rows, chip, dtype=rows[0].dtype)
+    prepared: Rows = operator_rows(rows, chip, dtype=rows[0].dtype, alone=alone)
     held: HeldOut = cross_validate(prepared)
     return {
         row.key: (float(held.predicted[i] * times), float(held.low[i] * times), float(held.high[i] * times))

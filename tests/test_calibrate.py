@@ -24,7 +24,6 @@ from roofline.calibrate import (
     fit_and_predict,
     machine_ceilings,
     operator_rows,
-    quantile,
     shape_groups,
 )
 from roofline.core.calibration import Calibration
@@ -36,6 +35,7 @@ from roofline.errors import DataError
 from roofline.fitting import fit_machine
 from roofline.measure.question import Question
 from roofline.predict import predict
+from roofline.spreads import quantile
 from roofline.timing import time_schedule
 
 

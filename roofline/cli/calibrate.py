@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     metavar="NAME|any",
     help="Of GPUs: numbers for every card of an architecture from the cards in the file; 'any' for all GPUs.",
 )
+@click.option("--alone", is_flag=True, help="Of a CPU: without what other measured CPUs lend to operators of few rows.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -37,11 +38,13 @@ if TYPE_CHECKING:
     help="Where the fit goes. [default: hw_specs/calibrations/CHIP/STACK.yaml, where 'predict' finds it]",
 )
 @format_options
-def command(file: Path, chip: str | None, dtype: str, architecture: str | None, out: Path | None, form: str) -> None:
+def command(
+    file: Path, chip: str | None, dtype: str, architecture: str | None, alone: bool, out: Path | None, form: str
+) -> None:
     """Fit the device model to measured operators, and say how well it predicts what it has not seen.
 
     Writes the parameters, and for a CPU that no file describes a spec of it with the measured ceilings. A GPU gets
-    its own numbers around those that all GPUs share.
+    its own numbers around those that all GPUs share, a CPU around those of CPUs of other architectures.
 
     \b
       roofline measure --out here.jsonl && roofline calibrate here.jsonl
@@ -58,7 +61,9 @@ def command(file: Path, chip: str | None, dtype: str, architecture: str | None, 
     fitted = (
         _architecture(read.measurements, architecture, origin)
         if architecture
-        else _card(read.measurements, chip or _only_chip({row.chip for row in read.measurements}), dtype, origin, out)
+        else _card(
+            read.measurements, chip or _only_chip({row.chip for row in read.measurements}), dtype, origin, out, alone
+        )
     )
     path = out or _place(fitted)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +84,7 @@ def command(file: Path, chip: str | None, dtype: str, architecture: str | None, 
 
 
 def _card(
-    measurements: Sequence[Measurement], name: str, dtype: str, data: dict[str, str], out: Path | None
+    measurements: Sequence[Measurement], name: str, dtype: str, data: dict[str, str], out: Path | None, alone: bool
 ) -> Calibration:
     """The numbers of one chip; the spec of a CPU that has none is written beside."""
     from roofline.calibrate import calibrate, operator_rows
@@ -93,7 +98,7 @@ def _card(
         return calibrate_card(parts_of(measurements, {name: part}), part, _shared(), data)
     if part.kind != "cpu":
         raise Unsupported(f"{part.name} is a {part.kind}; only CPUs and GPUs have a model that can be fitted to rows")
-    fitted = calibrate(operator_rows(measurements, part, dtype=dtype), part, data=data)
+    fitted = calibrate(operator_rows(measurements, part, dtype=dtype, alone=alone), part, data=data)
     if out is None and part.name not in specs.list_chips():
         write_text(Path("hw_specs") / f"{part.name}.yaml", specs.dump_chip(part))
     return fitted

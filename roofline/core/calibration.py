@@ -48,6 +48,7 @@ class FamilyFit:
     quantiles : quantiles of log(measured / predicted) on held-out groups, level -> value.
     points : rows fitted; ``range`` is feature -> (smallest, largest) among them.
     median_error, p90_error : held-out quantiles of |predicted / measured - 1|.
+    borrowed : operators among the parameters that no row was about: other machines' numbers, carried over.
     """
 
     parameters: Mapping[str, float]
@@ -58,6 +59,7 @@ class FamilyFit:
     median_error: float
     p90_error: float = 0.0
     spread: Spread | None = None
+    borrowed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from roofline.core.calibration import FamilyFit
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
@@ -50,8 +51,9 @@ RESOURCES = ("compute", "memory", "dispatch")
 class Ceilings:
     """How a stream of reads and writes slows down with its working set (B/s, B/s and B), and how wide registers are.
 
-    lanes : fp32 numbers in a register. fresh : reads that writing to fresh memory costs as much as: its lines
-        are fetched before they are overwritten, and written back in between other reads.
+    lanes : fp32 numbers in a register. fresh, fresh_dram : reads that writing to fresh memory costs as much as, where
+        caches hold the working set and far outside of them: its lines are fetched before they are overwritten, and
+        written back in between other reads. 0 for ``fresh_dram`` is as much as ``fresh``.
     """
 
     cache: float
@@ -59,10 +61,18 @@ class Ceilings:
     knee: float
     lanes: float = LANES
     fresh: float = 2.0
+    fresh_dram: float = 0.0
 
     def bandwidth(self, working_set: Floats) -> Floats:
         """B/s for a working set in bytes."""
-        return self.dram + (self.cache - self.dram) / (1.0 + (working_set / self.knee) ** 2)
+        return self._between(self.cache, self.dram, working_set)
+
+    def fresh_bandwidth(self, working_set: Floats) -> Floats:
+        """B/s of writes to fresh memory, for a working set in bytes."""
+        return self._between(self.cache / self.fresh, self.dram / (self.fresh_dram or self.fresh), working_set)
+
+    def _between(self, near: float, far: float, working_set: Floats) -> Floats:
+        return far + (near - far) / (1.0 + (working_set / self.knee) ** 2)
 
 
 def difficulty(schedule: Schedule, seconds: Floats) -> Floats:
@@ -104,9 +114,11 @@ def recent_bytes(schedule: Schedule) -> Floats:
     return np.asarray(window[: len(schedule)], dtype=np.float64)
 
 
-def fitted_ops(kernels: Schedule, parameters: Mapping[str, float]) -> NDArray[np.bool_]:
+def fitted_ops(kernels: Schedule, fit: FamilyFit) -> NDArray[np.bool_]:
     """Which kernels are of operators that the fit of their plan has seen."""
-    own = {key.split(":", 1)[1] for key in parameters if ":" in key}
+    if not fit.points:
+        return np.zeros(len(kernels), dtype=bool)
+    own = {key.split(":", 1)[1] for key in fit.parameters if ":" in key} - set(fit.borrowed)
     seen = np.array([not own or ALIKE.get(name, name) in own for name in kernels.op_names], dtype=bool)
     return np.asarray(seen[kernels.op])
 
@@ -172,8 +184,8 @@ def plan_times(
         working_set, recent = 0.0 * ones, None
     behind = working_set if recent is None else np.maximum(working_set, np.where(inplace, 0.0, recent))
     memory = read_passes * reads / ceilings.bandwidth(working_set)
-    written = plan.write_passes * np.where(inplace, 1.0, ceilings.fresh) * kernels.writes
-    memory = (memory + written / ceilings.bandwidth(behind)) / value("activations", 1.0)
+    into = np.where(inplace, ceilings.bandwidth(behind), ceilings.fresh_bandwidth(behind))
+    memory = (memory + plan.write_passes * kernels.writes / into) / value("activations", 1.0)
     memory = memory * np.where(unaligned, value("unaligned", 1.0), 1.0)
     if plan.has("weight_bandwidth"):
         memory = memory + kernels.weights / value("weight_bandwidth", 1.0)

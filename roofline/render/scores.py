@@ -156,11 +156,15 @@ def fit_table(fitted: Calibration) -> Table:
         Column("median_error", "median\nerror", percent, right=True),
         Column("p90_error", "p90", percent, right=True),
         Column("parameters", "parameters", str, right=True),
+        Column("borrowed", "operators\nborrowed", str, right=True),
         Column("smallest_flops", "from", lambda x: format_si(x, "FLOP"), right=True, spare=1),
         Column("largest_flops", "to", lambda x: format_si(x, "FLOP"), right=True, spare=1),
     ]
     rows = [
-        [name, fit.points, fit.median_error, fit.p90_error, len(fit.parameters), *fit.range.get("flops", (None, None))]
+        [
+            *(name, fit.points, fit.median_error, fit.p90_error, len(fit.parameters), len(fit.borrowed)),
+            *fit.range.get("flops", (None, None)),
+        ]
         for name, fit in fitted.families.items()
     ]
     return table(f"{fitted.chip}, {fitted.dtype}: held-out errors of the fitted plans", columns, rows)

@@ -110,6 +110,20 @@ def load_datasheet_spread() -> Calibration:
     return load_calibration(lookup.package_folder("hw_specs") / "calibrations" / "datasheet.yaml")
 
 
+def load_lenders() -> tuple[Calibration, ...]:
+    """What was fitted on each CPU that was measured, for others to borrow."""
+    from roofline.specs import lookup
+
+    return tuple(load_calibration(path) for path in lookup.lenders())
+
+
+def load_borrowed_spread() -> Calibration:
+    """How far off a CPU's kernels are by the numbers of other CPUs, by plan."""
+    from roofline.specs import lookup
+
+    return load_calibration(lookup.package_folder("hw_specs") / "calibrations" / "borrowed-cpu.yaml")
+
+
 def published_files() -> list[Path]:
     """The files of figures that vendors and papers published, each row with its source."""
     from roofline.specs import lookup

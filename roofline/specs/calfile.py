@@ -60,6 +60,7 @@ def _family(families: Fields, name: str) -> FamilyFit:
         median_error=entry.number("median_error", required="the held-out median error"),
         p90_error=entry.number("p90_error"),
         spread=_spread(entry),
+        borrowed=_texts(entry, "borrowed"),
     )
     entry.finish()
     return fit
@@ -87,6 +88,16 @@ def _ranges(fields: Fields) -> dict[str, tuple[float, float]]:
         )
         ranges[name] = (low, high)
     return ranges
+
+
+def _texts(fields: Fields, key: str) -> tuple[str, ...]:
+    found = fields.raw(key)
+    if found is None:
+        return ()
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        fields.note("expected a list of names", key)
+        return ()
+    return tuple(found)
 
 
 def _spread(fields: Fields) -> Spread | None:
@@ -169,6 +180,7 @@ def _text(calibration: Calibration) -> str:
                 "range": fit.range,
             }
             | ({"spread": asdict(fit.spread)} if fit.spread else {})
+            | ({"borrowed": fit.borrowed} if fit.borrowed else {})
             for name, fit in calibration.families.items()
         },
     }

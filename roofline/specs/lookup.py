@@ -132,3 +132,8 @@ def calibrations_for(chip_name: str, architecture: str, kind: str = "") -> list[
         for folder in folders("chip"):
             found += sorted(path for path in (folder / "calibrations" / owner).glob("*.yaml") if path.is_file())
     return found
+
+
+def lenders() -> list[Path]:
+    """The files of CPUs whose numbers others borrow, ``calibrations/cpus/*.yaml``."""
+    return sorted((package_folder("hw_specs") / "calibrations" / "cpus").glob("*.yaml"))

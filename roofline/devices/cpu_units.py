@@ -1,0 +1,61 @@
+"""In which units do the fitted numbers of different CPU cores agree?
+
+Starts and rows in clocks, rates in multiply-adds per clock, the bandwidth of weights in that of DRAM, bandwidths of
+the curve in bytes per clock. Products on AMD count 256-bit registers at most, whatever the core has: the library that
+makes them (MKL) was seen to take no more there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from roofline.core.chip import Chip
+from roofline.core.dtype import precision
+from roofline.devices.cpu import Ceilings
+
+PRODUCTS = ("linear", "skinny", "bmm", "conv-gemm")
+"""Plans whose products MKL makes."""
+NARROW_FMA = 16.0
+"""fp32 multiply-adds a clock of two units of 256 bits."""
+TIMES = ("start", "row", "short")
+X86 = ("AMD", "Intel", "Hygon")
+
+
+@dataclass(frozen=True)
+class Core:
+    """A core: who made it, its clock in Hz, its fp32 multiply-adds per clock."""
+
+    vendor: str
+    clock_hz: float
+    fma: float
+
+    @classmethod
+    def of(cls, chip: Chip) -> Core:
+        """One core of a CPU."""
+        engine = chip.engine_for(precision("fp32"), matrix=False)
+        rate = engine.rates[chip.resolve(precision("fp32"))[0]].value
+        return cls(chip.vendor, engine.clock.hz("boost"), rate)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Core:
+        """As :meth:`to_dict` wrote it."""
+        return cls(str(data["vendor"]), float(data["clock_hz"]), float(data["fma"]))
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def unit(self, plan: str, parameter: str, ceilings: Ceilings) -> float:
+        """What one of a plan's parameter is worth here, in SI units."""
+        stem = parameter.partition(":")[0]
+        if stem in TIMES:
+            return 1.0 / self.clock_hz
+        if stem == "rate":
+            narrow = self.vendor != "Intel" and plan in PRODUCTS
+            return self.clock_hz * (min(self.fma, NARROW_FMA) if narrow else self.fma)
+        return ceilings.dram if stem == "weight_bandwidth" else 1.0
+
+    def ceiling_unit(self, name: str) -> float:
+        """What one of a number of :class:`roofline.devices.cpu.Ceilings` is worth here."""
+        return self.clock_hz if name in ("cache", "dram") else 1.0

@@ -1,0 +1,198 @@
+"""What other CPUs lend to one that was hardly measured, or not at all."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import CEILINGS, Synthetic, parameters
+
+from roofline import specs
+from roofline.borrowing import fit_plans
+from roofline.calibrate import MIN_ROWS, calibrate, operator_rows
+from roofline.core.calibration import Calibration
+from roofline.core.chip import Chip
+from roofline.core.stack import Stack
+from roofline.devices.cpu_units import Core
+from roofline.errors import SpecError
+from roofline.fitting import fit_machine
+from roofline.learning import learning_curve
+from roofline.lending import ALONE, Lent, lent_to
+from roofline.predict import predict
+from roofline.timing import time_schedule
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
+from borrowed_cpu import CAMPAIGNS, REPOSITORY, Machine
+
+EPYC, XEON = "epyc-9654", "xeon-8480"
+
+
+def lender(cpu: Synthetic, **changes: object) -> Calibration:
+    """The truth about the synthetic CPU, for others to borrow."""
+    data = {"core": Core.of(cpu.chip).to_dict()}
+    return replace(cpu.calibration, data=data, **changes)  # type: ignore[arg-type]
+
+
+def with_clock(chip: Chip, factor: float) -> Chip:
+    engine = chip.engines[0]
+    boost = replace(engine.clock.boost, value=factor * engine.clock.boost.value)
+    return replace(chip, engines=(replace(engine, clock=replace(engine.clock, boost=boost)),))
+
+
+def test_what_is_lent_to_a_twin_is_the_truth(cpu: Synthetic) -> None:
+    lent = Lent.of([lender(cpu)], cpu.chip)
+    for plan, numbers in parameters().items():
+        known = lent.known(plan, CEILINGS, {})
+        assert {name: np.exp(value) for name, (value, _) in known.items()} == pytest.approx(numbers)
+    assert lent.ceilings.cache == pytest.approx(CEILINGS.cache)
+
+
+def test_twice_the_clock_halves_starts_and_doubles_rates_and_caches(cpu: Synthetic) -> None:
+    one, two = (Lent.of([lender(cpu)], chip) for chip in (cpu.chip, with_clock(cpu.chip, 2.0)))
+    slow, fast = (lent.known("linear", CEILINGS, {}) for lent in (one, two))
+    moved = {name: fast[name][0] - slow[name][0] for name in slow}
+    assert moved["start:linear"] == pytest.approx(-np.log(2.0))
+    assert moved["rate:linear"] == pytest.approx(np.log(2.0))
+    assert moved["sat_k"] == moved["weight_bandwidth"] == moved["remainder"] == 0.0
+    assert two.ceilings.dram == pytest.approx(2.0 * one.ceilings.dram)
+    assert two.ceilings.knee == pytest.approx(one.ceilings.knee)
+
+
+def test_products_on_amd_know_no_registers_of_512_bits() -> None:
+    wide, narrow = Core("AMD", 3e9, 32.0), Core("AMD", 3e9, 16.0)
+    assert wide.unit("linear", "rate:linear", CEILINGS) == narrow.unit("linear", "rate:linear", CEILINGS)
+    assert wide.unit("conv-blocked", "rate:conv2d", CEILINGS) == 2 * narrow.unit(
+        "conv-blocked", "rate:conv2d", CEILINGS
+    )
+    intel = replace(wide, vendor="Intel")
+    assert intel.unit("linear", "rate:linear", CEILINGS) == 2 * wide.unit("linear", "rate:linear", CEILINGS)
+
+
+def test_an_unsure_lender_counts_for_less(cpu: Synthetic) -> None:
+    fit = cpu.calibration.families["linear"]
+    off = replace(
+        fit,
+        parameters={name: value * np.e for name, value in fit.parameters.items()},
+        uncertainty=dict.fromkeys(fit.parameters, 3 * ALONE),
+    )
+    other = replace(cpu.chip, architecture="another")
+    both = Lent.of([lender(cpu), lender(cpu, families={"linear": off})], other).known("linear", CEILINGS, {})
+    value, variance = both["sat_k"]
+    assert np.log(fit.parameters["sat_k"]) < value < np.log(fit.parameters["sat_k"]) + 0.1
+    alone = Lent.of([lender(cpu)], other).known("linear", CEILINGS, {})
+    assert ALONE**2 < variance < alone["sat_k"][1]
+
+
+def test_relatives_are_nearer_and_lend_nothing_to_a_calibration() -> None:
+    zen5 = replace(specs.load_chip(EPYC), architecture="zen5")
+    strangers, all_of_them = lent_to(zen5), lent_to(zen5, relatives=True)
+    assert strangers is not None
+    assert all_of_them is not None
+    assert set(all_of_them.lenders) - set(strangers.lenders) == {"zen5"}
+    name = "rate:conv2d"
+    assert all_of_them.plans["conv-blocked"][name][1] < strangers.plans["conv-blocked"][name][1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked"),
+    [({"vendor": "ARM"}, {}), ({"kind": "gpu"}, {}), ({}, {"threads": 2}), ({}, {"dtype": "bf16"})],
+)
+def test_nobody_lends_what_nobody_measured(changes: dict[str, str], asked: dict[str, object]) -> None:
+    chip = replace(specs.load_chip(EPYC), **changes)  # type: ignore[arg-type]
+    assert lent_to(chip, **asked) is None  # type: ignore[arg-type]
+
+
+def test_an_operator_without_rows_follows_the_others_of_its_plan(cpu: Synthetic) -> None:
+    rows = operator_rows(cpu.rows, cpu.chip)
+    ceilings = fit_machine(rows.schedule, rows.seconds, rows.stack)
+    mine = rows.plans["elementwise"]
+    part = (rows.schedule.select(mine), rows.seconds[mine] * 1.5)
+    truth = dict(parameters()["elementwise"])
+    truth |= {"start:unheard_of": truth["start:relu"], "rate:unheard_of": truth["rate:relu"]}
+    fit = replace(cpu.calibration.families["elementwise"], parameters=truth)
+    lent = Lent.of([lender(cpu, families={"elementwise": fit})], cpu.chip)
+    found = fit_plans({"elementwise": part}, ceilings, lent, MIN_ROWS)["elementwise"]
+    assert "unheard_of" in found.borrowed
+    assert "relu" not in found.borrowed
+    moved = {op: np.log(found.parameters[f"start:{op}"] / truth[f"start:{op}"]) for op in ("relu", "unheard_of")}
+    assert 0.1 < moved["unheard_of"] < moved["relu"] + 0.1
+
+
+def test_the_pace_of_a_core_reaches_plans_without_rows(cpu: Synthetic) -> None:
+    """All that was measured takes half the clocks, so what was not is taken to do so too, as far as one can tell."""
+    rows = operator_rows(cpu.rows, cpu.chip)
+    ceilings = fit_machine(rows.schedule, rows.seconds, rows.stack)
+    parts = {plan: (rows.schedule.select(mine), 0.5 * rows.seconds[mine]) for plan, mine in rows.plans.items()}
+    parts.pop("softmax")
+    found = fit_plans(parts, ceilings, Lent.of([lender(cpu)], cpu.chip), MIN_ROWS)["softmax"]
+    truth = parameters()["softmax"]
+    starts = [np.log(found.parameters[name] / truth[name]) for name in truth if name.startswith("start:")]
+    assert np.log(0.5) - 0.15 < np.mean(starts) < -0.3
+    assert set(found.borrowed) == {name.partition(":")[2] for name in truth} - {""}
+
+
+def test_borrowing_from_a_twin_beats_few_rows_alone(cpu: Synthetic) -> None:
+    rows = operator_rows(cpu.rows, cpu.chip)
+    (alone,) = learning_curve(rows, (75,))
+    (helped,) = learning_curve(replace(rows, lent=Lent.of([lender(cpu)], cpu.chip)), (75,))
+    assert helped.fitted == 1.0
+    assert helped.median < alone.median
+
+
+def test_a_calibration_says_what_is_borrowed_and_keeps_it(cpu: Synthetic, tmp_path: Path) -> None:
+    forward = [row for row in cpu.rows if row.op in ("relu", "add", "softmax", "linear") and row.part == "forward"]
+    rows = replace(operator_rows(forward, cpu.chip), lent=Lent.of([lender(cpu)], cpu.chip))
+    specs.save_calibration(calibrate(rows, cpu.chip), tmp_path / "some.yaml")
+    fitted = specs.load_calibration(tmp_path / "some.yaml")
+    assert fitted.data["lenders"] == ["synthetic"]
+    assert fitted.families["pool"].points == 0
+    assert "gelu" in fitted.families["elementwise"].borrowed
+    assert not {"relu", "add"} & set(fitted.families["elementwise"].borrowed)
+    schedule = operator_rows(cpu.rows, cpu.chip).schedule
+    timing = time_schedule(schedule, cpu.chip, calibration=fitted)
+    tiers = dict(zip(schedule.op_labels(), timing.tiers, strict=True))
+    assert (tiers["relu"], tiers["gelu"], tiers["max_pool2d"]) == ("calibrated", "borrowed", "borrowed")
+    assert (timing.low <= timing.total).all()
+    assert (timing.total <= timing.high).all()
+
+
+def test_a_borrowed_list_that_is_none_is_refused(cpu: Synthetic, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    specs.save_calibration(lender(cpu), path)
+    path.write_text(path.read_text().replace("    points: 100", "    points: 100\n    borrowed: relu", 1))
+    with pytest.raises(SpecError, match=r"borrowed.*expected a list of names"):
+        specs.load_calibration(path)
+
+
+def test_a_cpu_that_nobody_measured_is_predicted_from_others() -> None:
+    borrowed = predict(EPYC, "resnet50", batch=1)
+    plain = predict(EPYC, "resnet50", batch=1, calibration="none")
+    assert borrowed.tier == "borrowed"
+    assert borrowed.seconds.low < borrowed.seconds.middle < borrowed.seconds.high
+    assert borrowed.seconds.middle > plain.seconds.middle
+    assert any("no row of epyc-9654 was measured" in said for said in borrowed.warnings)
+
+
+def test_more_threads_than_were_measured_are_the_plain_roofline() -> None:
+    several = predict(XEON, "resnet50", stack=Stack(threads=8))
+    assert several.tier == "datasheet"
+    assert any("fits of CPUs are of one thread; of 8 the plain roofline" in said for said in several.warnings)
+
+
+@pytest.fixture(scope="module", params=CAMPAIGNS)
+def machine(request: pytest.FixtureRequest) -> Machine:
+    return Machine.read(REPOSITORY / "reports/measurements" / request.param)
+
+
+def test_networks_of_a_machine_left_out(machine: Machine) -> None:
+    """With none of its rows: what docs/model.md promises of a CPU that was never measured."""
+    fitted, seconds = machine.unmeasured()
+    error = np.abs(machine.networks(fitted))
+    assert error[:, 0].mean() < 0.11
+    assert error[:, 0].max() < 0.28
+    assert error[:, 0].mean() < 0.35 * error[:, 1].mean()
+    assert np.isfinite(seconds).all()
+    assert np.median(np.abs(seconds / machine.rows.seconds - 1.0)) < 0.4
