@@ -8,6 +8,7 @@ it is needed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,6 +111,7 @@ def load_datasheet_spread() -> Calibration:
     return load_calibration(lookup.package_folder("hw_specs") / "calibrations" / "datasheet.yaml")
 
 
+@cache
 def load_lenders() -> tuple[Calibration, ...]:
     """What was fitted on each CPU that was measured, for others to borrow."""
     from roofline.specs import lookup
@@ -117,6 +119,7 @@ def load_lenders() -> tuple[Calibration, ...]:
     return tuple(load_calibration(path) for path in lookup.lenders())
 
 
+@cache
 def load_borrowed_spread() -> Calibration:
     """How far off a CPU's kernels are by the numbers of other CPUs, by plan."""
     from roofline.specs import lookup
