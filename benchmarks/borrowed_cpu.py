@@ -3,18 +3,19 @@
     python benchmarks/borrowed_cpu.py [--write]
 
 For every machine, by what the others lend (:mod:`roofline.lending`; those of its architecture never do): its
-operators and networks predicted with none of its rows, and the errors of fits on its first 150, 300 ... rows, each row
-by a fit without its shape group, beside fits on the same rows that start from physics alone. ``--write`` keeps how far
-off its operators were without rows, by plan and with each machine the same weight, in
-hw_specs/calibrations/borrowed-cpu.yaml: the intervals of CPUs without measurements.
+operators and networks predicted with none of its rows and the clock that the system shows, and the errors of fits on
+its first 150, 300 ... rows, each row by a fit without its shape group, beside fits on the same rows that start from
+physics alone. ``--write`` keeps how far off its operators were without rows, by plan and with each machine the same
+weight, in hw_specs/calibrations/borrowed-cpu.yaml: the intervals of CPUs without measurements.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +23,13 @@ from numpy.typing import NDArray
 from roofline import specs
 from roofline.calibrate import Rows, operator_rows
 from roofline.core.calibration import Calibration, FamilyFit
-from roofline.core.chip import Chip
+from roofline.core.chip import Chip, Clock, Fact
 from roofline.core.measurement import Measurement
 from roofline.devices import cpu
 from roofline.learning import learning_curve
 from roofline.lending import lent_to, without_rows
 from roofline.measure.store import read_measurements
+from roofline.specs.detect import TURBO
 from roofline.spreads import LEVELS
 from roofline.validate import validate
 
@@ -40,6 +42,8 @@ CAMPAIGNS = (
     "cpu-intel-xeon/2026-11-27.jsonl.gz",
 )
 WORST = 3
+ODD = 1.5
+"""A residual (logarithm) counts as no more in the spread."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +53,24 @@ class Machine:
     chip: Chip
     measurements: tuple[Measurement, ...]
     rows: Rows
+    shown_hz: float
 
     @classmethod
     def read(cls, path: Path) -> Machine:
-        chip, measurements = specs.load_chip(path.parent / "chip.yaml"), read_measurements(path).measurements
-        return cls(chip, tuple(measurements), operator_rows(measurements, chip))
+        chip, read = specs.load_chip(path.parent / "chip.yaml"), read_measurements(path)
+        shown = next(iter(read.environments.values()))["cpu"]["clock_mhz"]
+        return cls(chip, tuple(read.measurements), operator_rows(read.measurements, chip), 1e6 * shown)
 
-    def unmeasured(self) -> tuple[Calibration, Floats]:
-        """What the others say of it, and the seconds of its operators by that."""
-        lent = lent_to(self.chip)
+    @property
+    def shown(self) -> Chip:
+        """The chip before anything was measured, as :func:`roofline.specs.detect_cpu` describes a virtual machine."""
+        boost, top = (Fact(factor * self.shown_hz, "derived: as shown") for factor in (1.0, TURBO))
+        engines = tuple(replace(engine, clock=Clock(boost, top=top)) for engine in self.chip.engines)
+        return replace(self.chip, engines=engines)
+
+    def unmeasured(self, chip: Chip) -> tuple[Calibration, Floats]:
+        """What the others say of this machine by the clock of a chip, and the seconds of its operators by that."""
+        lent = lent_to(chip)
         assert lent is not None
         numbers = {plan: without_rows(lent.known(plan, lent.ceilings, {})).parameters for plan in lent.plans}
         fitted = Calibration(
@@ -71,6 +84,13 @@ class Machine:
         )
         return fitted, cpu.cpu_times(self.rows.schedule, numbers, lent.ceilings, self.rows.stack).total
 
+    def residuals(self) -> dict[str, Floats]:
+        """log(measured / predicted without rows) by plan, as far as somebody lends numbers for it."""
+        _, seconds = self.unmeasured(self.shown)
+        found = {plan: np.log(self.rows.seconds[mine] / seconds[mine]) for plan, mine in self.rows.plans.items()}
+        known = {plan: values[np.isfinite(values)] for plan, values in found.items()}
+        return {plan: values for plan, values in known.items() if len(values)}
+
     def networks(self, fitted: Calibration) -> Floats:
         """How far off its nets are, by that and by the plain roofline: a row of the two each."""
         nets = [row for row in self.measurements if row.kind == "network"]
@@ -81,71 +101,86 @@ class Machine:
 def line(name: str, error: Floats) -> str:
     """A row of the table; what was not predicted counts as worse than anything."""
     whole = np.nan_to_num(np.abs(error), nan=np.inf)
-    median, p90 = np.quantile(whole, (0.5, 0.9), method="higher")
-    most = f"{p90:.0%}" if np.isfinite(p90) else "–"
-    return f"| {name} | {median:.1%} | {most} | {np.nanmedian(error):+.1%} | {np.isfinite(error).mean():.0%} |"
+    numbers = (*np.quantile(whole, (0.5, 0.9), method="higher"), whole.mean(), whole.max())
+    told = " | ".join(f"{number:.1%}" if np.isfinite(number) else "–" for number in numbers)
+    return f"| {name} | {told} | {np.nanmedian(error):+.1%} | {np.isfinite(error).mean():.0%} |"
 
 
 def lines(machine: Machine) -> Iterator[str]:
     """The table of a machine."""
-    fitted, seconds = machine.unmeasured()
-    yield f"| {machine.chip.architecture} | median | p90 | bias | predicted |\n|---|---|---|---|---|"
-    error = seconds / machine.rows.seconds - 1.0
-    yield line("no rows: operators", error)
-    for name, column in zip(("no rows: networks", "plain roofline: networks"), machine.networks(fitted).T, strict=True):
-        yield line(name, column) + f" {np.abs(column).mean():.1%} in the mean, {np.abs(column).max():.0%} at worst"
+    yield f"| {machine.chip.architecture} | median | p90 | mean | worst | bias | predicted |\n{'|---' * 7}|"
+    for known, chip in (("no rows", machine.shown), ("no rows but its clock", machine.chip)):
+        fitted, seconds = machine.unmeasured(chip)
+        error = seconds / machine.rows.seconds - 1.0
+        nets, plain = machine.networks(fitted).T
+        yield line(f"{known}: operators", error)
+        yield line(f"{known}: networks", nets)
+    yield line("plain roofline: networks", plain)
     for way, rows in (("alone", replace(machine.rows, lent=None)), ("borrowing", machine.rows)):
         for lesson in learning_curve(rows):
             p90 = f"{lesson.p90:.0%}" if np.isfinite(lesson.p90) else "–"
-            yield f"| {lesson.rows} rows, {way} | {lesson.median:.1%} | {p90} | | {lesson.fitted:.0%} |"
+            yield f"| {lesson.rows} rows, {way} | {lesson.median:.1%} | {p90} | | | | {lesson.fitted:.0%} |"
     worst = np.argsort(-np.nan_to_num(np.abs(np.log(seconds / machine.rows.seconds))))[:WORST]
     for row in worst:
         yield f"worst without rows: {machine.rows.measurements[row].label}: {error[row]:+.0%}"
 
 
-def spread(residuals: Mapping[str, list[Floats]]) -> dict[str, FamilyFit]:
-    """Quantiles by plan of log(measured / predicted), each machine of the same weight."""
+def spread(residuals: Sequence[Mapping[str, Floats]]) -> dict[str, FamilyFit]:
+    """How far off a plan of one machine more may be: normal around none, as wide as the mean square of all residuals.
+
+    Three machines do not tell whether the next is faster or slower than they, so their own bias moves no quantile.
+    """
     found = {}
-    for plan, by_machine in residuals.items():
-        values = np.concatenate(by_machine)
-        weights = np.concatenate([np.full(len(part), 1.0 / len(part)) for part in by_machine])
-        order = np.argsort(values)
-        places = (np.cumsum(weights[order]) - weights[order] / 2) / weights.sum()
-        quantiles = {f"{level:g}": float(np.interp(level, places, values[order])) for level in LEVELS}
-        errors = np.abs(np.expm1(-values))
+    for plan in dict.fromkeys(plan for by_plan in residuals for plan in by_plan):
+        parts = [by_plan[plan] for by_plan in residuals if plan in by_plan]
+        scale = float(np.sqrt(np.mean([np.mean(np.clip(part, -ODD, ODD) ** 2) for part in parts])))
+        errors = np.abs(np.expm1(-np.concatenate(parts)))
         middle, most = np.quantile(errors, (0.5, 0.9))
-        found[plan] = FamilyFit({}, {}, quantiles, len(values), {}, float(middle), float(most))
+        quantiles = {f"{level:g}": scale * NormalDist().inv_cdf(level) for level in LEVELS}
+        found[plan] = FamilyFit({}, {}, quantiles, len(errors), {}, float(middle), float(most))
     return found
+
+
+def coverage(mine: Mapping[str, Floats], others: Mapping[str, FamilyFit]) -> str:
+    """How many rows of a machine lie inside the intervals that the others give, and how wide these are."""
+    inside, width = [], []
+    for plan, values in mine.items():
+        if plan in others:
+            low, high = (others[plan].quantiles[level] for level in ("0.05", "0.95"))
+            inside += list((low <= values) & (values <= high))
+            width += [np.exp(high - low)] * len(values)
+    share, factor = np.mean(inside), np.median(width)
+    return f"no rows: {share:.0%} of operators inside the 90 % intervals of the others, high/low {factor:.1f}"
+
+
+def keep(families: Mapping[str, FamilyFit], machines: Sequence[Machine]) -> None:
+    """Write the intervals of CPUs that nobody measured."""
+    kept = Calibration(
+        chip="any CPU",
+        architecture="any",
+        model="cpu",
+        dtype="fp32",
+        stack=machines[0].rows.stack.to_dict(),
+        families=families,
+        ceilings={},
+        data={
+            "left_out_in_turn": [machine.chip.architecture for machine in machines],
+            "rule": "log(measured / predicted from the other machines' numbers, at the clock that the system shows)",
+        },
+    )
+    specs.save_calibration(kept, REPOSITORY / "hw_specs/calibrations/borrowed-cpu.yaml")
 
 
 def main(write: bool) -> None:
     """Print the tables, and keep the spread if asked to."""
-    residuals: dict[str, list[Floats]] = {}
     machines = [Machine.read(REPOSITORY / "reports/measurements" / path) for path in CAMPAIGNS]
-    for machine in machines:
-        _, seconds = machine.unmeasured()
-        for plan, mine in machine.rows.plans.items():
-            residual = np.log(machine.rows.seconds[mine] / seconds[mine])
-            if np.isfinite(residual).any():
-                residuals.setdefault(plan, []).append(residual[np.isfinite(residual)])
+    residuals = [machine.residuals() for machine in machines]
     if write:
-        path = REPOSITORY / "hw_specs/calibrations/borrowed-cpu.yaml"
-        names = [machine.chip.architecture for machine in machines]
-        kept = Calibration(
-            chip="any CPU",
-            architecture="any",
-            model="cpu",
-            dtype="fp32",
-            stack=machines[0].rows.stack.to_dict(),
-            families=spread(residuals),
-            ceilings={},
-            data={"left_out_in_turn": names, "rule": "log(measured / predicted from the other machines' numbers)"},
-        )
-        specs.save_calibration(kept, path)
-    for machine in machines:
+        keep(spread(residuals), machines)
+    for place, machine in enumerate(machines):
         for text in lines(machine):
             print(text, flush=True)
-        print()
+        print(coverage(residuals[place], spread([*residuals[:place], *residuals[place + 1 :]])), end="\n\n")
 
 
 if __name__ == "__main__":
