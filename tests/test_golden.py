@@ -85,6 +85,8 @@ FITTED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "tpu-v1 tpu-v1-lstm1 int8 calibrated": ("tpu-v1", "tpu-v1-lstm1", {"dtype": "int8"}),
     "tesla-fsd-npu inception-v3 int8 unfitted": ("tesla-fsd-npu", "inception-v3", {"batch": 1, "dtype": "int8"}),
     "nnp-i-1000 mobilenetv2 int8 borrowed": ("nnp-i-1000", "mobilenetv2", {"batch": 1, "dtype": "int8"}),
+    "epyc-9654 resnet50 fp32 borrowed": ("epyc-9654", "resnet50", {"batch": 1}),
+    "xeon-8480 bert-base fp32 trained, borrowed": ("xeon-8480", "bert-base", {"batch": 8, "run": Run("training")}),
     "h100-sxm gpt2 bf16 trained, borrowed": ("h100-sxm", "gpt2", {"batch": 4, "dtype": "bf16", "run": MIXED}),
 }
 CPU = {"resnet18": {"batch": 2}, "mobilenetv2": {"batch": 1}, "bert-base": {"bind": {"seq": 64}}}
