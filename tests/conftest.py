@@ -1,4 +1,4 @@
-"""What every test stands on: no user's own chips in the way, and hypothesis without a clock."""
+"""What every test stands on: no user's own chips or window in the way, and hypothesis without a clock."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session", autouse=True)
 def _nobodys_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Chips and nets come from the checkout, whatever this user has in ``~/.config``."""
+    """Chips and nets come from the checkout, whatever this user has in ``~/.config``; a pipe is as wide as a pipe."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        patch.delenv("COLUMNS", raising=False)  # pytest-xdist sets it
         yield
 
 

@@ -92,7 +92,7 @@ def test_the_readme_has_the_commands_the_ci_runs() -> None:
     commands = re.findall(r"```\w*\n(python3 -m venv .+)\n```", text)
     assert len(commands) == 2
     assert commands[0].endswith("roofline report")
-    assert commands[1].endswith("python -m pytest")
+    assert commands[1].endswith("python -m pytest -n auto --dist loadfile")
     assert re.search(r"<!-- test-command -->\s*```\w*\n" + re.escape(commands[1]), text)
 
 
