@@ -3,10 +3,11 @@
     python benchmarks/borrowed_cpu.py [--write]
 
 For every machine, by what the others lend (:mod:`roofline.lending`; those of its architecture never do): its
-operators and networks predicted with none of its rows and the clock that the system shows, and the errors of fits on
-its first 150, 300 ... rows, each row by a fit without its shape group, beside fits on the same rows that start from
-physics alone. ``--write`` keeps how far off its operators were without rows, by plan and with each machine the same
-weight, in hw_specs/calibrations/borrowed-cpu.yaml: the intervals of CPUs without measurements.
+operators and networks predicted with none of its rows and the clock that the system shows (the others tell how much
+of it counts), and the errors of fits on its first 150, 300 ... rows, each row by a fit without its shape group, beside
+fits on the same rows that start from physics alone. ``--write`` keeps how far off its operators were without rows, by
+plan and with each machine the same weight in the width, in hw_specs/calibrations/borrowed-cpu.yaml: the intervals of
+CPUs without measurements.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from roofline import specs
 from roofline.calibrate import Rows, operator_rows
 from roofline.core.calibration import Calibration, FamilyFit
 from roofline.core.chip import Chip, Clock, Fact
+from roofline.core.dtype import precision
 from roofline.core.measurement import Measurement
 from roofline.devices import cpu
 from roofline.learning import learning_curve
-from roofline.lending import lent_to, without_rows
+from roofline.lending import borrowed_calibration
 from roofline.measure.store import read_measurements
 from roofline.specs.detect import TURBO
 from roofline.spreads import LEVELS
@@ -62,31 +64,28 @@ class Machine:
         return cls(chip, tuple(read.measurements), operator_rows(read.measurements, chip), 1e6 * shown)
 
     @property
-    def shown(self) -> Chip:
-        """The chip before anything was measured, as :func:`roofline.specs.detect_cpu` describes a virtual machine."""
-        boost, top = (Fact(factor * self.shown_hz, "derived: as shown") for factor in (1.0, TURBO))
-        engines = tuple(replace(engine, clock=Clock(boost, top=top)) for engine in self.chip.engines)
-        return replace(self.chip, engines=engines)
+    def best_share(self) -> float:
+        """What its best product makes of the highest clock that it may have, as far as a virtual machine shows."""
+        return self.chip.engines[0].clock.hz("boost") / (TURBO * self.shown_hz)
+
+    def shown(self, share: float) -> Chip:
+        """The chip before its clock was measured: the share of other machines of the clock that the system shows."""
+        clock = Clock(Fact(share * TURBO * self.shown_hz, "measured: on others", "measured"))
+        return replace(self.chip, engines=tuple(replace(engine, clock=clock) for engine in self.chip.engines))
 
     def unmeasured(self, chip: Chip) -> tuple[Calibration, Floats]:
         """What the others say of this machine by the clock of a chip, and the seconds of its operators by that."""
-        lent = lent_to(chip)
-        assert lent is not None
-        numbers = {plan: without_rows(lent.known(plan, lent.ceilings, {})).parameters for plan in lent.plans}
-        fitted = Calibration(
-            chip=self.chip.name,
-            architecture=self.chip.architecture,
-            model="cpu",
-            dtype="fp32",
-            stack=self.rows.stack.to_dict(),
-            families={plan: FamilyFit(values, {}, {}, 0, {}, 0.0) for plan, values in numbers.items()},
-            ceilings=vars(lent.ceilings),
+        fitted = borrowed_calibration(
+            chip, precision("fp32"), self.rows.stack, lambda lender: lender.architecture != self.chip.architecture
         )
-        return fitted, cpu.cpu_times(self.rows.schedule, numbers, lent.ceilings, self.rows.stack).total
+        assert fitted is not None
+        numbers = {plan: fit.parameters for plan, fit in fitted.families.items()}
+        ceilings = cpu.Ceilings(**fitted.ceilings)
+        return fitted, cpu.cpu_times(self.rows.schedule, numbers, ceilings, self.rows.stack).total
 
-    def residuals(self) -> dict[str, Floats]:
+    def residuals(self, share: float) -> dict[str, Floats]:
         """log(measured / predicted without rows) by plan, as far as somebody lends numbers for it."""
-        _, seconds = self.unmeasured(self.shown)
+        _, seconds = self.unmeasured(self.shown(share))
         found = {plan: np.log(self.rows.seconds[mine] / seconds[mine]) for plan, mine in self.rows.plans.items()}
         known = {plan: values[np.isfinite(values)] for plan, values in found.items()}
         return {plan: values for plan, values in known.items() if len(values)}
@@ -106,10 +105,16 @@ def line(name: str, error: Floats) -> str:
     return f"| {name} | {told} | {np.nanmedian(error):+.1%} | {np.isfinite(error).mean():.0%} |"
 
 
-def lines(machine: Machine) -> Iterator[str]:
+def shares(machines: Sequence[Machine]) -> list[float]:
+    """For each machine the mean of what the others make of their highest clock."""
+    found = np.log([machine.best_share for machine in machines])
+    return [float(np.exp((found.sum() - own) / (len(found) - 1))) for own in found]
+
+
+def lines(machine: Machine, share: float) -> Iterator[str]:
     """The table of a machine."""
     yield f"| {machine.chip.architecture} | median | p90 | mean | worst | bias | predicted |\n{'|---' * 7}|"
-    for known, chip in (("no rows", machine.shown), ("no rows but its clock", machine.chip)):
+    for known, chip in (("no rows", machine.shown(share)), ("no rows but its clock", machine.chip)):
         fitted, seconds = machine.unmeasured(chip)
         error = seconds / machine.rows.seconds - 1.0
         nets, plain = machine.networks(fitted).T
@@ -174,11 +179,12 @@ def keep(families: Mapping[str, FamilyFit], machines: Sequence[Machine]) -> None
 def main(write: bool) -> None:
     """Print the tables, and keep the spread if asked to."""
     machines = [Machine.read(REPOSITORY / "reports/measurements" / path) for path in CAMPAIGNS]
-    residuals = [machine.residuals() for machine in machines]
+    told = shares(machines)
+    residuals = [machine.residuals(share) for machine, share in zip(machines, told, strict=True)]
     if write:
         keep(spread(residuals), machines)
     for place, machine in enumerate(machines):
-        for text in lines(machine):
+        for text in lines(machine, told[place]):
             print(text, flush=True)
         print(coverage(residuals[place], spread([*residuals[:place], *residuals[place + 1 :]])), end="\n\n")
 

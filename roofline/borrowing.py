@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from roofline import fitting
 from roofline.core.schedule import Schedule
 from roofline.devices import cpu, cpu_plans
-from roofline.lending import Fit, Lent, Numbers, kind_of, without_rows
+from roofline.lending import COMMON, TOGETHER, Fit, Lent, Numbers, Pace, kind_of, without_rows
 
 Floats = NDArray[np.float64]
 
-TOGETHER, COMMON = 0.2, 0.4
-"""Spread between machines, in logarithms: of all numbers of a kind in a plan, and of that kind in all plans."""
 UNKNOWN = 0.7
 """Spread of an operator of which no lender has rows, around the others of its kind."""
 NOISE = 0.1
@@ -41,13 +39,13 @@ def fit_plans(
     }
     if lent is None:
         return alone
-    pace: dict[str, float] = {}
-    for _ in range(2):  # the second time the pace is known
-        known = {plan: lent.known(plan, ceilings, pace) for plan in lent.plans}
-        fits = {plan: _fit_towards(plan, *parts[plan], ceilings, known[plan]) for plan in known if plan in parts}
-        pace = _paces({plan: lent.known(plan, ceilings, {}) for plan in fits}, fits)
-    unseen = {plan: without_rows(known[plan]) for plan in known if plan not in fits}
-    return {**alone, **fits, **unseen}
+
+    def towards(pace: Pace) -> tuple[dict[str, Numbers], dict[str, Fit]]:
+        known: dict[str, Numbers] = {plan: lent.known(plan, ceilings, pace) for plan in lent.plans}
+        return known, {plan: _fit_towards(plan, *parts[plan], ceilings, known[plan]) for plan in known if plan in parts}
+
+    known, fits = towards(_paces(*towards({})))
+    return {**alone, **fits, **{plan: without_rows(known[plan]) for plan in known if plan not in fits}}
 
 
 def _fit_towards(plan: str, kernels: Schedule, seconds: Floats, ceilings: cpu.Ceilings, known: Numbers) -> Fit:
@@ -80,8 +78,11 @@ def _fit_towards(plan: str, kernels: Schedule, seconds: Floats, ceilings: cpu.Ce
     }
     pull = NOISE * np.linalg.inv(np.linalg.cholesky(covariance))
     parameters, uncertainty = fitting.fit_numbers(plan, kernels, seconds, ceilings, starts, pull)
-    operators = {name.partition(":")[2] for name in names} - {""}
-    return Fit(parameters, uncertainty, tuple(sorted(operators - present)))
+    borrowed = {name.partition(":")[2] for name in names} - {""} - present
+    for name, prior in zip(names, np.sqrt(np.diag(covariance)), strict=True):
+        if name.partition(":")[2] in borrowed:
+            uncertainty[name] = max(uncertainty[name], float(prior))
+    return Fit(parameters, uncertainty, tuple(sorted(borrowed)))
 
 
 def _paces(known: Mapping[str, Numbers], fits: Mapping[str, Fit]) -> dict[str, float]:

@@ -27,7 +27,7 @@ from roofline.devices import ceiling, cpu, cpu_plans
 from roofline.devices.cpu_units import Core
 from roofline.errors import DataError, RooflineError
 from roofline.fitting import fit_machine
-from roofline.lending import Fit, Lent, lent_to, unmeasured
+from roofline.lending import Fit, Lent, borrowed_interval, lent_to, unmeasured
 from roofline.measure.lowering import kernel_of
 from roofline.spreads import LEVELS, quantile, residual_spread
 
@@ -128,7 +128,7 @@ def operator_rows(
     schedule = Schedule.of(kernels)
     seconds = np.array([row.seconds for row in kept]) / schedule.repeats
     asked = questions_of([m for m in wanted if m.stack == stack])
-    lent = None if alone else lent_to(chip, dtype=dtype, threads=stack.threads)
+    lent = None if alone else lent_to(chip, dtype, stack)
     rows = Rows(tuple(kept), schedule, seconds, shape_groups(schedule), stack, left_out, asked, lent)
     impossible = seconds < (1.0 - LIGHT_TOLERANCE) * ceiling.light(schedule, chip.with_units(stack.threads))
     left_out["faster than light"] = int(impossible.sum())
@@ -158,7 +158,7 @@ def calibrate(rows: Rows, chip: Chip, *, data: Mapping[str, Any] | None = None) 
 
     data : what the rows are (file name, sha256...), kept with the calibration.
     """
-    ceilings = fit_machine(rows.schedule, rows.seconds, rows.stack)
+    ceilings = _machine(rows)
     held, places = cross_validate(rows), rows.plans
     families = {
         plan: _family(plan, fit, rows.select(places[plan]), held.predicted[places[plan]])
@@ -217,7 +217,6 @@ def _family(plan: str, fit: Fit, part: Rows, predicted: Floats) -> FamilyFit:
 def cross_validate(rows: Rows) -> HeldOut:
     """Predict every row from the folds it is not in, with intervals from the other folds' residuals."""
     fold = rows.fold
-    codes = cpu_plans.plans(rows.schedule, rows.stack)
     predicted = np.full(len(rows.seconds), np.nan)
     for number in range(FOLDS):
         train, test = fold != number, np.flatnonzero(fold == number)
@@ -225,13 +224,15 @@ def cross_validate(rows: Rows) -> HeldOut:
             predicted[test] = fit_and_predict(rows.select(train), rows.schedule.select(test))
     low, high = np.full_like(predicted, np.nan), np.full_like(predicted, np.nan)
     residual = np.log(rows.seconds / predicted)
-    for code in np.unique(codes):
+    for plan, places in rows.plans.items():
         for number in range(FOLDS):
-            mine, others = (codes == code) & (fold == number), (codes == code) & (fold != number)
+            mine, others = places[fold[places] == number], places[fold[places] != number]
             spread = residual_spread(rows.schedule.select(others), predicted[others], residual[others])
-            if spread is not None and mine.any():
+            if spread is not None and len(mine):
                 factors = spread.interval(cpu.difficulty(rows.schedule.select(mine), predicted[mine]))
                 low[mine], high[mine] = predicted[mine] * factors[0], predicted[mine] * factors[1]
+            elif rows.lent is not None:
+                low[mine], high[mine] = (predicted[mine] * factor for factor in borrowed_interval(plan))
     return HeldOut(predicted, low, high)
 
 
@@ -249,9 +250,15 @@ def extrapolate(rows: Rows, share: float = 0.3) -> tuple[NDArray[np.int64], Floa
 
 def fit_and_predict(train: Rows, test: Schedule) -> Floats:
     """Seconds of ``test`` by a fit on ``train`` alone; NaN where a plan has too few rows and nobody lends numbers."""
-    ceilings = fit_machine(train.schedule, train.seconds, train.stack)
+    ceilings = _machine(train)
     parameters = {plan: fit.parameters for plan, fit in _fits(train, ceilings).items()}
     return cpu.cpu_times(test, parameters, ceilings, train.stack).total
+
+
+def _machine(rows: Rows) -> cpu.Ceilings:
+    """Bandwidths and registers as the rows tell; the width of registers from the spec where too few do."""
+    known = {"lanes": rows.lent.ceilings.lanes} if rows.lent else {}
+    return fit_machine(rows.schedule, rows.seconds, rows.stack, **known)
 
 
 def _fits(rows: Rows, ceilings: cpu.Ceilings) -> dict[str, Fit]:

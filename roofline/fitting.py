@@ -42,8 +42,11 @@ BLOCKED = ("conv-blocked", "conv-weights", "depthwise")
 """Plans that tell how wide registers are."""
 
 
-def fit_machine(schedule: Schedule, seconds: Floats, stack: Stack) -> cpu.Ceilings:
-    """Bandwidths and the width of registers: that which convolutions in blocks of it agree with better."""
+def fit_machine(schedule: Schedule, seconds: Floats, stack: Stack, lanes: float = WIDTHS[0]) -> cpu.Ceilings:
+    """Bandwidths and the width of registers: that which convolutions in blocks of it agree with better.
+
+    lanes : the width where too few rows tell.
+    """
     ceilings = _fit_bandwidths(schedule, seconds)
     codes = cpu_plans.plans(schedule, stack)
     parts = [np.flatnonzero(codes == cpu_plans.PLAN_NAMES.index(name)) for name in BLOCKED]
@@ -58,7 +61,8 @@ def fit_machine(schedule: Schedule, seconds: Floats, stack: Stack) -> cpu.Ceilin
                 total += float(np.abs(np.log(cpu.plan_times(name, kernels, parameters, here).total / measured)).sum())
         return total
 
-    return replace(ceilings, lanes=min(WIDTHS, key=error))
+    told = any(len(rows) >= MIN_STREAMS for rows in parts)
+    return replace(ceilings, lanes=min(WIDTHS, key=error) if told else lanes)
 
 
 def _fit_bandwidths(schedule: Schedule, seconds: Floats) -> cpu.Ceilings:

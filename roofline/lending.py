@@ -7,7 +7,7 @@ measured is predicted by it (:func:`borrowed_calibration`), a calibration starts
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,15 +20,18 @@ from roofline.core.stack import Stack
 from roofline.devices import cpu, cpu_plans
 from roofline.devices.cpu_units import X86, Core
 
-ALONE, NEAR = 0.2, 0.05
-"""Spread of a number between machines, in logarithms, and between machines of one architecture."""
+ALONE, TOGETHER, COMMON = 0.2, 0.2, 0.4
+"""Spread between machines, in logarithms: of one number, of all numbers of a kind in a plan, and of that kind in all
+plans together."""
+NEAR = 0.05
+"""Spread of one number between machines of one architecture."""
 
 Numbers = Mapping[str, tuple[float, float]]
 """Parameter -> (logarithm in units of a core, its variance as a guess for another machine)."""
 Pace = Mapping[str, float]
 """Kind of number -> what it is more on this machine than on others in all plans, as a logarithm."""
-_Known = tuple[float, float]
-"""A logarithm and how far a machine may be from it."""
+_Seen = tuple[float, float, float]
+"""A logarithm, its standard error, and the spread between that machine and the one at hand."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +46,17 @@ class Lent:
     @classmethod
     def of(cls, lenders: Sequence[Calibration], chip: Chip) -> Lent:
         """What calibrations of machines lend to a chip."""
-        core, found, curves = Core.of(chip), dict[str, dict[str, list[_Known]]](), dict[str, list[_Known]]()
+        core, found, curves = Core.of(chip), dict[str, dict[str, list[_Seen]]](), dict[str, list[_Seen]]()
         for lender in lenders:
             theirs, ceilings = Core.from_dict(lender.data["core"]), cpu.Ceilings(**lender.ceilings)
             spread = NEAR if lender.architecture == chip.architecture else ALONE
             for name, value in lender.ceilings.items():
-                curves.setdefault(name, []).append((float(np.log(value / theirs.ceiling_unit(name))), spread))
+                curves.setdefault(name, []).append((float(np.log(value / theirs.ceiling_unit(name))), 0.0, spread))
             for plan, fit in lender.families.items():
                 for name, value in fit.parameters.items():
                     number = float(np.log(value / theirs.unit(plan, name, ceilings)))
-                    sure = float(np.hypot(fit.uncertainty.get(name, 0.0), spread))
-                    found.setdefault(plan, {}).setdefault(name, []).append((number, sure))
+                    seen = (number, fit.uncertainty.get(name, 0.0), spread)
+                    found.setdefault(plan, {}).setdefault(name, []).append(seen)
         curve = {name: float(np.exp(_mean(seen)[0])) * core.ceiling_unit(name) for name, seen in curves.items()}
         return cls(
             core,
@@ -73,11 +76,15 @@ class Lent:
         }
 
 
-def _mean(seen: Sequence[_Known]) -> tuple[float, float]:
-    """The mean of logarithms, by how sure each is, and its variance as a guess for one machine more."""
-    weights = [1.0 / sure**2 for _, sure in seen]
-    mean = sum(weight * value for weight, (value, _) in zip(weights, seen, strict=True)) / sum(weights)
-    return mean, min(ALONE, *(sure for _, sure in seen)) ** 2 + 1.0 / sum(weights)
+def _mean(seen: Sequence[_Seen]) -> tuple[float, float]:
+    """The mean of logarithms, by how near each machine is and then by how sure; its variance as a guess for one more.
+
+    Numbers of a plan are sure only together, so that an unsure one of a near machine still goes before a stranger's.
+    """
+    values, errors, spreads = np.array(seen).T
+    weights = spreads**-2 / (1.0 + (errors / ALONE) ** 2)
+    weights /= weights.sum()
+    return float(weights @ values), float(spreads.min() ** 2 + weights**2 @ (errors**2 + spreads**2))
 
 
 def kind_of(name: str) -> str:
@@ -85,14 +92,20 @@ def kind_of(name: str) -> str:
     return name.partition(":")[0]
 
 
-def lent_to(chip: Chip, *, dtype: str = "fp32", threads: int = 1, relatives: bool = False) -> Lent | None:
+Lends = Callable[[Calibration], bool]
+"""Whether a measured machine lends its numbers here."""
+
+
+def lent_to(chip: Chip, dtype: str = "fp32", stack: Stack = Stack(), lends: Lends | None = None) -> Lent | None:  # noqa: B008
     """What measured machines lend to a CPU; None where none describes it.
 
-    relatives : those of its own architecture too.
+    lends : which machines; those of another architecture unless said otherwise.
     """
-    if chip.kind != "cpu" or chip.vendor not in X86 or dtype != "fp32" or threads != 1:
+    how = (dtype, stack.threads, stack.mode, stack.layout)
+    if chip.kind != "cpu" or chip.vendor.casefold() not in X86 or how != ("fp32", 1, "eager", "nchw"):
         return None
-    lenders = [fit for fit in specs.load_lenders() if relatives or fit.architecture != chip.architecture]
+    chosen = lends or (lambda fit: fit.architecture != chip.architecture)
+    lenders = [fit for fit in specs.load_lenders() if chosen(fit)]
     return Lent.of(lenders, chip) if lenders else None
 
 
@@ -116,21 +129,21 @@ def without_rows(known: Numbers) -> Fit:
     operators = sorted({name.partition(":")[2] for name in known} - {""})
     return Fit(
         {name: float(np.exp(value)) for name, (value, _) in known.items()},
-        {name: float(np.sqrt(variance)) for name, (_, variance) in known.items()},
+        {name: float(np.sqrt(variance + TOGETHER**2 + COMMON**2)) for name, (_, variance) in known.items()},
         tuple(operators),
     )
 
 
 def borrowed_calibration(
-    chip: Chip, precision: Precision, stack: Stack, *, relatives: bool = True
+    chip: Chip, precision: Precision, stack: Stack, lends: Lends = lambda fit: True
 ) -> Calibration | None:
     """A calibration of a CPU that nobody measured, from those of others; None where none describes it.
 
     Its intervals are those of machines left out in turn (``hw_specs/calibrations/borrowed-cpu.yaml``).
-    relatives : whether measured CPUs of its own architecture count.
+    lends : which machines; all of them unless said otherwise.
     """
-    lent = lent_to(chip, dtype=str(precision), threads=stack.threads, relatives=relatives)
-    if lent is None or (stack.mode, stack.layout) != ("eager", "nchw"):
+    lent = lent_to(chip, str(precision), stack, lends)
+    if lent is None:
         return None
     return Calibration(
         chip=chip.name,
@@ -142,6 +155,18 @@ def borrowed_calibration(
         ceilings=vars(lent.ceilings),
         data={"lenders": list(lent.lenders)},
     )
+
+
+def is_borrowed(fit: Calibration) -> bool:
+    """Whether nothing of a calibration was measured on its chip, a CPU."""
+    return fit.model == "cpu" and not any(family.points for family in fit.families.values())
+
+
+def borrowed_interval(plan: str) -> tuple[float, float]:
+    """Factors (low, high) on predictions of a plan without rows; NaN where no machine has any either."""
+    spread = specs.load_borrowed_spread().families.get(plan)
+    low, high = (spread.quantiles[level] for level in ("0.05", "0.95")) if spread else (np.nan, np.nan)
+    return float(np.exp(low)), float(np.exp(high))
 
 
 def unmeasured(plan: str, fit: Fit) -> FamilyFit:

@@ -13,6 +13,7 @@ from roofline.core.stack import Stack
 from roofline.core.unverified import unverified_figures
 from roofline.devices import ceiling
 from roofline.devices.gpu_products import SECTOR_ARCHITECTURES
+from roofline.lending import is_borrowed
 from roofline.units import format_bytes
 
 CUDA_CONTEXT_B = 0.5e9
@@ -195,7 +196,7 @@ def slower_together(prediction: Prediction, alone: Prediction) -> list[str]:
 def _cpu_lender(chip: Chip, calibration: Calibration) -> str:
     """Which CPUs lent what no row of this one was about."""
     lenders = ", ".join(calibration.data.get("lenders", []))
-    if not any(fit.points for fit in calibration.families.values()):
+    if is_borrowed(calibration):
         return (
             f"borrowed: no row of {chip.name} was measured; fitted on other CPUs ({lenders}) and carried over by clock "
             "and width; 'roofline measure' there and 'roofline calibrate' halve the error"

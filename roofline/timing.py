@@ -157,7 +157,7 @@ def _cpu_fit(plain: Timing, chip: Chip, stack: Stack, calibration: Calibration, 
             wider = np.where(known[mine], wider, BORROWED_FACTOR * wider)
             low[mine] = total[mine] * np.minimum(factors[0], 1.0) ** wider
             high[mine] = total[mine] * factors[1] ** wider
-        elif not fit.points and fit.quantiles:  # how far off it was on machines left out
+        elif fit.quantiles:  # too few rows or none: how far off it was on machines left out
             low[mine] = total[mine] * np.exp(min(fit.quantiles["0.05"], 0.0))
             high[mine] = total[mine] * np.exp(max(fit.quantiles["0.95"], 0.0))
     # what was measured; operators that no row was about borrow the rates of their plan

@@ -8,7 +8,7 @@ cross-validation over shape groups; networks are never fitted and always scored 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +25,7 @@ from roofline.core.stack import Stack
 from roofline.core.validation import Scored, Validation
 from roofline.devices import ceiling
 from roofline.errors import DataError, RooflineError
+from roofline.lending import borrowed_calibration, is_borrowed
 from roofline.measure.lowering import kernels_of
 from roofline.predict import predict, resolve_calibration, resolve_chip
 from roofline.timing import time_schedule
@@ -58,11 +59,13 @@ def validate(
         try:
             chip = (chips or {}).get(name) or resolve_chip(name)
             fitted = resolve_calibration(chip, parse_precision(dtype), calibration, stack)
+            if calibration is None and fitted and is_borrowed(fitted):  # from all but these rows themselves
+                fitted = borrowed_calibration(chip, parse_precision(dtype), stack, _not_from(rows, sha256))
         except RooflineError as error:
             skipped[str(error)] = skipped.get(str(error), 0) + len(rows)
             continue
-        if fitted is not None and fitted.file:
-            used[fitted.file] = None
+        if fitted is not None and (fitted.file or is_borrowed(fitted)):
+            used[fitted.file or "numbers of other CPUs"] = None
         own = fitted is not None and _fitted_on(fitted, rows, sha256)
         scored += _operators([m for m in rows if m.kind == "operator"], chip, stack, fitted, own, skipped)
         scored += score_networks([m for m in rows if m.kind == "network"], chip, fitted, skipped)
@@ -74,10 +77,18 @@ def validate(
 
 def _fitted_on(fit: Calibration, rows: Sequence[Measurement], sha256: str) -> bool:
     """Whether a fit has seen these shapes: the same file, rows marked so, or another campaign over the same."""
-    same_file = bool(sha256) and fit.data.get("sha256") == sha256
-    marked = any(row.used_for_fit for row in rows)
+    return any(row.used_for_fit for row in rows) or _same(fit, rows, sha256)
+
+
+def _same(fit: Calibration, rows: Sequence[Measurement], sha256: str) -> bool:
+    """Whether a fit was made on this file, or on another campaign over the same shapes."""
     asked = fit.data.get("questions")
-    return same_file or marked or (asked is not None and asked == questions_of(rows))
+    return (bool(sha256) and fit.data.get("sha256") == sha256) or (asked is not None and asked == questions_of(rows))
+
+
+def _not_from(rows: Sequence[Measurement], sha256: str) -> Callable[[Calibration], bool]:
+    """Whether a machine that lends numbers is another than the one these rows are of."""
+    return lambda lender: not _same(lender, rows, sha256)
 
 
 def _by_question(measurements: Iterable[Measurement]) -> dict[tuple[str, str, Stack], list[Measurement]]:

@@ -23,9 +23,10 @@ from roofline.learning import learning_curve
 from roofline.lending import ALONE, Lent, lent_to
 from roofline.predict import predict
 from roofline.timing import time_schedule
+from roofline.validate import validate
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-from borrowed_cpu import CAMPAIGNS, REPOSITORY, Machine
+from borrowed_cpu import CAMPAIGNS, REPOSITORY, Machine, shares
 
 EPYC, XEON = "epyc-9654", "xeon-8480"
 
@@ -97,7 +98,7 @@ def test_an_unsure_lender_counts_for_less(cpu: Synthetic) -> None:
 
 def test_relatives_are_nearer_and_lend_nothing_to_a_calibration() -> None:
     zen5 = replace(specs.load_chip(EPYC), architecture="zen5")
-    strangers, all_of_them = lent_to(zen5), lent_to(zen5, relatives=True)
+    strangers, all_of_them = lent_to(zen5), lent_to(zen5, lends=lambda fit: True)
     assert strangers is not None
     assert all_of_them is not None
     assert set(all_of_them.lenders) - set(strangers.lenders) == {"zen5"}
@@ -107,7 +108,13 @@ def test_relatives_are_nearer_and_lend_nothing_to_a_calibration() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "asked"),
-    [({"vendor": "ARM"}, {}), ({"kind": "gpu"}, {}), ({}, {"threads": 2}), ({}, {"dtype": "bf16"})],
+    [
+        ({"vendor": "ARM"}, {}),
+        ({"kind": "gpu"}, {}),
+        ({}, {"stack": Stack(threads=2)}),
+        ({}, {"stack": Stack(layout="nhwc")}),
+        ({}, {"dtype": "bf16"}),
+    ],
 )
 def test_nobody_lends_what_nobody_measured(changes: dict[str, str], asked: dict[str, object]) -> None:
     chip = replace(specs.load_chip(EPYC), **changes)  # type: ignore[arg-type]
@@ -191,17 +198,27 @@ def test_more_threads_than_were_measured_are_the_plain_roofline() -> None:
     assert any("fits of CPUs are of one thread; of 8 the plain roofline" in said for said in several.warnings)
 
 
-@pytest.fixture(scope="module", params=CAMPAIGNS)
-def machine(request: pytest.FixtureRequest) -> Machine:
-    return Machine.read(REPOSITORY / "reports/measurements" / request.param)
+@pytest.fixture(scope="module")
+def machines() -> list[Machine]:
+    return [Machine.read(REPOSITORY / "reports/measurements" / path) for path in CAMPAIGNS]
 
 
-def test_networks_of_a_machine_left_out(machine: Machine) -> None:
+@pytest.mark.parametrize("place", range(len(CAMPAIGNS)))
+def test_networks_of_a_machine_left_out(machines: list[Machine], place: int) -> None:
     """With none of its rows: what docs/model.md promises of a CPU that was never measured."""
-    for chip, mean, worst in ((machine.shown, 0.2, 0.43), (machine.chip, 0.11, 0.28)):
+    machine, share = machines[place], shares(machines)[place]
+    for chip, mean, worst in ((machine.shown(share), 0.3, 0.55), (machine.chip, 0.11, 0.28)):
         fitted, seconds = machine.unmeasured(chip)
         error, plain = np.abs(machine.networks(fitted)).T
         assert error.mean() < mean
         assert error.max() < worst
-        assert error.mean() < 0.4 * plain.mean()
+        assert error.mean() < 0.65 * plain.mean()
         assert np.isfinite(seconds).all()
+
+
+def test_rows_that_a_lender_was_fitted_on_are_scored_without_it(machines: list[Machine]) -> None:
+    machine = machines[2]
+    found = validate(machine.measurements, chips={machine.chip.name: machine.chip})
+    fitted, _ = machine.unmeasured(machine.chip)
+    assert [row.error for row in found.of_kind("network")] == pytest.approx(list(machine.networks(fitted)[:, 0]))
+    assert found.calibration == "numbers of other CPUs"

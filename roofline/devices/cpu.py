@@ -119,7 +119,10 @@ def fitted_ops(kernels: Schedule, fit: FamilyFit) -> NDArray[np.bool_]:
     if not fit.points:
         return np.zeros(len(kernels), dtype=bool)
     own = {key.split(":", 1)[1] for key in fit.parameters if ":" in key} - set(fit.borrowed)
-    seen = np.array([not own or ALIKE.get(name, name) in own for name in kernels.op_names], dtype=bool)
+    seen = np.array(
+        [name not in fit.borrowed and (not own or bool({name, ALIKE.get(name)} & own)) for name in kernels.op_names],
+        dtype=bool,
+    )
     return np.asarray(seen[kernels.op])
 
 

@@ -1,8 +1,8 @@
 """In which units do the fitted numbers of different CPU cores agree?
 
-Starts and rows in clocks, rates in multiply-adds per clock, the bandwidth of weights in that of DRAM, bandwidths of
-the curve in bytes per clock. Products on AMD count 256-bit registers at most, whatever the core has: the library that
-makes them (MKL) was seen to take no more there.
+Starts and rows in clocks, rates in multiply-adds per clock (of pools and copies in elements), the bandwidth of weights
+in that of DRAM, bandwidths of the curve in bytes per clock. Products on AMD count 256-bit registers at most, whatever
+the core has: the library that makes them (MKL) was seen to take no more there, on a Zen 5.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from roofline.core.chip import Chip
 from roofline.core.dtype import precision
 from roofline.devices.cpu import Ceilings
 
-PRODUCTS = ("linear", "skinny", "bmm", "conv-gemm")
+PRODUCTS = ("linear", "skinny", "bmm", "attention", "conv-gemm")
 """Plans whose products MKL makes."""
+ONE_BY_ONE = ("pool", "copy")
+"""Plans that do as much per clock whatever the width of registers: windows and transposes go element by element."""
 NARROW_FMA = 16.0
 """fp32 multiply-adds a clock of two units of 256 bits."""
 SUSTAINED = 0.7
@@ -24,7 +26,8 @@ SUSTAINED = 0.7
 reached 0.74, 0.82 and 0.55 of the 3.5, 4.5 and 4.0 GHz of parts of their generation (unverified: a virtual machine
 hides its own)."""
 TIMES = ("start", "row", "short")
-X86 = ("AMD", "Intel", "Hygon")
+X86 = ("amd", "intel", "hygon")
+"""Vendors of the processors that were measured, in small letters."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,9 @@ class Core:
         if stem in TIMES:
             return 1.0 / self.clock_hz
         if stem == "rate":
-            narrow = self.vendor != "Intel" and plan in PRODUCTS
+            if plan in ONE_BY_ONE:
+                return self.clock_hz
+            narrow = self.vendor.casefold() != "intel" and plan in PRODUCTS
             return self.clock_hz * (min(self.fma, NARROW_FMA) if narrow else self.fma)
         return ceilings.dram if stem == "weight_bandwidth" else 1.0
 
