@@ -8,19 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic import CEILINGS, Synthetic, parameters
+from synthetic import CEILINGS, Synthetic, lower, parameters
 
 from roofline import specs
 from roofline.borrowing import fit_plans
-from roofline.calibrate import MIN_ROWS, calibrate, operator_rows
-from roofline.core.calibration import Calibration
+from roofline.calibrate import MIN_ROWS, calibrate, cross_validate, operator_rows
+from roofline.core.calibration import Calibration, FamilyFit
 from roofline.core.chip import Chip, Clock, Fact
 from roofline.core.stack import Stack
+from roofline.devices.cpu import fitted_ops
 from roofline.devices.cpu_units import SUSTAINED, Core
 from roofline.errors import SpecError
 from roofline.fitting import fit_machine
 from roofline.learning import learning_curve
 from roofline.lending import ALONE, Lent, lent_to
+from roofline.measure.question import Question
 from roofline.predict import predict
 from roofline.timing import time_schedule
 from roofline.validate import validate
@@ -173,6 +175,35 @@ def test_a_calibration_says_what_is_borrowed_and_keeps_it(cpu: Synthetic, tmp_pa
     assert (tiers["relu"], tiers["gelu"], tiers["max_pool2d"]) == ("calibrated", "borrowed", "borrowed")
     assert (timing.low <= timing.total).all()
     assert (timing.total <= timing.high).all()
+
+
+def test_every_row_that_is_predicted_has_an_interval(cpu: Synthetic) -> None:
+    few = [row for op in ("relu", "softmax", "linear", "layer_norm") for row in cpu.rows if row.op == op][::12]
+    rows = replace(operator_rows(few, cpu.chip), lent=Lent.of([lender(cpu)], cpu.chip))
+    held = cross_validate(rows)
+    assert np.isfinite(held.predicted).all()
+    assert (held.low < held.predicted).all()
+    assert (held.predicted < held.high).all()
+
+
+def test_an_operator_borrows_though_one_like_it_was_measured(cpu: Synthetic) -> None:
+    asked = [Question("", op, {}, ((64, 64),) * inputs) for op, inputs in (("mul", 2), ("scale", 1))]
+    kernels = lower(asked)
+    numbers = {f"{kind}:{op}": 1.0 for kind in ("start", "rate") for op in ("mul", "scale")}
+    fit = FamilyFit(numbers, {}, {}, 9, {}, 0.1, borrowed=("scale",))
+    assert list(fitted_ops(kernels, fit)) == [True, False]
+    alike = replace(fit, parameters={name: 1.0 for name in numbers if name.endswith("mul")}, borrowed=())
+    assert list(fitted_ops(kernels, alike)) == [True, True]
+    assert list(fitted_ops(kernels, replace(alike, points=0))) == [False, False]
+
+
+def test_a_vendor_may_be_written_in_small_letters() -> None:
+    intel = specs.load_chip(XEON)
+    small = replace(intel, vendor="intel")
+    lent, same = lent_to(intel, lends=lambda fit: True), lent_to(small, lends=lambda fit: True)
+    assert lent is not None
+    assert same is not None
+    assert lent.known("linear", CEILINGS, {}) == same.known("linear", CEILINGS, {})
 
 
 def test_a_borrowed_list_that_is_none_is_refused(cpu: Synthetic, tmp_path: Path) -> None:
