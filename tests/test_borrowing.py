@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -195,6 +196,17 @@ def test_an_operator_borrows_though_one_like_it_was_measured(cpu: Synthetic) -> 
     alike = replace(fit, parameters={name: 1.0 for name in numbers if name.endswith("mul")}, borrowed=())
     assert list(fitted_ops(kernels, alike)) == [True, True]
     assert list(fitted_ops(kernels, replace(alike, points=0))) == [False, False]
+
+
+def test_lenders_were_fitted_on_their_own_rows_alone_which_are_here() -> None:
+    files = (REPOSITORY / "reports/measurements").glob("*/*.gz")
+    campaigns = {hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    for fit in specs.load_lenders():
+        assert not fit.data["lenders"]
+        assert not any(family.borrowed for family in fit.families.values())
+        assert (fit.model, fit.dtype, Stack.from_dict(fit.stack).threads) == ("cpu", "fp32", 1)
+        assert Core.from_dict(fit.data["core"]).clock_hz > 1e9
+        assert fit.data["sha256"] in campaigns, f"the rows of {fit.file} are not in the repository"
 
 
 def test_a_vendor_may_be_written_in_small_letters() -> None:
