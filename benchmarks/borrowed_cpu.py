@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from statistics import NormalDist
 
@@ -27,9 +28,10 @@ from roofline.core.calibration import Calibration, FamilyFit
 from roofline.core.chip import Chip, Clock, Fact
 from roofline.core.dtype import precision
 from roofline.core.measurement import Measurement
-from roofline.devices import cpu
+from roofline.devices import cpu, cpu_plans
+from roofline.devices.cpu_units import Core
 from roofline.learning import learning_curve
-from roofline.lending import borrowed_calibration
+from roofline.lending import borrowed_calibration, kind_of
 from roofline.measure.store import read_measurements
 from roofline.specs.detect import TURBO
 from roofline.spreads import LEVELS
@@ -44,6 +46,7 @@ CAMPAIGNS = (
     "cpu-intel-xeon/2026-11-27.jsonl.gz",
 )
 WORST = 3
+AGREEING = {"start": cpu_plans.PLAN_NAMES, "rate": ("linear", "bmm", "attention", "conv-blocked", "conv-gemm", "pool")}
 ODD = 1.5
 """A residual (logarithm) counts as no more in the spread."""
 
@@ -127,7 +130,7 @@ def lines(machine: Machine, share: float) -> Iterator[str]:
             yield f"| {lesson.rows} rows, {way} | {lesson.median:.1%} | {p90} | | | | {lesson.fitted:.0%} |"
     worst = np.argsort(-np.nan_to_num(np.abs(np.log(seconds / machine.rows.seconds))))[:WORST]
     for row in worst:
-        yield f"worst without rows: {machine.rows.measurements[row].label}: {error[row]:+.0%}"
+        yield f"worst without rows, its clock known: {machine.rows.measurements[row].label}: {error[row]:+.0%}"
 
 
 def spread(residuals: Sequence[Mapping[str, Floats]]) -> dict[str, FamilyFit]:
@@ -144,6 +147,31 @@ def spread(residuals: Sequence[Mapping[str, Floats]]) -> dict[str, FamilyFit]:
         quantiles = {f"{level:g}": scale * NormalDist().inv_cdf(level) for level in LEVELS}
         found[plan] = FamilyFit({}, {}, quantiles, len(errors), {}, float(middle), float(most))
     return found
+
+
+def agreement() -> Iterator[str]:
+    """Starts and rates of each two lenders in units of a core: first / second, by plan."""
+    lenders = specs.load_lenders()
+    inside: list[dict[tuple[str, str], float]] = []
+    for fit in lenders:
+        core, ceilings = Core.from_dict(fit.data["core"]), cpu.Ceilings(**fit.ceilings)
+        inside.append(
+            {
+                (plan, name): float(np.log(value / core.unit(plan, name, ceilings)))
+                for plan, family in fit.families.items()
+                for name, value in family.parameters.items()
+            }
+        )
+    for (one, mine), (other, theirs) in combinations(zip(lenders, inside, strict=True), 2):
+        for kind, plans in AGREEING.items():
+            shared = [key for key in mine if key in theirs and kind_of(key[1]) == kind and key[0] in plans]
+            by_plan = {
+                plan: np.exp(np.mean([mine[key] - theirs[key] for key in shared if key[0] == plan]))
+                for plan in dict.fromkeys(plan for plan, _ in shared)
+            }
+            middle = np.exp(np.mean(np.log(list(by_plan.values()))))
+            told = ", ".join(f"{plan} {ratio:.2f}" for plan, ratio in by_plan.items())
+            yield f"{kind} {one.architecture} / {other.architecture}: {middle:.2f} ({told})"
 
 
 def coverage(mine: Mapping[str, Floats], others: Mapping[str, FamilyFit]) -> str:
@@ -183,6 +211,7 @@ def main(write: bool) -> None:
     residuals = [machine.residuals(share) for machine, share in zip(machines, told, strict=True)]
     if write:
         keep(spread(residuals), machines)
+    print("\n".join(agreement()), end="\n\n")
     for place, machine in enumerate(machines):
         for text in lines(machine, told[place]):
             print(text, flush=True)

@@ -199,7 +199,7 @@ def _cpu_lender(chip: Chip, calibration: Calibration) -> str:
     if is_borrowed(calibration):
         return (
             f"borrowed: no row of {chip.name} was measured; fitted on other CPUs ({lenders}) and carried over by clock "
-            "and width; 'roofline measure' there and 'roofline calibrate' halve the error"
+            "and width; 'roofline measure' there and 'roofline calibrate' make it surer"
         )
     if lenders:
         return f"borrowed: operators that no row of {chip.name} was about, from other CPUs ({lenders})"

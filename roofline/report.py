@@ -182,9 +182,8 @@ def _measured(paths: Sequence[Path], target: Path, chip: Chip) -> tuple[Chip, Va
     notes: list[str] = []
     if chip.kind == "cpu":
         (read,) = reads
+        chip = specs.detect_cpu(machine_ceilings(operator_rows(read.measurements, chip, alone=True), chip))
         rows = [operator_rows(read.measurements, chip)]
-        chip = specs.detect_cpu(machine_ceilings(rows[0], chip))
-        rows = [operator_rows(read.measurements, chip)]  # with what is lent to its real clock
         fitted = calibrate(rows[0], chip, data={"file": paths[0].name, "sha256": read.sha256})
         validation = validate(read.measurements, chips={chip.name: chip}, calibration=fitted, sha256=read.sha256)
     else:

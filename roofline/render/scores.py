@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roofline.core.calibration import Calibration, FamilyFit
+from roofline.core.calibration import Calibration
 from roofline.core.validation import PublishedScores, Score, Scored, Validation
 from roofline.render.charts import Pair
 from roofline.render.table import Column, Table, table
@@ -162,17 +162,15 @@ def fit_table(fitted: Calibration) -> Table:
     ]
     rows = [
         [
-            *(name, fit.points, *_held_out(fit), len(fit.parameters), len(fit.borrowed)),
+            *(name, fit.points, *((None, None) if others else (fit.median_error, fit.p90_error))),
+            *(len(fit.parameters), len(fit.borrowed)),
             *fit.range.get("flops", (None, None)),
         ]
         for name, fit in fitted.families.items()
+        # of a CPU's plan with too few rows to hold any out, the errors are those of other machines
+        for others in [fitted.model == "cpu" and fit.spread is None]
     ]
     return table(f"{fitted.chip}, {fitted.dtype}: held-out errors of the fitted plans", columns, rows)
-
-
-def _held_out(fit: FamilyFit) -> tuple[float | None, float | None]:
-    """Median and 90th percentile of the errors on rows held out; none where those of other machines stand in."""
-    return (None, None) if fit.borrowed and fit.spread is None else (fit.median_error, fit.p90_error)
 
 
 def pairs_of(rows: tuple[Scored, ...]) -> list[Pair]:
