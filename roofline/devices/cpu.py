@@ -25,7 +25,7 @@ from roofline.core.calibration import FamilyFit
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
-from roofline.devices.cpu_plans import LANES, PLAN_NAMES, PLANS, idle_blocks, input_bytes, of_data, plans
+from roofline.devices.cpu_plans import LANES, PLAN_NAMES, PLANS, idle_blocks, input_bytes, plans, tails, thin, unfolded
 
 Floats = NDArray[np.float64]
 OUTPUT_BUFFERS = 3.0
@@ -162,10 +162,6 @@ def plan_times(
         own = [known.get(op, known.get(ALIKE.get(op, ""), mean)) for op in names]
         return np.array(own, dtype=np.float64)[place]
 
-    channels = np.where(kernels.batch > 1, kernels.batch, kernels.k / kernels.taps)
-    unaligned = channels % ceilings.lanes != 0
-    thin = (kernels.batch == 1) & (channels <= 4) & ~of_data(kernels)
-
     compute = plan.work(kernels, ceilings.lanes) / value("rate", np.inf)
     compute = compute * (1.0 + value("sat_k", 0.0) / np.maximum(kernels.k, 1))
     if plan.has("idle"):
@@ -178,7 +174,7 @@ def plan_times(
     compute = compute * np.where(kernels.stride > 1, value("strided", 1.0), 1.0)
 
     inplace = (kernels.target == kernels.source) & (kernels.target >= 0)
-    read_passes = np.where(thin, 1.0, plan.read_passes)
+    read_passes = np.where(thin(kernels, ceilings.lanes), 1.0, plan.read_passes)
     reads = input_bytes(kernels) if plan.read_passes > 1 else kernels.reads
     working_set = reads + np.where(inplace, 0.0, OUTPUT_BUFFERS * kernels.writes)
     if name == "optimizer":  # every pass works on the same arrays, in place
@@ -186,10 +182,15 @@ def plan_times(
     if name == "recurrence":  # states and gates are small, whatever all steps together move
         working_set, recent = 0.0 * ones, None
     behind = working_set if recent is None else np.maximum(working_set, np.where(inplace, 0.0, recent))
-    memory = read_passes * reads / ceilings.bandwidth(working_set)
     into = np.where(inplace, ceilings.bandwidth(behind), ceilings.fresh_bandwidth(behind))
-    memory = (memory + plan.write_passes * kernels.writes / into) / value("activations", 1.0)
-    memory = memory * np.where(unaligned, value("unaligned", 1.0), 1.0)
+    read, written = read_passes * reads / ceilings.bandwidth(working_set), plan.write_passes * kernels.writes / into
+    if plan.has("unaligned"):
+        slower = value("unaligned", 1.0)
+        read, written = (
+            np.where(tail, slower * part, part)
+            for tail, part in zip(tails(kernels, ceilings.lanes), (read, written), strict=True)
+        )
+    memory = (read + written) / value("activations", 1.0)
     if plan.has("weight_bandwidth"):
         memory = memory + kernels.weights / value("weight_bandwidth", 1.0)
     elif plan.has("activations"):
@@ -199,6 +200,8 @@ def plan_times(
     starts = kernels.passes if name in ("optimizer", "recurrence") else ones
     dispatch = value("start", 0.0) * starts + value("row", 0.0) * rows
     compute = compute + np.where(kernels.k < ceilings.lanes, value("short", 0.0), 0.0) * kernels.elements
+    if plan.has("unfold"):
+        compute = compute + value("unfold", 0.0) * unfolded(kernels)
     total = dispatch + joined(compute, memory)
     return Times({"compute": compute, "memory": memory, "dispatch": dispatch}, total, FORMULA)
 

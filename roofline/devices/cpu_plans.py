@@ -78,12 +78,58 @@ def idle_blocks(s: Schedule, lanes: float) -> Floats:
     return np.maximum(FILLED - np.ceil(np.where(of_data(s), inner, outer) / lanes), 0.0)
 
 
-def _blocked_work(s: Schedule, lanes: float) -> Floats:
-    """Operations with channels padded to whole registers; images of at most 4 channels stay as they are."""
+def of_weights(s: Schedule) -> NDArray[np.bool_]:
+    """Products that make the gradient of weights, which read no weights."""
+    return np.asarray((s.phase == PHASES.index("backward")) & (s.weights == 0))
+
+
+def thin(s: Schedule, lanes: float) -> NDArray[np.bool_]:
+    """Convolutions of images with fewer channels than a register holds: oneDNN takes those as they are."""
+    inner, _ = channels(s)
+    return np.asarray((s.batch == 1) & ~of_data(s) & (inner < np.where(of_weights(s), 4, lanes)))
+
+
+def _group_block(s: Schedule) -> Floats:
+    """Channels of a group that oneDNN's kernels take at once: 16, 8 or 4; 0 where those do not divide them."""
     inner, outer = channels(s)
-    block = np.where(inner <= 8, 8, lanes)
-    padded = np.where((inner <= 4) & ~of_data(s), inner, up(inner, block)) / inner
-    return s.flops * padded * up(outer, lanes) / outer
+    blocks = [np.where((inner % block == 0) & (outer % block == 0), block, 0) for block in (16, 8, 4)]
+    return np.asarray(np.max(blocks, axis=0), dtype=np.float64)
+
+
+def _blocked_work(s: Schedule, lanes: float) -> Floats:
+    """Operations with channels padded to whole registers.
+
+    Groups are not padded but worked on in narrower registers; so are gradients of weights whose 4 to 15 input channels
+    do not fill 512 bits.
+    """
+    inner, outer = channels(s)
+    narrow = of_weights(s) & (inner < lanes) & ~thin(s, lanes)
+    block = np.where(narrow, 8, lanes)
+    padded = np.where(thin(s, lanes), inner, up(inner, block)) / inner * up(outer, lanes) / outer
+    grouped = np.maximum(lanes / np.maximum(_group_block(s), 1.0), 1.0)
+    return s.flops * np.where(s.batch > 1, grouped, padded * np.where(narrow, lanes / 8, 1.0))
+
+
+def _data_work(s: Schedule, lanes: float) -> Floats:
+    """As :func:`_blocked_work`; strided ones leave the channels that they sum over as they are."""
+    _, outer = channels(s)
+    return _blocked_work(s, lanes) * np.where((s.stride > 1) & (s.batch == 1), outer / up(outer, lanes), 1.0)
+
+
+def unfolded(s: Schedule) -> Floats:
+    """Elements that a convolution made as a plain product copies out of its images first."""
+    _, outer = channels(s)
+    return np.where((s.taps > 1) | (s.stride > 1), s.flops / (2.0 * outer), 0.0)
+
+
+def tails(s: Schedule, lanes: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether the channels of what is read, and of what is written, leave a part of a register empty."""
+    inner, outer = channels(s)
+    single = s.in_family("depthwise")
+    inner, outer = (np.where(single, s.batch, sides) for sides in (inner, outer))
+    first, last = (inner % lanes != 0) & ~thin(s, lanes), outer % lanes != 0
+    data, weights = of_data(s), of_weights(s)
+    return np.where(data, last, np.where(weights, first | last, first)), np.where(data, first, ~weights & last)
 
 
 def _depthwise_work(s: Schedule, lanes: float) -> Floats:
@@ -112,6 +158,7 @@ _STREAM = {
     "activations": (0.8, 0.02, 5.0),
 }
 _IDLE = {"idle": (0.2, 1e-3, 5.0)}
+_UNALIGNED = {"unaligned": (2.0, 0.5, 10.0)}
 _WEIGHTS = {"weight_bandwidth": (2e10, 1e8, 1e12)}
 _ROW = {"row": (2e-9, 1e-12, 1e-5)}
 _PRODUCT = {"row": (3e-7, 1e-10, 1e-4)}
@@ -127,22 +174,22 @@ PLANS: dict[str, Plan] = {
     "attention": Plan({**_GEMM, "row:": _PRODUCT["row"]}, _flops),
     "decode": Plan({**_START, "rate:": (2e10, 1e8, 1e14), **_PRODUCT, "activations": (0.5, 0.02, 5.0)}, _flops),
     "conv-blocked": Plan(
-        {**_GEMM, **_IDLE, **_WEIGHTS},
+        {**_GEMM, **_IDLE, **_WEIGHTS, **_UNALIGNED},
         _blocked_work,
         read_passes=2.0,
         write_passes=2.0,
     ),
-    "conv-strided": Plan({**_GEMM, **_WEIGHTS}, _blocked_work, read_passes=2.0, write_passes=2.0),
+    "conv-strided": Plan({**_GEMM, **_WEIGHTS, **_UNALIGNED}, _blocked_work, read_passes=2.0, write_passes=2.0),
     "conv-data": Plan(
-        {**_GEMM, **_WEIGHTS, "strided:": (1.0, 0.2, 30.0)}, _blocked_work, read_passes=2.0, write_passes=2.0
+        {**_GEMM, **_WEIGHTS, **_UNALIGNED, "strided:": (1.0, 0.2, 30.0)}, _data_work, read_passes=2.0, write_passes=2.0
     ),
-    "conv-weights": Plan({**_GEMM, **_IDLE}, _blocked_work, read_passes=2.0),
-    "conv-gemm": Plan({**_GEMM, **_WEIGHTS, **_PRODUCT}, _gemm_work),
+    "conv-weights": Plan({**_GEMM, **_IDLE, **_UNALIGNED}, _blocked_work, read_passes=2.0),
+    "conv-gemm": Plan({**_GEMM, **_WEIGHTS, **_PRODUCT, "unfold": (1e-9, 1e-12, 1e-7)}, _gemm_work),
     "depthwise": Plan(
         {
             **_START,
             "rate:": (2e11, 1e8, 1e14),
-            "unaligned": (2.0, 0.5, 10.0),
+            **_UNALIGNED,
             "activations": (0.3, 0.02, 5.0),
         },
         _depthwise_work,
@@ -152,6 +199,7 @@ PLANS: dict[str, Plan] = {
             **_START,
             "rate:": (2e11, 1e8, 1e14),
             "activations": (0.3, 0.02, 5.0),
+            "unaligned:": (2.0, 0.5, 10.0),
             "wide:": (1.0, 0.2, 30.0),
             "strided:": (1.0, 0.2, 30.0),
         },
@@ -208,8 +256,9 @@ def plans(schedule: Schedule, stack: Stack = Stack()) -> NDArray[np.int64]:  # n
         (schedule.batch > 1)
         | (schedule.taps > 9)
         | (schedule.images > 1)
-        | (input_bytes(schedule) / schedule.itemsize > 20480)
+        | (input_elements(schedule) > 20480)
     )
+    large &= (schedule.batch == 1) | (_group_block(schedule) > 0)
     codes[convolution & shaped & large] = PLAN_NAMES.index("conv-blocked")
     back = schedule.phase == PHASES.index("backward")
     codes[convolution & (schedule.taps == 1) & (schedule.stride > 1) & ~back] = PLAN_NAMES.index("conv-strided")
@@ -221,6 +270,14 @@ def plans(schedule: Schedule, stack: Stack = Stack()) -> NDArray[np.int64]:  # n
     codes[makes_gates(schedule)] = PLAN_NAMES.index("recurrence")
     codes[schedule.phase == PHASES.index("optimizer")] = PLAN_NAMES.index("optimizer")
     return codes
+
+
+def input_elements(s: Schedule) -> Floats:
+    """Numbers in the image that a convolution reads, or that its gradients are for."""
+    inner, outer = channels(s)
+    results = s.batch * outer * np.where(of_weights(s), s.k, s.m)
+    reads = np.where(of_weights(s), s.reads / s.itemsize - results, input_bytes(s) / s.itemsize)
+    return np.where(of_data(s), s.writes / s.itemsize, reads)
 
 
 def input_bytes(s: Schedule) -> Floats:
