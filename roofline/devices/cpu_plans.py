@@ -274,15 +274,20 @@ def plans(schedule: Schedule, stack: Stack = Stack()) -> NDArray[np.int64]:  # n
 
 def input_elements(s: Schedule) -> Floats:
     """Numbers in the image that a convolution reads, or that its gradients are for."""
-    inner, outer = channels(s)
-    results = s.batch * outer * np.where(of_weights(s), s.k, s.m)
-    reads = np.where(of_weights(s), s.reads / s.itemsize - results, input_bytes(s) / s.itemsize)
-    return np.where(of_data(s), s.writes / s.itemsize, reads)
+    image = np.where(of_weights(s), input_bytes(s) - results_bytes(s), input_bytes(s))
+    return np.where(of_data(s), s.writes, image) / s.itemsize
+
+
+def results_bytes(s: Schedule) -> Floats:
+    """What a convolution writes, or its gradients read."""
+    return s.batch * channels(s)[1] * np.where(of_weights(s), s.k, s.m) * s.itemsize
 
 
 def input_bytes(s: Schedule) -> Floats:
-    """The whole input of a convolution: a strided 1x1 touches only every stride-th pixel of it."""
-    return s.reads * np.where(s.taps == 1, s.stride**2, 1)
+    """All that a convolution reads but its weights: a strided 1x1 touches only every stride-th pixel of its image."""
+    behind = np.where(of_weights(s), results_bytes(s), 0.0)
+    whole = (s.reads - behind) * np.where(s.taps == 1, s.stride**2, 1) + behind
+    return np.where(of_data(s), s.reads, whole)
 
 
 def makes_gates(schedule: Schedule) -> NDArray[np.bool_]:
