@@ -183,7 +183,10 @@ def plan_times(
         working_set, recent = 0.0 * ones, None
     behind = working_set if recent is None else np.maximum(working_set, np.where(inplace, 0.0, recent))
     into = np.where(inplace, ceilings.bandwidth(behind), ceilings.fresh_bandwidth(behind))
-    read, written = read_passes * reads / ceilings.bandwidth(working_set), plan.write_passes * kernels.writes / into
+    once = 1.0 / ceilings.bandwidth(working_set)
+    copy = once + 1.0 / ceilings.fresh_bandwidth(working_set)
+    read = reads * (once + (read_passes - 1.0) * copy)
+    written = kernels.writes * (1.0 / into + (plan.write_passes - 1.0) * copy)
     if plan.has("unaligned"):
         slower = value("unaligned", 1.0)
         read, written = (
