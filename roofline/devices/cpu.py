@@ -25,7 +25,7 @@ from roofline.core.calibration import FamilyFit
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
-from roofline.devices.cpu_plans import LANES, PLAN_NAMES, PLANS, idle_blocks, input_bytes, plans, tails, thin, unfolded
+from roofline.devices.cpu_plans import LANES, PLAN_NAMES, PLANS, columns, idle_blocks, input_bytes, plans, tails, thin, unfolded
 
 Floats = NDArray[np.float64]
 OUTPUT_BUFFERS = 3.0
@@ -166,8 +166,8 @@ def plan_times(
     compute = compute * (1.0 + value("sat_k", 0.0) / np.maximum(kernels.k, 1))
     if plan.has("idle"):
         compute = compute * (1.0 + value("idle", 0.0) * idle_blocks(kernels, ceilings.lanes))
-    bits = _remainder_kernels(kernels.n, 8)
-    compute = compute * (1.0 + value("remainder", 0.0) * bits / np.ceil(kernels.n / 8))
+    across = columns(kernels)
+    compute = compute * (1.0 + value("remainder", 0.0) * _remainder_kernels(across, 8) / np.ceil(across / 8))
 
     compute = compute * (1.0 + value("guess", 0.0) * np.where(kernels.k > 1, 1.0 / np.maximum(kernels.k, 1), 0.0))
     compute = compute * np.where(kernels.taps > 9, value("wide", 1.0), 1.0)

@@ -53,6 +53,18 @@ def _gemm_work(s: Schedule, lanes: float) -> Floats:
     return 2.0 * s.batch * up(s.m, 4) * up(s.n, 8) * s.k
 
 
+def columns(s: Schedule) -> NDArray[np.int64]:
+    """Columns of a product as the library sees it: of an unfolded convolution the pixels of an image, or taps."""
+    image = np.where(of_weights(s), s.m, s.m // np.maximum(s.images, 1))
+    return np.where(s.in_family("conv", "conv1x1"), image, s.n)
+
+
+def _unfolded_work(s: Schedule, lanes: float) -> Floats:
+    """As :func:`_gemm_work` with the sides swapped: images have their channels as rows."""
+    rows, across = np.maximum(s.n, 1), np.maximum(columns(s), 1)
+    return s.flops * up(rows, 4) / rows * up(across, 8) / across
+
+
 def of_data(s: Schedule) -> NDArray[np.bool_]:
     """Products that make the gradient of their input: those of weights read none."""
     return np.asarray((s.phase > 0) & (s.weights > 0))
@@ -184,7 +196,7 @@ PLANS: dict[str, Plan] = {
         {**_GEMM, **_WEIGHTS, **_UNALIGNED, "strided:": (1.0, 0.2, 30.0)}, _data_work, read_passes=2.0, write_passes=2.0
     ),
     "conv-weights": Plan({**_GEMM, **_IDLE, **_UNALIGNED}, _blocked_work, read_passes=2.0),
-    "conv-gemm": Plan({**_GEMM, **_WEIGHTS, **_PRODUCT, "unfold": (1e-9, 1e-12, 1e-7)}, _gemm_work),
+    "conv-gemm": Plan({**_GEMM, **_WEIGHTS, **_PRODUCT, "unfold": (1e-9, 1e-12, 1e-7), "remainder": (0.5, 1e-3, 5.0)}, _unfolded_work),
     "depthwise": Plan(
         {
             **_START,
