@@ -196,7 +196,7 @@ PLANS: dict[str, Plan] = {
         {**_GEMM, **_WEIGHTS, **_UNALIGNED, "strided:": (1.0, 0.2, 30.0)}, _data_work, read_passes=2.0, write_passes=2.0
     ),
     "conv-weights": Plan({**_GEMM, **_IDLE, **_UNALIGNED}, _blocked_work, read_passes=2.0),
-    "conv-gemm": Plan({**_GEMM, **_WEIGHTS, **_PRODUCT, "unfold": (1e-9, 1e-12, 1e-7), "remainder": (0.5, 1e-3, 5.0)}, _unfolded_work),
+    "conv-gemm": Plan({**_GEMM, **_WEIGHTS, **_PRODUCT, "unfold": (1e-9, 1e-12, 1e-7), "remainder": (0.5, 1e-3, 5.0)}, _unfolded_work, read_passes=2.0),
     "depthwise": Plan(
         {
             **_START,
