@@ -231,7 +231,7 @@ PLANS: dict[str, Plan] = {
         _flops,
     ),
     "norm": Plan({**_STREAM, **_ROW, "sat_k:": (16.0, 1e-2, 1e4)}, _elements),
-    "softmax": Plan({**_STREAM, **_ROW, "short": (1e-8, 1e-11, 1e-6)}, lambda s, lanes: s.m * up(s.k, lanes)),
+    "softmax": Plan({**_STREAM, "row:": _ROW["row"], "short:": (1e-8, 1e-11, 1e-6)}, lambda s, lanes: s.m * up(s.k, lanes)),
     "reduction": Plan({**_STREAM, **_ROW}, _elements),
     "pool": Plan({**_STREAM, "sat_k:": (4.0, 1e-2, 1e3)}, _window_work),
     "embedding": Plan({**_START, "row:": _ROW["row"], **_WEIGHTS, "activations:": (0.5, 0.02, 5.0)}, _elements),
