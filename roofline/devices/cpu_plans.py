@@ -183,7 +183,7 @@ PLANS: dict[str, Plan] = {
     ),
     "gemv": Plan({**_START, "weight_bandwidth:": _WEIGHTS["weight_bandwidth"]}, _flops),
     "bmm": Plan({**_GEMM, **_PRODUCT, "remainder": (0.5, 1e-3, 5.0)}, _gemm_work),
-    "attention": Plan({**_GEMM, "row:": _PRODUCT["row"]}, _flops),
+    "attention": Plan({**_GEMM, "row:": _PRODUCT["row"], "remainder": (0.5, 1e-3, 5.0)}, _flops),
     "decode": Plan({**_START, "rate:": (2e10, 1e8, 1e14), **_PRODUCT, "activations": (0.5, 0.02, 5.0)}, _flops),
     "conv-blocked": Plan(
         {**_GEMM, **_IDLE, **_WEIGHTS, **_UNALIGNED},
