@@ -167,7 +167,7 @@ def plan_times(
     if plan.has("idle"):
         compute = compute * (1.0 + value("idle", 0.0) * idle_blocks(kernels, ceilings.lanes))
     across = columns(kernels)
-    compute = compute * (1.0 + value("remainder", 0.0) * _remainder_kernels(across, 8) / np.ceil(across / 8))
+    compute = compute * (1.0 + value("remainder", 0.0) * _remainder_kernels(across, plan.tile) / np.ceil(across / plan.tile))
 
     compute = compute * (1.0 + value("guess", 0.0) * np.where(kernels.k > 1, 1.0 / np.maximum(kernels.k, 1), 0.0))
     compute = compute * np.where(kernels.taps > 9, value("wide", 1.0), 1.0)

@@ -27,12 +27,14 @@ class Plan:
     work : operations (or elements) the path really executes.
     read_passes, write_passes : times each activation byte crosses the memory system, which is more
         than once where a path copies its operands into a layout of its own.
+    tile : columns that its kernels for whole tiles make; narrower ones make what is left.
     """
 
     free: Mapping[str, tuple[float, float, float]]
     work: Callable[[Schedule, float], Floats]
     read_passes: float = 1.0
     write_passes: float = 1.0
+    tile: int = 8
 
     def has(self, parameter: str) -> bool:
         """Whether the plan has this term, with one value or one for each operator."""
@@ -183,7 +185,7 @@ PLANS: dict[str, Plan] = {
     ),
     "gemv": Plan({**_START, "weight_bandwidth:": _WEIGHTS["weight_bandwidth"]}, _flops),
     "bmm": Plan({**_GEMM, **_PRODUCT, "remainder": (0.5, 1e-3, 5.0)}, _gemm_work),
-    "attention": Plan({**_GEMM, "row:": _PRODUCT["row"], "remainder": (0.5, 1e-3, 5.0)}, _flops),
+    "attention": Plan({**_GEMM, "row:": _PRODUCT["row"], "remainder": (0.5, 1e-3, 5.0)}, _flops, tile=16),
     "decode": Plan({**_START, "rate:": (2e10, 1e8, 1e14), **_PRODUCT, "activations": (0.5, 0.02, 5.0)}, _flops),
     "conv-blocked": Plan(
         {**_GEMM, **_IDLE, **_WEIGHTS, **_UNALIGNED},
