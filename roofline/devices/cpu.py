@@ -176,7 +176,8 @@ def plan_times(
     inplace = (kernels.target == kernels.source) & (kernels.target >= 0)
     read_passes = np.where(thin(kernels, ceilings.lanes), 1.0, plan.read_passes)
     reads = input_bytes(kernels) if plan.read_passes > 1 else kernels.reads
-    working_set = reads + np.where(inplace, 0.0, OUTPUT_BUFFERS * kernels.writes)
+    outputs = np.where(inplace, 0.0, OUTPUT_BUFFERS + plan.write_passes - 1.0)
+    working_set = read_passes * reads + outputs * kernels.writes
     if name == "optimizer":  # every pass works on the same arrays, in place
         inplace, working_set = ones > 0, OPTIMIZER_ARRAYS * kernels.elements * kernels.itemsize
     if name == "recurrence":  # states and gates are small, whatever all steps together move

@@ -207,6 +207,8 @@ PLANS: dict[str, Plan] = {
             "activations": (0.3, 0.02, 5.0),
         },
         _depthwise_work,
+        read_passes=2.0,
+        write_passes=2.0,
     ),
     "depthwise-gradient": Plan(
         {
@@ -218,6 +220,8 @@ PLANS: dict[str, Plan] = {
             "strided:": (1.0, 0.2, 30.0),
         },
         _depthwise_work,
+        read_passes=2.0,
+        write_passes=2.0,
     ),
     "elementwise": Plan({**_STREAM, "guess": (2.0, 1e-3, 50.0)}, _elements),
     "optimizer": Plan(
