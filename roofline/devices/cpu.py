@@ -195,13 +195,20 @@ def plan_times(
             for tail, part in zip(tails(kernels, ceilings.lanes), (read, written), strict=True)
         )
     memory = (read + written) / value("activations", 1.0)
+    weights = kernels.weights
+    if name == "recurrence":  # its weights are put in order once and read again in every step
+        stored = weights / kernels.images
+        memory = memory + weights / (ceilings.bandwidth(stored) * value("activations", 1.0))
+        weights = stored / kernels.repeats
     if plan.has("weight_bandwidth"):
-        memory = memory + kernels.weights / value("weight_bandwidth", 1.0)
+        memory = memory + weights / value("weight_bandwidth", 1.0)
     elif plan.has("activations"):
         memory = memory + kernels.weights / ceilings.dram
 
     rows = kernels.batch * (kernels.images if name == "conv-gemm" else 1) if name in _BATCHED else kernels.m
-    starts = kernels.passes if name in ("optimizer", "recurrence") else ones
+    starts = kernels.passes if name == "optimizer" else ones
+    if name == "recurrence":  # one call, which the kernel of its gates stands for
+        starts, rows = np.where(kernels.in_family("elementwise"), 1.0 / kernels.repeats, 0.0), kernels.passes
     dispatch = value("start", 0.0) * starts + value("row", 0.0) * rows
     compute = compute + np.where(kernels.k < ceilings.lanes, value("short", 0.0), 0.0) * kernels.elements
     if plan.has("unfold"):

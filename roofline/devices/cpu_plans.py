@@ -229,9 +229,10 @@ PLANS: dict[str, Plan] = {
     ),
     "recurrence": Plan(
         {
-            "start:": (3e-6, 1e-8, 3e-4),
+            "start:": (3e-5, 1e-6, 3e-3),
+            "row:": (3e-6, 1e-8, 3e-4),
             "rate:": (3e10, 1e8, 1e14),
-            "weight_bandwidth:": (4e10, 1e8, 1e12),
+            "weight_bandwidth:": (1e10, 1e8, 1e12),
             "activations": (0.8, 0.02, 5.0),
         },
         _flops,

@@ -36,7 +36,9 @@ def kernel_of(row: Measurement) -> Kernel:
         mine = kernels[: len(kernels) // len(row.inputs)]
         return replace(_merged(mine), op="optimizer", repeats=len(row.inputs))
     if any(kernel.op.endswith(GATES) for kernel in kernels):
-        return _merged(sorted(kernels, key=lambda kernel: not kernel.op.endswith(GATES)))
+        whole = _merged(sorted(kernels, key=lambda kernel: not kernel.op.endswith(GATES)))
+        once = sum(kernel.weights for kernel in kernels)
+        return replace(whole, images=max(1, round(whole.weights / max(once, 1.0))))
     if len(kernels) != 1:
         raise Unsupported("operators of several kernels")
     return kernels[0]
