@@ -72,7 +72,7 @@ def unpadded(plan_name: str, plan: cpu_plans.Plan) -> cpu_plans.Plan:
 
 
 def one_pass(plan_name: str, plan: cpu_plans.Plan) -> cpu_plans.Plan:
-    return replace(plan, read_passes=1.0, write_passes=1.0)
+    return replace(plan, copies=False, copies_back=False)
 
 
 SHAPE = ("remainder", "unaligned", "short", "guess", "idle", "wide", "strided")

@@ -15,7 +15,7 @@ A plan is the code path the stack takes: see :mod:`roofline.devices.cpu_plans`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,8 @@ from roofline.core.calibration import FamilyFit
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
-from roofline.devices.cpu_plans import LANES, PLAN_NAMES, PLANS, columns, idle_blocks, input_bytes, plans, tails, thin, unfolded
+from roofline.devices.cpu_convolutions import columns, copied_bytes, idle_blocks, input_bytes, tails, unfolded
+from roofline.devices.cpu_plans import LANES, PLAN_NAMES, PLANS, Plan, plans
 
 Floats = NDArray[np.float64]
 OUTPUT_BUFFERS = 3.0
@@ -162,59 +163,75 @@ def plan_times(
         own = [known.get(op, known.get(ALIKE.get(op, ""), mean)) for op in names]
         return np.array(own, dtype=np.float64)[place]
 
+    compute, memory = _compute(plan, kernels, ceilings, value), _memory(name, kernels, ceilings, value, recent)
+    dispatch = _dispatch(name, kernels, value)
+    total = dispatch + joined(compute, memory)
+    return Times({"compute": compute, "memory": memory, "dispatch": dispatch}, total, FORMULA)
+
+
+Value = Callable[[str, float], Floats]
+"""A parameter of each kernel, or what stands for a term that the plan has not."""
+
+
+def _compute(plan: Plan, kernels: Schedule, ceilings: Ceilings, value: Value) -> Floats:
+    """Seconds of arithmetic: work at a rate, and what its shape adds to it."""
     compute = plan.work(kernels, ceilings.lanes) / value("rate", np.inf)
     compute = compute * (1.0 + value("sat_k", 0.0) / np.maximum(kernels.k, 1))
     if plan.has("idle"):
         compute = compute * (1.0 + value("idle", 0.0) * idle_blocks(kernels, ceilings.lanes))
-    across = columns(kernels)
-    compute = compute * (1.0 + value("remainder", 0.0) * _remainder_kernels(across, plan.tile) / np.ceil(across / plan.tile))
-
+    if plan.has("remainder"):
+        across, tile = columns(kernels), plan.tile
+        compute = compute * (1.0 + value("remainder", 0.0) * _remainder_kernels(across, tile) / np.ceil(across / tile))
     compute = compute * (1.0 + value("guess", 0.0) * np.where(kernels.k > 1, 1.0 / np.maximum(kernels.k, 1), 0.0))
     compute = compute * np.where(kernels.taps > 9, value("wide", 1.0), 1.0)
     compute = compute * np.where(kernels.stride > 1, value("strided", 1.0), 1.0)
+    compute = compute + np.where(kernels.k < ceilings.lanes, value("short", 0.0), 0.0) * kernels.elements
+    return compute + value("unfold", 0.0) * unfolded(kernels) if plan.has("unfold") else compute
 
+
+def _memory(name: str, kernels: Schedule, ceilings: Ceilings, value: Value, recent: Floats | None) -> Floats:
+    """Seconds of traffic: activations at the bandwidth of what is worked on, weights at their own."""
+    plan = PLANS[name]
     inplace = (kernels.target == kernels.source) & (kernels.target >= 0)
-    read_passes = np.where(thin(kernels, ceilings.lanes), 1.0, plan.read_passes)
-    reads = input_bytes(kernels) if plan.read_passes > 1 else kernels.reads
-    outputs = np.where(inplace, 0.0, OUTPUT_BUFFERS + plan.write_passes - 1.0)
-    working_set = read_passes * reads + outputs * kernels.writes
+    reads, copied = kernels.reads, np.zeros(len(kernels))
+    if plan.copies:
+        reads, copied = input_bytes(kernels), copied_bytes(kernels, ceilings.lanes)
+    copied_back = kernels.writes if plan.copies_back else 0.0 * copied
+    working_set = reads + copied + np.where(inplace, 0.0, OUTPUT_BUFFERS * kernels.writes + copied_back)
     if name == "optimizer":  # every pass works on the same arrays, in place
-        inplace, working_set = ones > 0, OPTIMIZER_ARRAYS * kernels.elements * kernels.itemsize
+        inplace, working_set = inplace | True, OPTIMIZER_ARRAYS * kernels.elements * kernels.itemsize
     if name == "recurrence":  # states and gates are small, whatever all steps together move
-        working_set, recent = 0.0 * ones, None
+        working_set, recent = 0.0 * copied, None
     behind = working_set if recent is None else np.maximum(working_set, np.where(inplace, 0.0, recent))
     into = np.where(inplace, ceilings.bandwidth(behind), ceilings.fresh_bandwidth(behind))
     once = 1.0 / ceilings.bandwidth(working_set)
     copy = once + 1.0 / ceilings.fresh_bandwidth(working_set)
-    read = reads * (once + (read_passes - 1.0) * copy)
-    written = kernels.writes * (1.0 / into + (plan.write_passes - 1.0) * copy)
+    read, written = reads * once + copied * copy, kernels.writes / into + copied_back * copy
     if plan.has("unaligned"):
-        slower = value("unaligned", 1.0)
-        read, written = (
-            np.where(tail, slower * part, part)
-            for tail, part in zip(tails(kernels, ceilings.lanes), (read, written), strict=True)
-        )
+        empty, empty_back = tails(kernels, ceilings.lanes)
+        read = read * np.where(empty, value("unaligned", 1.0), 1.0)
+        written = written * np.where(empty_back, value("unaligned", 1.0), 1.0)
     memory = (read + written) / value("activations", 1.0)
     weights = kernels.weights
-    if name == "recurrence":  # its weights are put in order once and read again in every step
+    if name == "recurrence":  # put in order once, and read again in every step
         stored = weights / kernels.images
         memory = memory + weights / (ceilings.bandwidth(stored) * value("activations", 1.0))
         weights = stored / kernels.repeats
     if plan.has("weight_bandwidth"):
-        memory = memory + weights / value("weight_bandwidth", 1.0)
-    elif plan.has("activations"):
-        memory = memory + kernels.weights / ceilings.dram
+        return memory + weights / value("weight_bandwidth", 1.0)
+    return memory + weights / ceilings.dram if plan.has("activations") else memory
 
-    rows = kernels.batch * (kernels.images if name == "conv-gemm" else 1) if name in _BATCHED else kernels.m
-    starts = kernels.passes if name == "optimizer" else ones
+
+def _dispatch(name: str, kernels: Schedule, value: Value) -> Floats:
+    """Seconds of starting: of a call, and of each row, matrix, image or step in it."""
+    starts, rows = np.ones(len(kernels)), kernels.m.astype(np.float64)
+    if name in _BATCHED:
+        rows = kernels.batch * np.where(name == "conv-gemm", kernels.images, 1.0)
+    if name == "optimizer":
+        starts = kernels.passes
     if name == "recurrence":  # one call, which the kernel of its gates stands for
         starts, rows = np.where(kernels.in_family("elementwise"), 1.0 / kernels.repeats, 0.0), kernels.passes
-    dispatch = value("start", 0.0) * starts + value("row", 0.0) * rows
-    compute = compute + np.where(kernels.k < ceilings.lanes, value("short", 0.0), 0.0) * kernels.elements
-    if plan.has("unfold"):
-        compute = compute + value("unfold", 0.0) * unfolded(kernels)
-    total = dispatch + joined(compute, memory)
-    return Times({"compute": compute, "memory": memory, "dispatch": dispatch}, total, FORMULA)
+    return value("start", 0.0) * starts + value("row", 0.0) * rows
 
 
 _BATCHED = ("bmm", "attention", "conv-gemm")
