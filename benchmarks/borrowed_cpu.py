@@ -41,7 +41,7 @@ Floats = NDArray[np.float64]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CAMPAIGNS = (
-    "cpu-amd-epyc/2026-11-23-a.jsonl.gz",
+    "cpu-amd-epyc/2026-11-28-a.jsonl.gz",
     "cpu-amd-epyc-zen3/2026-11-25.jsonl.gz",
     "cpu-intel-xeon/2026-11-27.jsonl.gz",
 )

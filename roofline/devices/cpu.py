@@ -204,7 +204,7 @@ def _memory(name: str, kernels: Schedule, ceilings: Ceilings, value: Value, rece
         working_set, recent = 0.0 * copied, None
     behind = working_set if recent is None else np.maximum(working_set, np.where(inplace, 0.0, recent))
     into = np.where(inplace, ceilings.bandwidth(behind), ceilings.fresh_bandwidth(behind))
-    once = 1.0 / ceilings.bandwidth(working_set)
+    once = 1.0 / ceilings.bandwidth(behind)
     copy = once + 1.0 / ceilings.fresh_bandwidth(working_set)
     read, written = reads * once + copied * copy, kernels.writes / into + copied_back * copy
     if plan.has("unaligned"):
