@@ -27,7 +27,7 @@ from roofline.core.chip import Chip
 from roofline.core.measurement import Measurement
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
-from roofline.devices import cpu, cpu_plans
+from roofline.devices import cpu, cpu_convolutions, cpu_plans
 from roofline.lending import lent_to
 from roofline.measure.store import read_measurements
 from roofline.validate import validate
@@ -75,7 +75,7 @@ def one_pass(plan_name: str, plan: cpu_plans.Plan) -> cpu_plans.Plan:
     return replace(plan, copies=False, copies_back=False)
 
 
-SHAPE = ("remainder", "unaligned", "short", "guess", "idle", "wide", "strided")
+SHAPE = ("remainder", "unaligned", "short", "guess", "idle", "wide", "strided", "unfold")
 SAT = ("sat_k",)
 ROWS = ("row",)
 LADDER: list[tuple[str, Change]] = [
@@ -94,6 +94,7 @@ REMOVED: list[tuple[str, Change]] = [
     *((f"without {name}", without(name)) for name in (*SAT, *SHAPE, *ROWS, "weight_bandwidth")),
     ("without padding", unpadded),
     ("without layout copies", one_pass),
+    ("attention in tiles of 8 columns", lambda name, plan: replace(plan, tile=8)),
 ]
 
 
@@ -133,6 +134,16 @@ def one_plan(*names: str) -> Callable[[Schedule, Stack], NDArray[np.int64]]:
 def one_cost(ceilings: cpu.Ceilings, working_set: NDArray[np.float64]) -> NDArray[np.float64]:
     """Writing to fresh memory costs ``fresh`` reads wherever it lies."""
     return ceilings.bandwidth(working_set) / ceilings.fresh
+
+
+def no_image(schedule: Schedule, lanes: float) -> NDArray[np.bool_]:
+    """Images of few channels are padded to registers and copied like all others."""
+    return np.zeros(len(schedule), dtype=bool)
+
+
+def whole_registers(schedule: Schedule) -> NDArray[np.float64]:
+    """Groups run as fast as if their channels filled registers."""
+    return np.full(len(schedule), 16.0)
 
 
 def line(label: str, rows: Rows, measurements: tuple[Measurement, ...], chip: Chip) -> str:
@@ -182,6 +193,13 @@ def main() -> None:
     for label, module, name, value in settings:
         with setting(module, name, value):
             print(line(label, rows, read.measurements, chip), flush=True)
+    with setting(cpu_convolutions, "thin", no_image):
+        print(line("images of few channels padded", rows, read.measurements, chip), flush=True)
+    with (
+        setting(cpu_convolutions, "group_block", whole_registers),
+        setting(cpu_plans, "group_block", whole_registers),
+    ):
+        print(line("groups as if they filled registers", rows, read.measurements, chip), flush=True)
     for name in ("decode", "conv-strided", "optimizer"):
         fewer = one_plan(name)
         with setting(cpu_plans, "plans", fewer), setting(cpu, "plans", fewer):

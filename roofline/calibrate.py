@@ -256,9 +256,8 @@ def fit_and_predict(train: Rows, test: Schedule) -> Floats:
 
 
 def _machine(rows: Rows) -> cpu.Ceilings:
-    """Bandwidths and registers as the rows tell; the width of registers from the spec where too few do."""
-    known = {"lanes": rows.lent.ceilings.lanes} if rows.lent else {}
-    return fit_machine(rows.schedule, rows.seconds, rows.stack, **known)
+    """Bandwidths and registers as the rows tell, pulled to what other machines lend."""
+    return fit_machine(rows.schedule, rows.seconds, rows.stack, rows.lent.ceilings if rows.lent else None)
 
 
 def _fits(rows: Rows, ceilings: cpu.Ceilings) -> dict[str, Fit]:

@@ -28,10 +28,14 @@ SHARE, FRESH, PULL = 0.3, 2.0, 0.3
 and the pull towards both: where no stream is larger than the caches, nothing else would say (an e-fold more or less
 counts as a row that is 30 % off)."""
 
+GUESS = cpu.Ceilings(cache=8e10, dram=2e10, knee=1.6e7)
+PULL_LENT = 0.1
+"""The pull of a bandwidth curve towards that of other machines, whose caches differ by more than their cores."""
+
 STEP = 1e-6
 """Change of a logarithm that slopes are taken over."""
 
-LADDER_OPS = ("relu", "add")
+LADDER_OPS = ("relu", "add", "mul")
 """Streams whose arithmetic is free: they show the bandwidth."""
 
 MIN_STREAMS = 6
@@ -42,12 +46,12 @@ BLOCKED = ("conv-blocked", "conv-weights", "depthwise")
 """Plans that tell how wide registers are."""
 
 
-def fit_machine(schedule: Schedule, seconds: Floats, stack: Stack, lanes: float = WIDTHS[0]) -> cpu.Ceilings:
+def fit_machine(schedule: Schedule, seconds: Floats, stack: Stack, lent: cpu.Ceilings | None = None) -> cpu.Ceilings:
     """Bandwidths and the width of registers: that which convolutions in blocks of it agree with better.
 
-    lanes : the width where too few rows tell.
+    lent : what other machines tell of this one: where the fit is pulled to, and the width where too few rows tell.
     """
-    ceilings = _fit_bandwidths(schedule, seconds)
+    ceilings = _fit_bandwidths(schedule, seconds, lent)
     codes = cpu_plans.plans(schedule, stack)
     parts = [np.flatnonzero(codes == cpu_plans.PLAN_NAMES.index(name)) for name in BLOCKED]
 
@@ -62,18 +66,18 @@ def fit_machine(schedule: Schedule, seconds: Floats, stack: Stack, lanes: float 
         return total
 
     told = any(len(rows) >= MIN_STREAMS for rows in parts)
-    return replace(ceilings, lanes=min(WIDTHS, key=error) if told else lanes)
+    return replace(ceilings, lanes=min(WIDTHS, key=error) if told else lent.lanes if lent else WIDTHS[0])
 
 
-def _fit_bandwidths(schedule: Schedule, seconds: Floats) -> cpu.Ceilings:
-    """The bandwidth curve, from streams without arithmetic; a plain guess where there are too few.
+def _fit_bandwidths(schedule: Schedule, seconds: Floats, lent: cpu.Ceilings | None) -> cpu.Ceilings:
+    """The bandwidth curve, from streams without arithmetic; what is lent, or a plain guess, where there are too few.
 
     t = start + bytes / B(working set), see :mod:`roofline.devices.cpu`.
     """
     free = [index for index, name in enumerate(schedule.op_names) if name in LADDER_OPS]
     streams = np.flatnonzero(np.isin(schedule.op, free) & (schedule.bytes > 2.0**18))
-    if len(streams) < MIN_STREAMS:
-        return cpu.Ceilings(cache=8e10, dram=2e10, knee=1.6e7)
+    if len(streams) < (1 if lent else MIN_STREAMS):
+        return lent or GUESS
     moved, measured = schedule.select(streams), np.log(seconds[streams])
     inplace = moved.target == moved.source
     working_set = moved.reads + np.where(inplace, 0.0, cpu.OUTPUT_BUFFERS * moved.writes)
@@ -84,7 +88,9 @@ def _fit_bandwidths(schedule: Schedule, seconds: Floats) -> cpu.Ceilings:
         read = here.bandwidth(working_set)
         into = np.where(inplace, read, here.fresh_bandwidth(working_set))
         usual = PULL * np.log([share / SHARE, fresh_dram / FRESH])
-        return np.append(np.log(start + moved.reads / read + moved.writes / into) - measured, usual)
+        others = np.log([cache / lent.cache, knee / lent.knee, fresh / lent.fresh]) if lent else np.zeros(0)
+        told = np.log(start + moved.reads / read + moved.writes / into) - measured
+        return np.concatenate([told, usual, PULL_LENT * others])
 
     first = {
         "start": (1e-6, 1e-8, 1e-4),

@@ -23,7 +23,7 @@ NARROW_FMA = 16.0
 """fp32 multiply-adds a clock of two units of 256 bits."""
 SUSTAINED = 0.7
 """Of its highest clock, what the best products of one core make of it. Measured machines count clocks by those, and
-reached 0.74, 0.82 and 0.55 of the 3.5, 4.5 and 4.0 GHz of parts of their generation (unverified: a virtual machine
+reached 0.74, 0.91 and 0.55 of the 3.5, 4.5 and 4.0 GHz of parts of their generation (unverified: a virtual machine
 hides its own)."""
 TIMES = ("start", "row", "short", "unfold")
 X86 = ("amd", "intel", "hygon")
