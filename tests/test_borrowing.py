@@ -250,12 +250,12 @@ def machines() -> list[Machine]:
 def test_networks_of_a_machine_left_out(machines: list[Machine], place: int) -> None:
     """With none of its rows: what docs/model.md promises of a CPU that was never measured."""
     machine, share = machines[place], shares(machines)[place]
-    for chip, mean, worst in ((machine.shown(share), 0.3, 0.55), (machine.chip, 0.11, 0.28)):
+    for chip, mean, worst, of_plain in ((machine.shown(share), 0.5, 0.75, 0.9), (machine.chip, 0.1, 0.28, 0.35)):
         fitted, seconds = machine.unmeasured(chip)
         error, plain = np.abs(machine.networks(fitted)).T
         assert error.mean() < mean
         assert error.max() < worst
-        assert error.mean() < 0.65 * plain.mean()
+        assert error.mean() < of_plain * plain.mean()
         assert np.isfinite(seconds).all()
 
 

@@ -80,7 +80,8 @@ def test_operators_and_networks_are_scored_apart(cpu: Synthetic) -> None:
     assert result.operators is not None
     assert result.networks is not None
     assert (result.operators.rows, result.networks.rows) == (40, 2)
-    assert (result.operators.median, result.operators.worst) == pytest.approx((0.2, 0.2))
+    # recurrent layers count how often weights are read in whole numbers
+    assert (result.operators.median, result.operators.worst) == pytest.approx((0.2, 0.2), rel=1e-4)
     assert result.networks.median == pytest.approx(0.5)
     assert result.operators.bias == pytest.approx(-0.2)
     assert result.median == pytest.approx(0.2)

@@ -224,13 +224,14 @@ def _memory(name: str, kernels: Schedule, ceilings: Ceilings, value: Value, rece
 
 def _dispatch(name: str, kernels: Schedule, value: Value) -> Floats:
     """Seconds of starting: of a call, and of each row, matrix, image or step in it."""
-    starts, rows = np.ones(len(kernels)), kernels.m.astype(np.float64)
+    starts, rows = np.ones(len(kernels)), np.asarray(kernels.m, dtype=np.float64)
     if name in _BATCHED:
-        rows = kernels.batch * np.where(name == "conv-gemm", kernels.images, 1.0)
+        rows = np.asarray(kernels.batch * (kernels.images if name == "conv-gemm" else 1.0), dtype=np.float64)
     if name == "optimizer":
-        starts = kernels.passes
+        starts = np.asarray(kernels.passes, dtype=np.float64)
     if name == "recurrence":  # one call, which the kernel of its gates stands for
-        starts, rows = np.where(kernels.in_family("elementwise"), 1.0 / kernels.repeats, 0.0), kernels.passes
+        starts = np.where(kernels.in_family("elementwise"), 1.0 / kernels.repeats, 0.0)
+        rows = np.asarray(kernels.passes, dtype=np.float64)
     return value("start", 0.0) * starts + value("row", 0.0) * rows
 
 

@@ -196,13 +196,14 @@ def test_a_summary_counts_rows_flags_and_spread() -> None:
     assert summary.to_dict()["header"] is None
 
 
-def test_the_committed_campaigns_are_read_and_do_not_differ() -> None:
+def test_the_committed_campaigns_are_read_and_agree_on_cold_operators() -> None:
+    """Of two designs of shapes they share the streams and the nets."""
     a, b = (
         read_measurements(path) for path in sorted((ROOT / "reports/measurements/cpu-amd-epyc").glob("*-[ab].*.gz"))
     )
-    assert a.header is None
+    assert a.header is not None
     found = compare(a, b)
-    assert found.verdict == "same"
     cold = next(ratio for ratio in found.total if (ratio.what, ratio.cache) == ("operators", "cold"))
-    assert cold.rows == 1890
-    assert cold.ratio == pytest.approx(1.022, abs=0.001)
+    assert cold.rows == 93
+    assert cold.ratio == pytest.approx(1.031, abs=0.001)
+    assert cold.low < 1.0 < cold.high
