@@ -154,7 +154,7 @@ def _kernels(case: Case, cell: Cell) -> list[Kernel]:
             ),
             case.kernel(
                 "elementwise",
-                op=f"{case.node.op}_gates",
+                op=f"{case.node.op}_training_gates" if case.training else f"{case.node.op}_gates",
                 elements=state,
                 flops=cell.flops * state,
                 reads=(batch * gates + added + state) * size,
