@@ -150,3 +150,28 @@ def test_a_draw_of_dropout_costs_what_is_guessed_wrong() -> None:
     relu = {"start:relu": 1e-6, "rate:relu": 1e8, "activations": 0.8, "guess": 2.0}
     plain = plan_times("elementwise", lower([Question("", "relu", {}, ((64, 1024),))]), relu, CEILINGS)
     assert plain.resources["compute"] == pytest.approx([65536 / 1e8])  # nothing to guess
+
+
+@pytest.mark.parametrize(("op", "steps"), [("lstm", 9), ("gru", 40), ("lstm", 1)])
+def test_a_recurrent_layer_in_a_net_takes_as_long_as_the_row_that_was_measured(op: str, steps: int) -> None:
+    """One call, every step of it, and its weights put in order once, whether as one kernel or step by step."""
+    from roofline.devices.cpu_plans import with_recurrences
+
+    fitted = {"start:": 4e-5, "row:": 2e-6, "rate:": 1e11, "weight_bandwidth:": 8e9}
+    numbers = {f"{name}{op}_gates": value for name, value in fitted.items()} | {"activations": 0.6}
+    whole = lower([Question("", op, {"hidden": 64}, ((4, steps, 64),))])
+    kernels = part_kernels(op, {"hidden": 64}, ((4, steps, 64),), precision("fp32"))
+    net = with_recurrences(Schedule.of(kernels))
+    apart = plan_times("recurrence", net, numbers, CEILINGS)
+    merged = plan_times("recurrence", whole, numbers, CEILINGS)
+    assert (apart.resources["dispatch"] * net.repeats).sum() == pytest.approx(merged.resources["dispatch"][0])
+    assert (apart.total * net.repeats).sum() == pytest.approx(merged.total[0], rel=0.02)
+
+
+def test_recurrent_layers_in_training_are_operators_of_their_own() -> None:
+    inference, training = (
+        {kernel.op for kernel in part_kernels("lstm", {"hidden": 8}, ((2, 3, 8),), precision("fp32"), part)}
+        for part in ("forward", "training")
+    )
+    assert "lstm_gates" in inference
+    assert "lstm_training_gates" in training
