@@ -187,7 +187,7 @@ def test_steps_of_a_recurrence_wait_for_each_other_on_older_cards() -> None:
     twice = training_step(net, Recipe("sgd", accumulate=2), Stack(), on_gpu=True)
     schedule = lower_training(twice)
     waits = between_steps(schedule, old)
-    gates = [index for index, op in enumerate(schedule.op_labels()) if op == "lstm_gates"]
+    gates = [index for index, op in enumerate(schedule.op_labels()) if op == "lstm_training_gates"]
     assert waits[gates] == pytest.approx([2 * 9 * STEP_S])
     assert not waits[schedule.phase == PHASES.index("optimizer")].any()
     shared = load_calibration(package_folder("hw_specs") / "calibrations/any-gpu/public.yaml")
