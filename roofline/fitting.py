@@ -29,6 +29,7 @@ and the pull towards both: where no stream is larger than the caches, nothing el
 counts as a row that is 30 % off)."""
 
 GUESS = cpu.Ceilings(cache=8e10, dram=2e10, knee=1.6e7)
+"""A core's bandwidth curve where neither rows nor other machines tell."""
 PULL_LENT = 0.1
 """The pull of a bandwidth curve towards that of other machines, whose caches differ by more than their cores."""
 

@@ -26,6 +26,7 @@ from roofline.core.run import Run
 from roofline.core.schedule import PHASES
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
+from roofline.devices import cpu_plans
 from roofline.errors import UsageError
 from roofline.lending import borrowed_calibration
 from roofline.pipeline import at_least, pipeline_layer, request_layer
@@ -139,7 +140,8 @@ def resolve_calibration(
 
     Raises
     ------
-    UsageError : the one given is of another chip, dtype or stack; the message says which.
+    UsageError : the one given is of another chip, dtype or stack, or of an earlier version; the
+        message says which.
     """
     stack = stack or Stack()
     if calibration == "none":
@@ -151,10 +153,10 @@ def resolve_calibration(
         why = _mismatch(given, chip, precision, stack)
         if why:
             raise UsageError(f"the calibration {given.file or 'given'} {why}; '--calibration none' does without")
-        return given
+        return _of_this_version(given)
     found = (specs.load_calibration(path) for path in specs.calibrations_for(chip.name, chip.architecture, chip.kind))
     best = next((fit for fit in found if not _mismatch(fit, chip, precision, stack)), None)
-    return best or borrowed_calibration(chip, precision, stack)
+    return _of_this_version(best) if best else borrowed_calibration(chip, precision, stack)
 
 
 def _mismatch(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) -> str:
@@ -174,6 +176,17 @@ def _mismatch(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) 
         if getattr(theirs, name) != getattr(stack, name):
             return f"was fitted with {name} {getattr(theirs, name)}, not {getattr(stack, name)}"
     return ""
+
+
+def _of_this_version(fit: Calibration) -> Calibration:
+    """The fit, unless the model has parameters by now that it lacks."""
+    for plan, family in fit.families.items() if fit.model == "cpu" else ():
+        if missing := cpu_plans.lacking(plan, family.parameters):
+            raise UsageError(
+                f"the calibration {fit.file or 'given'} is of an earlier version ({plan} has no {', '.join(missing)}): "
+                f"fit its rows anew with 'roofline calibrate', or '--calibration none' does without"
+            )
+    return fit
 
 
 def _combine(

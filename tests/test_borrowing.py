@@ -20,7 +20,7 @@ from roofline.core.stack import Stack
 from roofline.devices.cpu import fitted_ops
 from roofline.devices.cpu_units import SUSTAINED, Core
 from roofline.errors import SpecError
-from roofline.fitting import fit_machine
+from roofline.fitting import LADDER_OPS, fit_machine
 from roofline.learning import learning_curve
 from roofline.lending import ALONE, Lent, lent_to
 from roofline.measure.question import Question
@@ -265,3 +265,15 @@ def test_rows_that_a_lender_was_fitted_on_are_scored_without_it(machines: list[M
     fitted, _ = machine.unmeasured(machine.chip)
     assert [row.error for row in found.of_kind("network")] == pytest.approx(list(machine.networks(fitted)[:, 0]))
     assert found.calibration == "numbers of other CPUs"
+
+
+def test_two_streams_bend_the_curve_that_is_lent(cpu: Synthetic) -> None:
+    """Too few to fit a curve on: what is lent moves towards them, and stays where there are none."""
+    rows = operator_rows(cpu.rows, cpu.chip)
+    lent = fit_machine(rows.schedule, rows.seconds, rows.stack)
+    moved = rows.schedule.reads + rows.schedule.writes
+    streams = np.array([row.op in LADDER_OPS for row in rows.measurements]) & (moved > 2.0**18)
+    two, none = (rows.select(index) for index in (np.flatnonzero(streams)[:2], np.flatnonzero(~streams)[:2]))
+    assert fit_machine(none.schedule, none.seconds, none.stack, lent) == lent
+    bent = fit_machine(two.schedule, two.seconds / 2, two.stack, lent)
+    assert 1.2 * lent.cache < bent.cache < 2.5 * lent.cache

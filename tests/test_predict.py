@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synthetic import Synthetic
+from synthetic import Synthetic, calibration, chip
 
 from roofline import operators, specs
 from roofline.core.dtype import precision
@@ -18,7 +18,7 @@ from roofline.core.run import Run
 from roofline.core.stack import Stack
 from roofline.errors import UnknownName, Unsupported, UsageError
 from roofline.operators import lower
-from roofline.predict import predict
+from roofline.predict import predict, resolve_calibration
 from roofline.program import resolve_workload
 from roofline.timing import WIDEN_PER_OCTAVE, octaves_outside, time_schedule
 from roofline.units import format_bytes
@@ -219,3 +219,11 @@ def test_what_a_compiler_spares_is_said() -> None:
     assert compiled.merged.saved_bytes == pytest.approx(eager.bytes - compiled.bytes)
     assert compiled.merged.saved_bytes > 0.1 * eager.bytes
     assert compiled.to_dict()["merged"]["kernels"] == compiled.merged.kernels
+
+
+def test_a_calibration_of_an_earlier_version_is_to_be_made_anew() -> None:
+    fit = calibration()
+    fewer = {name: value for name, value in fit.families["softmax"].parameters.items() if not name.startswith("row:")}
+    old = replace(fit, families={**fit.families, "softmax": replace(fit.families["softmax"], parameters=fewer)})
+    with pytest.raises(UsageError, match=r"of an earlier version \(softmax has no row\): fit its rows anew"):
+        resolve_calibration(chip(), precision("fp32"), old)

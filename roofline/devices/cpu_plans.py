@@ -5,7 +5,7 @@ A plan is the code path the stack takes, which for convolutions is not the opera
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -168,6 +168,13 @@ PLANS: dict[str, Plan] = {
 ``conv-gemm`` unfolds and multiplies."""
 
 PLAN_NAMES = tuple(PLANS)
+
+
+def lacking(plan: str, parameters: Iterable[str]) -> list[str]:
+    """Parameters that a plan has and a fit of it has not, as one of an earlier version: by kind, without operators."""
+    kinds = {name.partition(":")[0] for name in parameters}
+    return sorted({name.rstrip(":") for name in PLANS[plan].free} - kinds) if plan in PLANS else []
+
 
 GATES = ("_gates", "_gates_backward")
 """How the names of kernels end that make the gates of a recurrent layer."""
