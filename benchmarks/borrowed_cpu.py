@@ -125,9 +125,14 @@ def lines(machine: Machine, share: float) -> Iterator[str]:
         yield line(f"{known}: networks", nets)
     yield line("plain roofline: networks", plain)
     for way, rows in (("alone", replace(machine.rows, lent=None)), ("borrowing", machine.rows)):
-        for lesson in learning_curve(rows):
-            p90 = f"{lesson.p90:.0%}" if np.isfinite(lesson.p90) else "–"
-            yield f"| {lesson.rows} rows, {way} | {lesson.median:.1%} | {p90} | | | | {lesson.fitted:.0%} |"
+        for ladder in (True, False):
+            counted = "the ladder beside them" if ladder else "the ladder among them"
+            for lesson in learning_curve(rows, ladder=ladder):
+                p90 = f"{lesson.p90:.0%}" if np.isfinite(lesson.p90) else "–"
+                yield (
+                    f"| {lesson.rows} rows, {counted}, {way} | {lesson.median:.1%} | {p90} | | | "
+                    f"| {lesson.fitted:.0%} |"
+                )
     worst = np.argsort(-np.nan_to_num(np.abs(np.log(seconds / machine.rows.seconds))))[:WORST]
     for row in worst:
         yield f"worst without rows, its clock known: {machine.rows.measurements[row].label}: {error[row]:+.0%}"

@@ -21,7 +21,7 @@ Fit = Callable[[Rows, Schedule], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Lesson:
-    """How well fits on the first ``rows`` of a campaign know shape groups that they have not seen.
+    """How well fits on a campaign of so many ``rows`` know shape groups that they have not seen.
 
     median, p90 : of |predicted / measured - 1| over all rows; one whose plan had too few rows to be fitted counts as
         worse than any other. fitted : share of the rows that were predicted.
@@ -33,15 +33,19 @@ class Lesson:
     fitted: float
 
 
-def learning_curve(rows: Rows, counts: Sequence[int] = COUNTS, *, predict: Fit = fit_and_predict) -> list[Lesson]:
+def learning_curve(
+    rows: Rows, counts: Sequence[int] = COUNTS, *, predict: Fit = fit_and_predict, ladder: bool = True
+) -> list[Lesson]:
     """Errors by the number of rows measured; numbers that the campaign does not reach are left out.
 
     Every row of the campaign is predicted, by a fit on the first rows without those of the fold it is in
     (:attr:`roofline.calibrate.Rows.fold`): the rows tested are the same for all numbers, the groups never those fitted.
     predict : the fit; that of :mod:`roofline.calibrate` unless another is to be compared with it.
+    ladder : the ladder of streams is measured whole beside so many rows, as ``roofline measure --rows`` does; otherwise
+        it takes its turns among them and counts.
     """
-    place, fold, lessons = _turns(rows), rows.fold, []
-    for count in (count for count in counts if count <= len(place)):
+    place, fold, lessons = _turns(rows, ladder), rows.fold, []
+    for count in (count for count in counts if count <= place.max() + 1):
         predicted = np.full(len(place), np.nan)
         for number in np.unique(fold):
             test = np.flatnonzero(fold == number)
@@ -53,9 +57,11 @@ def learning_curve(rows: Rows, counts: Sequence[int] = COUNTS, *, predict: Fit =
     return lessons
 
 
-def _turns(rows: Rows) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """The place of each row if the ladder of streams, which is measured whole, took its turns among the others."""
+def _turns(rows: Rows, whole: bool) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """The place of each row in its campaign; streams of the ladder in front of all, or where their turn would be."""
     ladder = np.array([len(row.inputs[0]) == 1 for row in rows.measurements])
+    if whole:
+        return np.where(ladder, -1, np.cumsum(~ladder) - 1)
     share = np.zeros(len(ladder))
     for mine in (ladder, ~ladder):
         share[mine] = (np.arange(mine.sum()) + 0.5) / max(1, mine.sum())

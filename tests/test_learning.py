@@ -20,7 +20,7 @@ def test_errors_fall_with_the_rows(cpu: Synthetic) -> None:
 def test_all_rows_are_as_good_as_cross_validation(cpu: Synthetic) -> None:
     whole = operator_rows(cpu.rows, cpu.chip)
     rows = whole.select(whole.schedule.in_family("elementwise", "softmax"))
-    (lesson,) = learning_curve(rows, (len(rows.seconds),))
+    (lesson,) = learning_curve(rows, (len(rows.seconds),), ladder=False)
     error = np.abs(cross_validate(rows).predicted / rows.seconds - 1.0)
     assert lesson.median == np.quantile(np.nan_to_num(error, nan=np.inf), 0.5, method="higher")
 
@@ -35,7 +35,10 @@ def test_another_fit_sees_no_group_that_it_is_scored_on(cpu: Synthetic) -> None:
         asked.append((len(train.seconds), len(test)))
         return np.full(len(test), 1.0)
 
-    (lesson,) = learning_curve(rows, (150,), predict=predict)
-    assert sum(tested for _, tested in asked) == len(rows.seconds)
-    assert max(seen for seen, _ in asked) <= 150
-    assert lesson.fitted == 1.0
+    streams = sum(len(row.inputs[0]) == 1 for row in rows.measurements)
+    for ladder, most in ((False, 150), (True, 150 + streams)):
+        asked.clear()
+        (lesson,) = learning_curve(rows, (150,), predict=predict, ladder=ladder)
+        assert sum(tested for _, tested in asked) == len(rows.seconds)
+        assert 100 < max(seen for seen, _ in asked) <= most
+        assert lesson.fitted == 1.0
