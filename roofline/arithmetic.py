@@ -105,7 +105,8 @@ def peak_of(engine: Engine, rate: float) -> str:
     return f"{units} x 2 x {fma:g} FMA x {clock} = {format_si(rate, 'FLOP/s')} ({used})"
 
 
-_NEUTRAL = {"sat_m": 0.0, "sat_n": 0.0, "sat_k": 0.0, "start": 0.0, "row": 0.0, "element": 0.0, "short": 0.0}
+_ADDED = ("start", "row", "short", "unfold", "sat_k", "remainder", "idle", "guess")
+"""Terms that are nothing at 0; all others are factors, nothing at 1."""
 _RATES = ("rate", "weight_bandwidth")
 
 
@@ -127,7 +128,7 @@ def terms_of(plan: str, schedule: Schedule, row: int, fit: FamilyFit, calibratio
             continue
         without = None
         if stem not in _RATES:
-            neutral = {**fit.parameters, name: _NEUTRAL.get(stem, 1.0)}
+            neutral = {**fit.parameters, name: 0.0 if stem in _ADDED else 1.0}
             with np.errstate(all="ignore"):
                 without = whole - seconds(neutral)
         terms.append(Term(name, value, fit.uncertainty.get(name), without))

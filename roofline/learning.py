@@ -45,7 +45,7 @@ def learning_curve(
         it takes its turns among them and counts.
     """
     place, fold, lessons = _turns(rows, ladder), rows.fold, []
-    for count in (count for count in counts if count <= place.max() + 1):
+    for count in (count for count in counts if count <= place.max(initial=-1) + 1):
         predicted = np.full(len(place), np.nan)
         for number in np.unique(fold):
             test = np.flatnonzero(fold == number)
@@ -59,7 +59,7 @@ def learning_curve(
 
 def _turns(rows: Rows, whole: bool) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """The place of each row in its campaign; streams of the ladder in front of all, or where their turn would be."""
-    ladder = np.array([len(row.inputs[0]) == 1 for row in rows.measurements])
+    ladder = np.array([len(row.inputs[0]) == 1 for row in rows.measurements], dtype=bool)
     if whole:
         return np.where(ladder, -1, np.cumsum(~ladder) - 1)
     share = np.zeros(len(ladder))

@@ -42,3 +42,8 @@ def test_another_fit_sees_no_group_that_it_is_scored_on(cpu: Synthetic) -> None:
         assert sum(tested for _, tested in asked) == len(rows.seconds)
         assert 100 < max(seen for seen, _ in asked) <= most
         assert lesson.fitted == 1.0
+
+
+def test_a_campaign_without_rows_teaches_nothing(cpu: Synthetic) -> None:
+    rows = operator_rows(cpu.rows, cpu.chip)
+    assert learning_curve(rows.select(np.zeros(0, dtype=np.int64))) == []

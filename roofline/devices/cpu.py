@@ -3,7 +3,7 @@
 One equation for every plan (docs/model.md derives each term and says what it buys):
 
     compute = work / rate * (1 + sat_k / k) * (1 + remainder * bits(n) / tiles(n)) * (1 + idle * missing blocks)
-              * (1 + guess / rarity) * wide * strided + short * elements
+              * (1 + guess / rarity) * wide * strided + short * elements + unfold * unfolded elements
     memory  = traffic / (activations * B(working set)) * unaligned + weights / weight_bandwidth
     time    = start + row * rows + compute + memory
 
@@ -108,7 +108,7 @@ def recent_bytes(schedule: Schedule) -> Floats:
     """Bytes of activations that pass through the caches while the buffer of an output waits to be reused.
 
     In a network a fresh output lands in memory that was freed a few kernels ago: what this kernel and the
-    :data:`OUTPUT_BUFFERS` before it read and wrote has pushed it that far out.
+    :data:`OUTPUT_BUFFERS` before it read and wrote has pushed it that far out. Inputs are taken to lie no nearer.
     """
     moved = np.concatenate([np.zeros(int(OUTPUT_BUFFERS)), schedule.reads + schedule.writes])
     window = np.convolve(moved, np.ones(int(OUTPUT_BUFFERS) + 1), mode="valid")

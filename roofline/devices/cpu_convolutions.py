@@ -43,7 +43,10 @@ def unfolded_work(s: Schedule, lanes: float) -> Floats:
 
 
 def channels(s: Schedule) -> tuple[Floats, Floats]:
-    """Channels of a group that a convolution, or a gradient of one, has on either side: (input, output)."""
+    """Channels of a group that a convolution, or a gradient of one, has on either side: (input, output).
+
+    Of a transposed convolution those that it reads and writes, though oneDNN runs it as a gradient of data.
+    """
     data, taps = of_data(s), np.maximum(s.taps, 1)
     inner = np.where(data, s.n, np.where(of_weights(s), s.m, s.k) / taps)
     outer = np.where(data, s.weights / (s.itemsize * taps * np.maximum(s.batch * s.n, 1)), s.n)
@@ -61,7 +64,10 @@ def idle_blocks(s: Schedule, lanes: float) -> Floats:
 
 
 def thin(s: Schedule, lanes: float) -> NDArray[np.bool_]:
-    """Convolutions of images with fewer channels than a register holds: oneDNN takes those as they are."""
+    """Convolutions of images with fewer channels than a register holds, for gradients of weights fewer than 4.
+
+    oneDNN takes those as they are.
+    """
     inner, _ = channels(s)
     return np.asarray((s.batch == 1) & ~of_data(s) & (inner < np.where(of_weights(s), 4, lanes)))
 
@@ -128,6 +134,6 @@ def input_bytes(s: Schedule) -> Floats:
 
 
 def copied_bytes(s: Schedule, lanes: float) -> Floats:
-    """Of that, what is copied into blocks first: all but thin images."""
+    """Of what a convolution reads (:func:`input_bytes`), what is copied into blocks first: all but thin images."""
     behind = np.where(of_weights(s), results_bytes(s), 0.0)
     return np.where(thin(s, lanes), behind, input_bytes(s))

@@ -186,7 +186,8 @@ def plans(schedule: Schedule, stack: Stack = Stack()) -> NDArray[np.int64]:  # n
     The rule for convolutions is PyTorch's own (aten/src/ATen/native/Convolution.cpp, ``use_mkldnn``,
     2.x): oneDNN runs where the kernel is strided, larger than 1x1, the batch at least 16 or several
     threads are at work, and there are groups, a kernel above 3x3, several images or more than 20480
-    input elements. Otherwise each image is unfolded and multiplied.
+    input elements. Otherwise each image is unfolded and multiplied; so are, by oneDNN itself, groups whose channels
+    fill none of its registers.
     """
     codes = np.full(len(schedule), -1, dtype=np.int64)
     for name in PLAN_NAMES:

@@ -175,3 +175,11 @@ def test_recurrent_layers_in_training_are_operators_of_their_own() -> None:
     )
     assert "lstm_gates" in inference
     assert "lstm_training_gates" in training
+
+
+def test_every_term_is_known_to_be_added_or_a_factor() -> None:
+    """An explanation says what a term costs by setting it to what is nothing: 0 or 1."""
+    from roofline.arithmetic import _ADDED
+
+    stems = {name.rstrip(":") for plan in PLANS.values() for name in plan.free}
+    assert stems - set(_ADDED) == {"rate", "weight_bandwidth", "activations", "unaligned", "wide", "strided"}
