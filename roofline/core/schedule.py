@@ -48,8 +48,9 @@ class Kernel:
 
     Dimensions of a product are per batch entry: ``batch`` x (``m`` x ``k``) . (``k`` x ``n``); a
     convolution is its implicit GEMM with ``batch`` groups, m = images x output pixels, n = output
-    channels of a group, k = kernel area x input channels of a group; ``images`` counts its images, and
-    ``taps`` the kernel area, of ``taps_high`` rows.
+    channels of a group, k = kernel area x input channels of a group; ``images`` counts its images (of a
+    recurrence measured as one kernel, how often its weights are read), and ``taps`` the kernel
+    area, of ``taps_high`` rows.
     Row-wise kernels (softmax, norms, reductions) have ``m`` rows of ``k`` elements; of a draw of dropout one
     element in ``k`` goes the rarer way.
 

@@ -193,15 +193,16 @@ def _memory(name: str, kernels: Schedule, ceilings: Ceilings, value: Value, rece
     """Seconds of traffic: activations at the bandwidth of what is worked on, weights at their own."""
     plan = PLANS[name]
     inplace = (kernels.target == kernels.source) & (kernels.target >= 0)
-    reads, copied = kernels.reads, np.zeros(len(kernels))
+    none = np.zeros(len(kernels))
+    reads, copied = kernels.reads, none
     if plan.copies:
         reads, copied = input_bytes(kernels), copied_bytes(kernels, ceilings.lanes)
-    copied_back = kernels.writes if plan.copies_back else 0.0 * copied
+    copied_back = kernels.writes if plan.copies_back else none
     working_set = reads + copied + np.where(inplace, 0.0, OUTPUT_BUFFERS * kernels.writes + copied_back)
     if name == "optimizer":  # every pass works on the same arrays, in place
-        inplace, working_set = inplace | True, OPTIMIZER_ARRAYS * kernels.elements * kernels.itemsize
+        inplace, working_set = np.ones_like(inplace), OPTIMIZER_ARRAYS * kernels.elements * kernels.itemsize
     if name == "recurrence":  # states and gates are small, whatever all steps together move
-        working_set, recent = 0.0 * copied, None
+        working_set, recent = none, None
     behind = working_set if recent is None else np.maximum(working_set, np.where(inplace, 0.0, recent))
     into = np.where(inplace, ceilings.bandwidth(behind), ceilings.fresh_bandwidth(behind))
     once = 1.0 / ceilings.bandwidth(behind)

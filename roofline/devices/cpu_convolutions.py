@@ -22,7 +22,7 @@ def up(values: NDArray[np.int64] | Floats, block: float | Floats) -> Floats:
 
 def of_data(s: Schedule) -> NDArray[np.bool_]:
     """Products that make the gradient of their input: those of weights read none."""
-    return np.asarray((s.phase > 0) & (s.weights > 0))
+    return np.asarray((s.phase == PHASES.index("backward")) & (s.weights > 0))
 
 
 def of_weights(s: Schedule) -> NDArray[np.bool_]:
