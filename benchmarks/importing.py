@@ -11,9 +11,9 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from roofline.measure.lowering import kernels_of
-from roofline.measure.public import SETS, read_public
-from roofline.validate import validate
+from roofline.measurements.kernels import kernels_of
+from roofline.measurements.public import SETS, read_public
+from roofline.validation.validate import validate
 
 SCORED = 10_000
 """Rows that are lowered and scored, evenly drawn."""

@@ -22,13 +22,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from synthetic import CEILINGS, calibration, chip, lower, parameters
 
 from roofline import specs
+from roofline.campaign.design import design
 from roofline.core.chip import TileList
 from roofline.core.schedule import Schedule
-from roofline.devices import ceiling, cpu
-from roofline.devices import gpu as gpus
-from roofline.devices.gpu_parameters import Parameters
-from roofline.measure.design import design
-from roofline.timing import time_schedule
+from roofline.devices import ceiling
+from roofline.devices.cpu import model as cpu
+from roofline.devices.gpu import model as gpus
+from roofline.devices.gpu.parameters import Parameters
+from roofline.devices.timing import time_schedule
 
 ROUNDS = 3
 

@@ -72,11 +72,11 @@ def llama() -> object:
 def one(name: str) -> None:
     """Trace one model and print what it took; torch is imported already."""
     start = time.perf_counter()
+    from roofline.campaign import modules
     from roofline.core.run import Recipe
     from roofline.core.stack import Stack
     from roofline.frontends import trace
-    from roofline.measure import modules
-    from roofline.operators import build, lower_training, training_step
+    from roofline.lowering import build, lower_training, training_step
 
     if name == "resnet50":
         net = trace(lambda: modules.ResNet(modules.Bottleneck, (3, 4, 6, 3)), ["32x3x224x224"], mode="training")

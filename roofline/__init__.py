@@ -3,7 +3,7 @@
 from roofline.core.run import Recipe, Run
 from roofline.core.stack import Stack
 from roofline.frontends import trace
-from roofline.predict import predict
+from roofline.prediction.predict import predict
 
 __version__ = "0.1.0"
 __all__ = ["Recipe", "Run", "Stack", "__version__", "predict", "trace"]

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from roofline.campaign import campaign, rounds
+from roofline.campaign.campaign import Plan, run_campaign
+from roofline.campaign.question import Question
+from roofline.campaign.timer_cpu import Burst
 from roofline.core.measurement import Measurement
-from roofline.measure import campaign, health, rounds
-from roofline.measure.campaign import Plan, run_campaign
-from roofline.measure.question import Question
-from roofline.measure.timer_cpu import Burst
+from roofline.measurements import health
 
 QUESTIONS = [Question("elementwise", "relu", {}, ((8, width),)) for width in (16, 32, 64)]
 PLAN = Plan(rows=3, rounds=2, networks={"mlp": {"batch": 2}})

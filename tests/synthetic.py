@@ -15,19 +15,19 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from roofline import operators, specs
+from roofline import lowering, operators, specs
+from roofline.campaign.design import design, ladder
+from roofline.campaign.question import Question
 from roofline.core.calibration import Calibration, FamilyFit, Spread
 from roofline.core.chip import Chip, Clock, Engine, Fact, MemoryLevel
 from roofline.core.dtype import precision
 from roofline.core.measurement import Measurement
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
-from roofline.devices.cpu import Ceilings, cpu_times, difficulty
-from roofline.devices.cpu_plans import PLANS, plan_labels
+from roofline.devices.cpu.model import Ceilings, cpu_times, difficulty
+from roofline.devices.cpu.plans import PLANS, plan_labels
 from roofline.errors import Unsupported
-from roofline.measure.design import design, ladder
-from roofline.measure.lowering import kernel_of
-from roofline.measure.question import Question
+from roofline.measurements.kernels import kernel_of
 
 CEILINGS = Ceilings(cache=8e10, dram=2e10, knee=1.6e7)
 NOISE = 0.05
@@ -93,7 +93,7 @@ def moved(name: str) -> float:
 def operators_of_plans() -> dict[str, list[str]]:
     """The operators that take each plan, as far as campaign and nets go; all of them where none does."""
     found: dict[str, set[str]] = {plan: set() for plan in PLANS}
-    nets = [operators.lower(operators.build(specs.load_network(net))) for net in specs.list_networks()]
+    nets = [lowering.lower(lowering.build(specs.load_network(net))) for net in specs.list_networks()]
     for schedule in (lower([*fittable(300), *ladder()]), *nets):
         for plan, op in zip(plan_labels(schedule), schedule.op_labels(), strict=True):
             if plan:  # hashes are no business of a fit

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from roofline.report import make_report
+from roofline.report.report import make_report
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [

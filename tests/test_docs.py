@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from roofline import operators, specs
+from roofline import lowering, specs
 from roofline.cli.app import cli as main
 
 ROOT = Path(__file__).parent.parent
@@ -40,7 +40,7 @@ def test_the_chip_and_the_net_of_extending_are_good(tmp_path: Path) -> None:
     assert specs.check(tmp_path / "my-chip.yaml") == []
     assert specs.check(tmp_path / "my-rented-chip.yaml") == []
     assert specs.check(tmp_path / "my-npu.yaml") == []
-    assert operators.check(specs.load_network(tmp_path / "tiny.yaml")) == []
+    assert lowering.check(specs.load_network(tmp_path / "tiny.yaml")) == []
 
 
 CHIP_PAGES = sorted((ROOT / "docs" / "chips").glob("*.md"))

@@ -27,7 +27,7 @@ from roofline.core.prediction import Prediction
 from roofline.core.run import Recipe, Run
 from roofline.core.stack import Stack
 from roofline.errors import RooflineError
-from roofline.predict import predict
+from roofline.prediction.predict import predict
 
 FILE = Path(__file__).resolve().parent / "golden" / "predictions.json"
 PARAMETERS = FILE.with_name("cpu-synthetic.yaml")

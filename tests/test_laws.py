@@ -17,6 +17,7 @@ from operator_cases import Question, questions
 from synthetic import CEILINGS, calibration, chip, lower, parameters
 
 from roofline import specs
+from roofline.campaign.question import Question as Shape
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip, Engine, Fact
 from roofline.core.dtype import precision
@@ -25,15 +26,15 @@ from roofline.core.network import Block, Layer, Network, Source
 from roofline.core.run import Run
 from roofline.core.schedule import KINDS, Schedule
 from roofline.core.workload import Node, Tensor, Workload
-from roofline.devices import cpu, cpu_plans
 from roofline.devices.ceiling import ceiling_times, engine_and_rate, light
+from roofline.devices.cpu import model as cpu
+from roofline.devices.cpu import plans as cpu_plans
+from roofline.devices.timing import time_schedule
 from roofline.errors import Unsupported
-from roofline.measure.question import Question as Shape
-from roofline.operators import build, memory_of, single
-from roofline.operators import lower as lower_workload
-from roofline.predict import predict
-from roofline.program import resolve_workload
-from roofline.timing import time_schedule
+from roofline.lowering import build, memory_of, single
+from roofline.lowering import lower as lower_workload
+from roofline.lowering.program import resolve_workload
+from roofline.prediction.predict import predict
 
 CHIPS = {name: specs.load_chip(name) for name in specs.list_chips()} | {"cpu-synthetic": chip()}
 NETS = list(specs.list_networks())

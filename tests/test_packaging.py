@@ -123,5 +123,12 @@ def test_the_source_archive_holds_what_a_wheel_is_made_of(tmp_path: Path) -> Non
     (archive,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(archive) as opened:
         inside = {name.split("/", 1)[1] for name in opened.getnames() if "/" in name}
-    wanted = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "constraints.txt", "roofline/predict.py"}
+    wanted = {
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "constraints.txt",
+        "roofline/prediction/predict.py",
+    }
     assert wanted | set(data("hw_specs")) | set(data("workloads")) <= inside

@@ -10,17 +10,17 @@ import pytest
 from synthetic import Synthetic
 
 from roofline import specs
-from roofline.capacity import largest_batch
+from roofline.analysis.largest_batch import largest_batch
 from roofline.core.dtype import precision
 from roofline.core.network import Network
 from roofline.core.prediction import Prediction
 from roofline.core.run import OPTIMIZERS, Recipe, Run
 from roofline.core.stack import Stack
-from roofline.devices.host import REPLAY_S
+from roofline.devices.gpu.host import REPLAY_S
 from roofline.errors import UnknownName, Unsupported, UsageError
-from roofline.pipeline import LOADER, host_link
-from roofline.predict import predict
-from roofline.program import with_tf32
+from roofline.lowering.program import with_tf32
+from roofline.prediction.input_pipeline import LOADER, host_link
+from roofline.prediction.predict import predict
 
 CHIP = "a100-pcie-40gb"
 NO_HOST = 0.0

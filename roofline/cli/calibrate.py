@@ -50,7 +50,7 @@ def command(
       roofline measure --out here.jsonl && roofline calibrate here.jsonl
       roofline import neusight NeuSight > rows.jsonl && roofline calibrate rows.jsonl --architecture turing
     """
-    from roofline.measure.store import read_measurements
+    from roofline.measurements.store import read_measurements
     from roofline.render.scores import fit_table
 
     read = read_measurements(file)
@@ -87,13 +87,13 @@ def _card(
     measurements: Sequence[Measurement], name: str, dtype: str, data: dict[str, str], out: Path | None, alone: bool
 ) -> Calibration:
     """The numbers of one chip; the spec of a CPU that has none is written beside."""
-    from roofline.calibrate import calibrate, operator_rows
+    from roofline.calibration.cpu.calibrate import calibrate, operator_rows
     from roofline.cli.machine import chip_of
 
     part = chip_of(measurements, name)
     if part.kind == "gpu":
-        from roofline.gpufit.calibrate import calibrate_card
-        from roofline.gpufit.rows import parts_of
+        from roofline.calibration.gpu.calibrate import calibrate_card
+        from roofline.calibration.gpu.rows import parts_of
 
         return calibrate_card(parts_of(measurements, {name: part}), part, _shared(), data)
     if part.kind != "cpu":
@@ -106,8 +106,8 @@ def _card(
 
 def _architecture(measurements: Sequence[Measurement], architecture: str, data: dict[str, str]) -> Calibration:
     """The numbers of all cards of an architecture, or of all GPUs."""
-    from roofline.gpufit.calibrate import calibrate_any, calibrate_architecture
-    from roofline.gpufit.rows import parts_of
+    from roofline.calibration.gpu.calibrate import calibrate_any, calibrate_architecture
+    from roofline.calibration.gpu.rows import parts_of
 
     known = specs.list_chips()
     chips = {name: specs.load_chip(name) for name in {row.chip for row in measurements} if name in known}

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from roofline.analysis.compare import compare
 from roofline.cli.options import Question, chips_argument, format_options, net_option, question_options
 from roofline.cli.output import emit, load_chip, load_net, warn
-from roofline.compare import compare
 from roofline.core.network import Network
 
 if TYPE_CHECKING:

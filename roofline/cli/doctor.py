@@ -73,7 +73,7 @@ def _software() -> list[tuple[str, str, str]]:
 
 def _device() -> list[tuple[str, str, str]]:
     """This machine, and whether what is measured on it now would mean anything."""
-    from roofline.measure.quiet import listen
+    from roofline.campaign.quiet import listen
 
     chip = specs.detect_cpu()
     engine, dram = chip.engines[0], chip.dram
@@ -99,7 +99,7 @@ def _gpu() -> str:
         return "an NVIDIA driver is loaded; torch is needed to use it" if driver else "none seen"
     if "+cpu" in found:
         return "an NVIDIA driver is loaded, but this torch is built for CPUs" if driver else "none; torch for CPUs"
-    from roofline.measure.devices import cuda_title
+    from roofline.campaign.devices import cuda_title
 
     return cuda_title() or "torch sees none"
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from roofline.analysis.explain import explain
 from roofline.cli.options import Question, chip_argument, format_options, net_option, question_options
 from roofline.cli.output import emit, load_chip, load_net
 from roofline.core.network import Network
-from roofline.explain import explain
 
 if TYPE_CHECKING:
     from rich.console import Console

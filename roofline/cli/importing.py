@@ -39,7 +39,7 @@ def command(name: str, path: Path, out: Path | None, limit: int | None, chip: st
       roofline import kineto trace.json --chip rtx-2070 > rows.jsonl
       roofline validate rows.jsonl
     """
-    from roofline.measure.public import read_public
+    from roofline.measurements.public import read_public
     from roofline.render.words import plural
 
     skipped: Counter[str] = Counter()

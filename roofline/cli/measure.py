@@ -102,11 +102,11 @@ def command(
       roofline measure --dtype int8 --out int8.jsonl     # 8-bit products, all else in fp16
       roofline measure -w resnet50 --batch 16 --out mine.jsonl
     """
-    from roofline.measure import devices
-    from roofline.measure.campaign import FEW_ROUNDS, Plan, run_campaign
-    from roofline.measure.design_cuda import growth_of
-    from roofline.measure.networks import sizes_of
-    from roofline.measure.numerics import numerics, refuse
+    from roofline.campaign import devices
+    from roofline.campaign.campaign import FEW_ROUNDS, Plan, run_campaign
+    from roofline.campaign.design_cuda import growth_of
+    from roofline.campaign.networks import sizes_of
+    from roofline.campaign.numerics import numerics, refuse
 
     if as_json and not only_check:
         raise click.UsageError("--json is for --check; 'roofline measurements show FILE --json' tells of a campaign")
@@ -162,7 +162,7 @@ def command(
 
 def _only_check(device: str, threads: int, as_json: bool) -> None:
     """Say whether this machine can be measured now, and end with status 1 where it cannot."""
-    from roofline.measure.check import check
+    from roofline.campaign.check import check
 
     with progress_bar() as progress:
         found = check(device, threads=threads, progress=progress)
@@ -184,7 +184,7 @@ def _only_check(device: str, threads: int, as_json: bool) -> None:
 
 def _quiet_enough(threads: int, anyway: bool) -> None:
     """Refuse to measure several threads on a machine where they would not repeat."""
-    from roofline.measure.check import check
+    from roofline.campaign.check import check
 
     with progress_bar() as progress:
         found = check(threads=threads, progress=progress)
@@ -226,7 +226,7 @@ def _checked(chip: str, device: str) -> str:
 def _name(device: str) -> str:
     if device == "cpu":
         return specs.detect_cpu().name
-    from roofline.measure.devices import cuda_title, match_chip
+    from roofline.campaign.devices import cuda_title, match_chip
 
     title = cuda_title() or ""
     found = match_chip(title, specs.list_chips())

@@ -14,7 +14,7 @@ from roofline.cli.output import emit, warn
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from roofline.measure.records import ReadResult
+    from roofline.measurements.records import ReadResult
 
 _file = click.Path(path_type=Path)
 
@@ -38,7 +38,7 @@ def show_(file: Path, form: str) -> None:
     \b
       roofline measurements show here.jsonl
     """
-    from roofline.measure.summary import summarize
+    from roofline.measurements.summary import summarize
     from roofline.render import campaigns
 
     summary = summarize(_read(file))
@@ -67,7 +67,7 @@ def diff_(file_a: Path, file_b: Path, worst: int, form: str) -> None:
     \b
       roofline measurements diff before.jsonl after.jsonl
     """
-    from roofline.measure.difference import compare
+    from roofline.measurements.difference import compare
     from roofline.render import campaigns
 
     found = compare(_read(file_a), _read(file_b), worst=worst)
@@ -87,7 +87,7 @@ def diff_(file_a: Path, file_b: Path, worst: int, form: str) -> None:
 
 
 def _read(file: Path) -> ReadResult:
-    from roofline.measure.records import read_measurements
+    from roofline.measurements.records import read_measurements
 
     read = read_measurements(file, unfinished=True)
     warn(read.warnings)

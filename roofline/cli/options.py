@@ -77,7 +77,7 @@ class Question:
         """The batch asked for; for ``max`` the largest that fits, at least 1."""
         if self.batch != MAX:
             return self.batch
-        from roofline.capacity import largest_batch
+        from roofline.analysis.largest_batch import largest_batch
 
         largest = largest_batch(chip, net, bind=self.bind, dtype=dtype, stack=self.stack, run=self.run)
         return largest or (self.run.recipe.accumulate if self.run.training else 1)

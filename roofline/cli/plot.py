@@ -24,7 +24,7 @@ from roofline.core.network import Network
 from roofline.core.prediction import Prediction
 from roofline.devices.ceiling import ridges
 from roofline.errors import Unsupported
-from roofline.predict import predict
+from roofline.prediction.predict import predict
 from roofline.render.table import Column, Table, table
 from roofline.units import format_si
 

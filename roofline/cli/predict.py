@@ -11,7 +11,7 @@ from roofline.cli.options import MAX, Question, chip_argument, format_options, n
 from roofline.cli.output import emit, load_chip, load_net, warn
 from roofline.core.chip import Chip
 from roofline.core.network import Network
-from roofline.predict import predict
+from roofline.prediction.predict import predict
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -106,9 +106,9 @@ def command(
         run=question.run,
     )
     if anchor:
-        from roofline.anchor import anchored
+        from roofline.analysis.anchor import anchored
         from roofline.cli.machine import chips_of
-        from roofline.measure.store import read_measurements
+        from roofline.measurements.store import read_measurements
 
         read = read_measurements(anchor)
         warn(read.warnings)
@@ -139,11 +139,11 @@ def command(
 
 def _generate(ctx: click.Context, chip: Chip, net: Network, question: Question, tokens: int, form: str) -> None:
     """The answer of a language model instead of a single run."""
-    from roofline.generate import generate
+    from roofline.analysis.generate import generate
 
     batch = question.batch
     if batch == MAX:
-        from roofline.generate import largest_answered
+        from roofline.analysis.generate import largest_answered
 
         most = largest_answered(
             chip, net, tokens, bind=question.bind, dtype=question.dtype, stack=question.stack, run=question.run

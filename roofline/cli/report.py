@@ -31,7 +31,7 @@ def command(out: Path | None, quick: bool, no_measure: bool, device: str) -> Non
       roofline report --device cuda
       roofline report --quick --out report
     """
-    from roofline.report import make_report
+    from roofline.report.report import make_report
 
     def say(text: str) -> None:
         click.echo(f"roofline: {text}", err=True)

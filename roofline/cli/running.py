@@ -8,15 +8,7 @@ from typing import Any
 import click
 
 from roofline import units
-from roofline.core.run import (
-    IMPLEMENTATIONS,
-    MODES,
-    OPTIMIZERS,
-    STORED_CACHES,
-    STORED_WEIGHTS,
-    Recipe,
-    Run,
-)
+from roofline.core.run import IMPLEMENTATIONS, MODES, OPTIMIZERS, STORED_CACHES, STORED_WEIGHTS, Recipe, Run
 from roofline.core.stack import RECENT_CUDNN, SERVING, STACK_MODES, Stack
 from roofline.errors import UsageError
 

@@ -216,9 +216,9 @@ def _measured() -> dict[str, float]:
     """Ceilings of one core, from a ladder of streams and products measured now."""
     from tempfile import TemporaryDirectory
 
-    from roofline.calibrate import machine_ceilings, operator_rows
-    from roofline.measure.campaign import Plan, run_campaign
-    from roofline.measure.store import read_measurements
+    from roofline.calibration.cpu.calibrate import machine_ceilings, operator_rows
+    from roofline.campaign.campaign import Plan, run_campaign
+    from roofline.measurements.store import read_measurements
 
     chip = specs.detect_cpu()
     with TemporaryDirectory() as folder, progress_bar() as progress:

@@ -53,7 +53,7 @@ def command(
     """
     if published == (file is not None):
         raise click.UsageError("name a file of measurements, or say --published, and not both")
-    from roofline.measure.store import read_measurements
+    from roofline.measurements.store import read_measurements
 
     if leave_out and calibration:
         raise click.UsageError("--leave-out fits its own numbers; take out --calibration")
@@ -63,13 +63,13 @@ def command(
     read = read_measurements(file)
     warn(read.warnings)
     if leave_out:
-        from roofline.leaveout import validate_held_out
+        from roofline.validation.leave_out import validate_held_out
 
         result = validate_held_out(read.measurements, leave_out)
     else:
         from roofline import specs
         from roofline.cli.machine import chips_of
-        from roofline.validate import validate
+        from roofline.validation.validate import validate
 
         fitted = specs.load_calibration(calibration) if calibration and calibration != "none" else calibration
         result = validate(read.measurements, chips=chips_of(read.measurements), calibration=fitted, sha256=read.sha256)
@@ -98,7 +98,7 @@ def command(
 def _published(ctx: click.Context, threshold: float | None, calibration: str | None, form: str) -> None:
     """Every cited figure, beside the plain roofline and the model with nothing fitted."""
     from roofline import specs
-    from roofline.published import score_published
+    from roofline.validation.published import score_published
 
     fitted = specs.load_calibration(calibration) if calibration and calibration != "none" else calibration
     scored = score_published(fitted)

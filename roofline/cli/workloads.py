@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from roofline import operators, specs
-from roofline.anatomy import Anatomy, anatomy
+from roofline import lowering, operators, specs
+from roofline.analysis.count import Anatomy, anatomy
 from roofline.cli.app import Verbs
 from roofline.cli.options import MAX, Question, complete_names, format_options, question_options
 from roofline.cli.output import emit, load_net, warn
@@ -150,4 +150,4 @@ def check_(ctx: click.Context, files: tuple[str, ...], form: str) -> None:
 
 def _check(name: str, kind: Kind) -> list[Fault]:
     """Faults of the file, or where it has none, of the shapes at its default sizes."""
-    return specs.check(name, kind) or operators.check(specs.load_network(name))
+    return specs.check(name, kind) or lowering.check(specs.load_network(name))

@@ -41,7 +41,7 @@ def load() -> Any:
         import_module("torch")
     except ImportError:
         raise MissingExtra("tracing a PyTorch model", "torch") from None
-    return import_module("roofline.frontends.tracing")
+    return import_module("roofline.frontends.pytorch.tracing")
 
 
 def open_net(path: str) -> tuple[Network, tuple[str, ...]]:
@@ -52,9 +52,9 @@ def open_net(path: str) -> tuple[Network, tuple[str, ...]]:
     UsageError, SpecError : what is wrong with the file.
     """
     if path.endswith(".onnx"):
-        from roofline.frontends.onnx_files import from_onnx
+        from roofline.frontends.onnx.files import from_onnx
 
         return from_onnx(path)
-    from roofline.frontends.configs import from_config
+    from roofline.frontends.huggingface import from_config
 
     return from_config(path)

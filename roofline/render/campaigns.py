@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from roofline.measure.difference import Difference, Ratio
-from roofline.measure.summary import Summary, closing_health
+from roofline.measurements.difference import Difference, Ratio
+from roofline.measurements.summary import Summary, closing_health
 from roofline.render.table import UNKNOWN, Column, Table, table
 from roofline.render.words import percent, plural, seconds
 

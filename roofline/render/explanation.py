@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from roofline.arithmetic import Term
-from roofline.explain import Explanation, KernelAccount, Part
+from roofline.analysis.arithmetic import Term
+from roofline.analysis.explain import Explanation, KernelAccount, Part
 from roofline.render.table import Column, Table, table
 from roofline.render.words import count, percent, seconds, tier, times
 from roofline.units import format_si

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from roofline.analysis.generate import Generation
 from roofline.core.chip import Chip
 from roofline.core.prediction import Interval
-from roofline.generate import Generation
 from roofline.render import headline, words
 from roofline.render.table import Column, Table, table
 from roofline.render.words import count, seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from roofline.anatomy import Anatomy
+from roofline.analysis.count import Anatomy
 from roofline.core.chip import Chip, Package
 from roofline.core.dtype import precision
 from roofline.core.prediction import Anchor, Memory, Merged, Prediction

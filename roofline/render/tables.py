@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from roofline.anatomy import Anatomy, LayerWork
+from roofline.analysis.count import Anatomy, LayerWork
 from roofline.core.comparison import Comparison
 from roofline.core.prediction import LayerPrediction, Prediction
 from roofline.render.table import Column, Table, table

@@ -14,15 +14,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from roofline import units
-from roofline.core.chip import (
-    Chip,
-    Clock,
-    Emulation,
-    Engine,
-    Fact,
-    Link,
-    StatedPeak,
-)
+from roofline.core.chip import Chip, Clock, Emulation, Engine, Fact, Link, StatedPeak
 from roofline.core.dtype import Precision, precision
 from roofline.errors import SpecError
 from roofline.specs.arrayfields import check_room, read_array

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from roofline.cli.app import cli
 from roofline.core.measurement import Measurement
-from roofline.measure.public import read_public
+from roofline.measurements.public import read_public
 
 GEMM = "device,dtype,M,N,K,ta,tb,ms\n" + "".join(
     f"{chip},{dtype},{m},{n},1760,N,T,{ms}\n"

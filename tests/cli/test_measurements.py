@@ -10,10 +10,10 @@ import pytest
 from campaigns import CHIP, Counting, burst, length
 from click.testing import CliRunner, Result
 
+from roofline.campaign import campaign, check
+from roofline.campaign.check import Check, Finding
 from roofline.cli.app import cli
 from roofline.core.measurement import Measurement
-from roofline.measure import campaign, check
-from roofline.measure.check import Check, Finding
 
 
 def roofline(*arguments: str) -> Result:

@@ -14,7 +14,7 @@ from synthetic import fact
 from roofline.core.chip import Chip, Overflow
 from roofline.core.schedule import Schedule
 from roofline.devices.ceiling import ceiling_times, dram_bandwidth, light
-from roofline.operators import lower, single
+from roofline.lowering import lower, single
 
 FAST, SLOW = 196e9, 28e9
 ROOM, REST = 3.5e9, 0.5e9

@@ -15,14 +15,14 @@ from roofline.core.schedule import KINDS, Schedule
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.frontends import trace
-from roofline.operators import build, lower, lower_training, memory_of_training, training_step
+from roofline.lowering import build, lower, lower_training, memory_of_training, training_step
 from roofline.specs.netdump import dump_network
 
 pytest.importorskip("torch")
 
 from frontends import modules as written
 
-from roofline.measure import modules
+from roofline.campaign import modules
 
 NETS: dict[str, tuple[Callable[[], Any], list[str], dict[str, int]]] = {
     "resnet50": (

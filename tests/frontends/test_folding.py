@@ -8,17 +8,17 @@ import pytest
 
 from roofline.core.network import Layer, Network, Source
 from roofline.core.workload import Workload
-from roofline.frontends.folding import folded
-from roofline.operators import build
+from roofline.frontends.pytorch.folding import folded
+from roofline.lowering import build
 
 pytest.importorskip("torch")
 
 from frontends import modules as written
 from frontends.zoo import ZOO
 
+from roofline.campaign import modules
 from roofline.core.expression import parse_expression
-from roofline.frontends import tracing
-from roofline.measure import modules
+from roofline.frontends.pytorch import tracing
 
 
 def plain(work: Workload) -> list[object]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from roofline.cli.app import cli
 from roofline.errors import RooflineError
 from roofline.frontends import open_net
-from roofline.operators import build, lower
+from roofline.lowering import build, lower
 from roofline.specs.netfile import load_network
 
 RELAXED = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

@@ -10,8 +10,8 @@ from roofline.core.run import Recipe
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.frontends.inputs import parse_input
-from roofline.operators import build, saved_bytes, training_step
-from roofline.operators.building import node_of
+from roofline.lowering import build, saved_bytes, training_step
+from roofline.lowering.build import node_of
 
 pytest.importorskip("torch")
 

@@ -13,7 +13,7 @@ from roofline.cli.app import cli
 from roofline.core.schedule import KINDS
 from roofline.core.workload import Workload
 from roofline.errors import RooflineError, SpecError, UsageError
-from roofline.operators import build, lower
+from roofline.lowering import build, lower
 
 pytest.importorskip("onnx")
 
@@ -21,7 +21,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from roofline.frontends.onnx_files import from_onnx
+from roofline.frontends.onnx.files import from_onnx
 
 FLOAT, INT = TensorProto.FLOAT, TensorProto.INT64
 

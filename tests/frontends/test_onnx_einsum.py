@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from roofline.core.schedule import KINDS
 from roofline.core.workload import Workload
-from roofline.operators import build, lower
+from roofline.lowering import build, lower
 
 pytest.importorskip("onnx")
 pytest.importorskip("torch")
@@ -20,7 +20,7 @@ from frontends.test_onnx import FLOAT, save, weights
 from onnx import helper
 from torch.utils.flop_counter import FlopCounterMode
 
-from roofline.frontends.onnx_files import from_onnx
+from roofline.frontends.onnx.files import from_onnx
 
 SIZES = dict(zip("abcdehijkq", (2, 3, 5, 7, 4, 6, 8, 9, 10, 11), strict=True))
 SPREAD = (3, 2)

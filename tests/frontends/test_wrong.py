@@ -17,7 +17,7 @@ from roofline.core.stack import Stack
 from roofline.errors import MissingExtra, RooflineError, UsageError
 from roofline.frontends import trace
 from roofline.frontends.inputs import parse_input, sizes_of, with_symbols
-from roofline.operators import build, lower, lower_training, training_step
+from roofline.lowering import build, lower, lower_training, training_step
 from roofline.specs.netfile import load_network
 
 pytest.importorskip("torch")
@@ -25,7 +25,7 @@ pytest.importorskip("torch")
 import torch
 from frontends import broken
 
-from roofline.frontends.tracing import trace as trace_all
+from roofline.frontends.pytorch.tracing import trace as trace_all
 
 
 @pytest.mark.parametrize(

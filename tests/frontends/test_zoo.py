@@ -10,7 +10,7 @@ from roofline.core.run import Recipe
 from roofline.core.schedule import KINDS, PHASES, Schedule
 from roofline.core.stack import Stack
 from roofline.frontends.inputs import parse_input
-from roofline.operators import build, lower, lower_training, training_step
+from roofline.lowering import build, lower, lower_training, training_step
 
 pytest.importorskip("torch")
 
@@ -18,7 +18,7 @@ import torch
 from frontends.zoo import ZOO
 from torch.utils.flop_counter import FlopCounterMode
 
-from roofline.frontends.tracing import Traced, trace
+from roofline.frontends.pytorch.tracing import Traced, trace
 
 FIXED = {"vit": "image", "mixer": "image", "autoencoder": "image"}
 """Nets whose weights are of one size of image, and say so."""

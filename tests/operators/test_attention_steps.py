@@ -14,10 +14,10 @@ from roofline import specs
 from roofline.core.run import Recipe
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
-from roofline.operators import build, lower, lower_training, memory_of, training_step
+from roofline.lowering import build, lower, lower_training, memory_of, training_step
+from roofline.lowering.lower import case_of, node_kernels
+from roofline.lowering.training import gradient_kernels, saved_by
 from roofline.operators.case import Case
-from roofline.operators.lowering import case_of, node_kernels
-from roofline.operators.training import gradient_kernels, saved_by
 
 EAGER = Stack(fused_attention=False)
 HEADS, SIZE, LENGTH = 4, 8, 6

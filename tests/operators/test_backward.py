@@ -18,10 +18,11 @@ from roofline.core.schedule import KINDS, Kernel, Schedule
 from roofline.core.stack import Stack
 from roofline.core.workload import Tensor, Workload
 from roofline.errors import Unsupported, UsageError
-from roofline.operators import OPERATORS, build, cuda, lower, lower_training, operator_named, single, training_step
-from roofline.operators.building import node_of
+from roofline.lowering import build, lower, lower_training, single, training_step
+from roofline.lowering.build import node_of
+from roofline.lowering.lower import case_of, node_kernels
+from roofline.operators import OPERATORS, cuda, operator_named
 from roofline.operators.elementwise import UNARY_FLOPS
-from roofline.operators.lowering import case_of, node_kernels
 
 Shape = tuple[int, ...]
 Layer = tuple[str, str, dict[str, Any], tuple[str, ...]]
@@ -554,7 +555,7 @@ def test_pytorch_counts_the_same_work(name: str, sizes: dict[str, int]) -> None:
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
-    from roofline.measure.networks import build as module_of
+    from roofline.campaign.networks import build as module_of
 
     module, inputs = module_of(name, sizes)
     module.train().requires_grad_(True)

@@ -8,7 +8,8 @@ from operator_cases import OPS
 from roofline.core.dtype import precision
 from roofline.core.schedule import Kernel
 from roofline.core.stack import Stack
-from roofline.operators import OPERATORS, lower, single
+from roofline.lowering import lower, single
+from roofline.operators import OPERATORS
 from roofline.operators.elementwise import UNARY_FLOPS
 
 

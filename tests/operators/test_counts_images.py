@@ -12,7 +12,8 @@ from roofline.core.schedule import Kernel
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.errors import UsageError
-from roofline.operators import Case, lower, operator_named, single
+from roofline.lowering import lower, single
+from roofline.operators import Case, operator_named
 from roofline.operators.case import Saved
 
 Shapes = list[tuple[int, ...]]
@@ -250,7 +251,7 @@ def test_refused(op: str, attributes: dict[str, Any], shapes: Shapes, message: s
 )
 def test_what_is_measured_has_the_same_shape(op: str, attributes: dict[str, Any], shape: tuple[int, ...]) -> None:
     torch = pytest.importorskip("torch")
-    from roofline.measure.run import Pool, build_calls
+    from roofline.campaign.run import Pool, build_calls
 
     pool = Pool.create(1 << 20, dtype=torch.float32, device="cpu")
     call = next(build_calls(op, attributes, [shape], device="cpu", pool=pool))

@@ -15,9 +15,10 @@ from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.devices.ceiling import engine_and_rate
 from roofline.errors import Unsupported, UsageError
-from roofline.operators import lower, memory_of, operator_named, single
+from roofline.lowering import lower, memory_of, single
+from roofline.lowering.lower import case_of
+from roofline.operators import operator_named
 from roofline.operators.case import Saved
-from roofline.operators.lowering import case_of
 
 
 def kernels(op: str, attributes: dict[str, Any], *shapes: tuple[int, ...]) -> list[Kernel]:

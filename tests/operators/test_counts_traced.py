@@ -12,8 +12,8 @@ from roofline.core.schedule import Kernel, Schedule
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.errors import UsageError
-from roofline.operators import lower, lower_training, memory_of, saved_bytes, single, training_step
-from roofline.operators.building import node_of
+from roofline.lowering import lower, lower_training, memory_of, saved_bytes, single, training_step
+from roofline.lowering.build import node_of
 from roofline.operators.pointwise import FUNCTIONS
 
 

@@ -14,7 +14,7 @@ from roofline.core.expression import parse_expression
 from roofline.core.network import Block, Layer, Network, Source
 from roofline.core.workload import IDLE, VIEWS, Node, Tensor, Workload
 from roofline.errors import UnknownName
-from roofline.operators import build, lower, memory_of, single
+from roofline.lowering import build, lower, memory_of, single
 
 
 def totals(workload: Workload) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from roofline.errors import UnknownName, UsageError
-from roofline.operators import single
+from roofline.lowering import single
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch_sequences
 from roofline.core.dtype import precision
 from roofline.core.schedule import KINDS
 from roofline.core.workload import Node, Workload
-from roofline.operators import build, check, lower, memory_of
+from roofline.lowering import build, check, lower, memory_of
 from roofline.specs.netfile import check_network, load_network
 
 WORKLOADS = Path(__file__).parents[2] / "workloads"

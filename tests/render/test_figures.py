@@ -15,7 +15,7 @@ from matplotlib.text import Text
 
 from roofline import specs
 from roofline.errors import OutputError, Unsupported, UsageError
-from roofline.predict import predict
+from roofline.prediction.predict import predict
 from roofline.render.charts import Pair, Speed, chips_figure, scatter_figure
 from roofline.render.dots import Dot, dots_of, kind_of, whole_dot
 from roofline.render.labels import spread

@@ -8,7 +8,7 @@ import io
 import pytest
 
 from roofline import specs
-from roofline.predict import predict
+from roofline.prediction.predict import predict
 from roofline.render import headline, words
 from roofline.render.chips import chips_table
 from roofline.render.table import UNKNOWN, Column, table

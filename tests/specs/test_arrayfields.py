@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from roofline.errors import SpecError, Unsupported
-from roofline.predict import predict
+from roofline.prediction.predict import predict
 from roofline.specs.chipdump import dump_chip
 from roofline.specs.chipfile import read_chip
 from roofline.specs.yamlio import parse_document

@@ -13,7 +13,7 @@ from roofline import specs
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision
 from roofline.errors import Unsupported
-from roofline.predict import predict
+from roofline.prediction.predict import predict
 
 FOLDER = Path(__file__).parents[2] / "hw_specs"
 KiB, MiB, GiB = 2.0**10, 2.0**20, 2.0**30

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from toy import GOOD, chip_of
 
 from roofline import specs
-from roofline.compare import compare
+from roofline.analysis.compare import compare
 from roofline.core.chip import Fact, Overflow, Package, Price
 from roofline.core.dtype import precision
 from roofline.core.unverified import unverified_figures
 from roofline.errors import SpecError, Unsupported
-from roofline.predict import predict
-from roofline.remarks import remarks
+from roofline.prediction.predict import predict
+from roofline.prediction.warnings import remarks
 from roofline.render.headline import facts
 from roofline.render.tables import comparison_table
 from roofline.render.words import for_money

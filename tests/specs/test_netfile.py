@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roofline.errors import SpecError
-from roofline.operators import build, check
+from roofline.lowering import build, check
 from roofline.specs.netfile import check_network, load_network
 
 GOOD = """\

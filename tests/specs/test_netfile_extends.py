@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from roofline.errors import SpecError
-from roofline.operators import build, check
+from roofline.lowering import build, check
 from roofline.specs.netfile import check_network, load_network
 
 BASE = """\

@@ -9,7 +9,8 @@ import pytest
 
 from roofline.core.schedule import KINDS, Schedule
 from roofline.core.workload import Workload
-from roofline.operators import build, lower, operator_named
+from roofline.lowering import build, lower
+from roofline.operators import operator_named
 from roofline.specs.netfile import load_network
 
 WORKLOADS = Path(__file__).parents[2] / "workloads"

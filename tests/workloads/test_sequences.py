@@ -12,8 +12,9 @@ import pytest
 from roofline.core.dtype import precision
 from roofline.core.schedule import KINDS
 from roofline.core.workload import Workload
-from roofline.operators import build, check, lower, memory_of, operator_named
-from roofline.predict import predict
+from roofline.lowering import build, check, lower, memory_of
+from roofline.operators import operator_named
+from roofline.prediction.predict import predict
 from roofline.specs.netfile import load_network
 
 WORKLOADS = Path(__file__).parents[2] / "workloads"

@@ -1,0 +1,1 @@
+"""What follows from predictions: comparisons, explanations, counts, the largest batch, answers of language models."""

@@ -1,0 +1,270 @@
+"""Where does the time of one layer come from? Every number that went into it, with its arithmetic.
+
+Nothing is computed a second way: the layer is lowered and timed exactly as :func:`roofline.prediction.predict.predict`
+does, and the parts are read off. What a fitted term costs is the time with it less the time with the
+term switched off, everything else as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from roofline.analysis.arithmetic import Term, achieved, division, fitted_part, peak_of, streamed, terms_of, work_of
+from roofline.core.calibration import Calibration
+from roofline.core.chip import Chip
+from roofline.core.dtype import precision as parse_precision
+from roofline.core.network import Network
+from roofline.core.prediction import SCHEMA_VERSION, Interval
+from roofline.core.run import Run
+from roofline.core.schedule import KINDS
+from roofline.core.stack import Stack
+from roofline.core.workload import Workload
+from roofline.devices import ceiling
+from roofline.devices.array import model as array
+from roofline.devices.cpu import model as cpu
+from roofline.devices.cpu import plans as cpu_plans
+from roofline.devices.gpu import model as gpu
+from roofline.devices.gpu.parameters import Parameters
+from roofline.devices.gpu.tensor_cores import JOIN
+from roofline.devices.timing import Timing
+from roofline.errors import UnknownName, UsageError
+from roofline.lowering.program import make_program, shapes_of, with_tf32
+from roofline.prediction.predict import resolve_calibration, resolve_chip, time_program, together
+
+
+def joined_as(family: str, chip: Chip, plan: str, exponent: float) -> str:
+    """How the fitted model of a chip's kind joins the parts of a kernel; ``exponent``: of products on GPUs."""
+    if chip.kind == "gpu" and plan:
+        return f"{gpu.STAGES}; plan: {plan}"
+    if chip.kind == "gpu" and family not in gpu.PRODUCTS:
+        return gpu.MOVING
+    if chip.kind == "gpu":
+        return f"{gpu.FORMULA}, p = {exponent:.3g}"
+    return FORMULAS[chip.kind]
+
+
+FORMULAS = {"cpu": ceiling.FORMULA, "array": array.FORMULA}
+"""How the fitted model of a kind joins resources; that of CPUs has one for every plan."""
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A tensor the layer touches."""
+
+    name: str
+    role: str
+    shape: tuple[int, ...]
+    dtype: str
+    bytes: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one resource alone would take, and the division that says so (empty for fitted models)."""
+
+    resource: str
+    seconds: float
+    arithmetic: str = ""
+
+
+@dataclass(frozen=True)
+class KernelAccount:
+    """One kernel of the layer with everything its time is made of. Seconds, bytes and op/B."""
+
+    family: str
+    op: str
+    flops: float
+    work: str
+    reads: float
+    weights: float
+    writes: float
+    parts: tuple[Part, ...]
+    formula: str
+    seconds: Interval
+    light: float
+    plain: float
+    bound: str
+    tier: str
+    intensity: float
+    engine: str
+    peak: str
+    ridge: float | None
+    plan: str = ""
+    terms: tuple[Term, ...] = ()
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The account of one layer of a net on a chip."""
+
+    chip: str
+    workload: str
+    batch: int
+    dtype: str
+    stack: Mapping[str, Any]
+    layer: str
+    op: str
+    attributes: Mapping[str, Any]
+    shapes: str
+    operands: tuple[Operand, ...]
+    kernels: tuple[KernelAccount, ...]
+    share: float
+    calibration: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> Interval:
+        spans = [kernel.seconds for kernel in self.kernels]
+        return Interval(*(sum(getattr(span, end) for span in spans) for end in ("low", "middle", "high")))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            **asdict(self),
+            "seconds": self.seconds.to_dict(),
+        }
+
+
+def explain(
+    chip: str | Path | Chip,
+    workload: str | Path | Network | Workload,
+    layer: str,
+    *,
+    batch: int | None = None,
+    bind: Mapping[str, int] | None = None,
+    dtype: str = "fp32",
+    stack: Stack | None = None,
+    calibration: str | Path | Calibration | None = None,
+    run: Run | None = None,
+) -> Explanation:
+    """Account for one layer, in training with its backward kernels; other arguments as for ``predict``.
+
+    Raises
+    ------
+    UnknownName : no layer of that name, with the nearest ones.
+    """
+    stack, run = stack or Stack(), run or Run()
+    part = together(resolve_chip(chip), stack)
+    wanted = with_tf32(parse_precision(dtype), part, stack)
+    program = make_program(workload, batch=batch, bind=bind, precision=wanted, stack=stack, run=run, kind=part.kind)
+    work, schedule = program.workload, program.schedule
+    index = _index(work, layer)
+    fitted = resolve_calibration(part, wanted, calibration, stack)
+    timing = time_program(program, part, stack, fitted)
+    seen = part.with_units(stack.threads)
+    plans: list[str] = []
+    if fitted and fitted.model == "cpu":
+        plans = cpu_plans.plan_labels(cpu_plans.with_recurrences(schedule), stack)
+    if fitted and fitted.model == "gpu":
+        plans = [str(name) for name in gpu.plan_labels(schedule, seen, Parameters.of(fitted.ceilings), stack)]
+    rows = [int(row) for row in np.flatnonzero(schedule.layer == index)]
+    node = work.nodes[index]
+    return Explanation(
+        chip=part.name,
+        workload=work.name,
+        batch=work.samples,
+        dtype=str(wanted),
+        stack=stack.to_dict(),
+        layer=node.name,
+        op=node.op,
+        attributes=dict(node.attributes),
+        shapes=shapes_of(work, index),
+        operands=_operands(work, index),
+        kernels=tuple(
+            _account(timing, row, seen, fitted, plans[row] if plans else "", program.memory.total) for row in rows
+        ),
+        share=float(timing.total[rows].sum() / timing.total.sum()) if rows else 0.0,
+        calibration=fitted.file if fitted else "",
+        warnings=tuple(filter(None, [part.resolve(wanted)[1], "" if rows else _silent(stack)])),
+    )
+
+
+def _silent(stack: Stack) -> str:
+    """Why a layer has no kernel."""
+    merged = ", or merged into the kernel of a later layer" if stack.mode == "compiled" else ""
+    return f"it launches nothing of its own: a view{merged}"
+
+
+def _index(work: Workload, layer: str) -> int:
+    """Number of the node of that name; of a folded name (``layer3.*.conv2``) the first of the commonest shape."""
+    for index, node in enumerate(work.nodes):
+        if layer == node.name:
+            return index
+    folded: dict[str, list[int]] = {}
+    for index, node in enumerate(work.nodes):
+        if layer == node.template:
+            folded.setdefault(shapes_of(work, index), []).append(index)
+    if folded:
+        return max(folded.values(), key=len)[0]
+    names = [node.name for node in work.nodes]
+    if layer in ("optimizer", "gradients", "input pipeline"):
+        raise UsageError(f"{layer} is no layer of the net; 'roofline predict --layers all' shows what it takes")
+    raise UnknownName(f"layer of {work.name}", layer, names, hint="'roofline workloads show' lists them")
+
+
+def _operands(work: Workload, index: int) -> tuple[Operand, ...]:
+    node = work.nodes[index]
+    named = [
+        *((name, "input") for name in node.inputs),
+        *((name, "weight") for name in node.weights),
+        *((name, "output") for name in node.outputs),
+    ]
+    tensors = [(work.tensors[name], role) for name, role in named]
+    return tuple(Operand(t.name, role, t.shape, t.dtype.name, t.bytes) for t, role in tensors)
+
+
+def _account(
+    timing: Timing, row: int, chip: Chip, fitted: Calibration | None, plan: str, footprint: float
+) -> KernelAccount:
+    kernel = timing.schedule.kernel(row)
+    traffic = kernel.reads + kernel.weights + kernel.writes
+    engine, rate = ceiling.engine_and_rate(chip, parse_precision(kernel.precision), matrix=kernel.kind == KINDS[0])
+    bandwidth = ceiling.dram_bandwidth(chip, footprint)
+    fit = fitted.families.get(plan) if fitted and timing.tiers[row] != "datasheet" else None
+    arrayed = fitted is not None and fitted.model == "array"
+    modelled = arrayed or timing.tiers[row] != "datasheet"
+    sharp = Parameters.of(fitted.ceilings).sharpness if fitted and fitted.model == "gpu" else 1.0
+    exponent = JOIN if engine and engine.kind == "matrix" else sharp
+    return KernelAccount(
+        family=kernel.family,
+        op=kernel.op,
+        flops=kernel.flops,
+        work=work_of(kernel),
+        reads=kernel.reads,
+        weights=kernel.weights,
+        writes=kernel.writes,
+        parts=tuple(
+            Part(
+                name,
+                seconds,
+                fitted_part(
+                    name, seconds, plan, timing.schedule, row, fit, fitted.ceilings.get("lanes", cpu_plans.LANES)
+                )
+                if fit and fitted
+                else streamed(name, seconds, chip, kernel, bandwidth)
+                if arrayed
+                else achieved(name, seconds, chip, kernel)
+                if modelled
+                else division(name, seconds, chip, kernel, engine, rate, bandwidth),
+            )
+            for name, values in timing.resources.items()
+            if (seconds := float(values[row])) > 0
+        ),
+        formula=cpu.FORMULA if fit else joined_as(kernel.family, chip, plan, exponent) if modelled else ceiling.FORMULA,
+        seconds=Interval(float(timing.low[row]), float(timing.total[row]), float(timing.high[row])),
+        light=float(timing.light[row]),
+        plain=float(timing.ceiling[row]),
+        bound=timing.bound[row],
+        tier=timing.tiers[row],
+        intensity=kernel.flops / traffic if traffic else 0.0,
+        engine=engine.name if engine else "",
+        peak=peak_of(engine, rate) if engine else "",
+        ridge=rate / bandwidth if engine and bandwidth else None,
+        plan=plan if fit else "array" if arrayed else "",
+        terms=terms_of(plan, timing.schedule, row, fit, fitted) if fit and fitted else (),
+    )

@@ -1,0 +1,1 @@
+"""Fits of CPU cores, pulled towards what other measured CPUs say."""

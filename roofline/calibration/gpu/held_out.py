@@ -1,0 +1,164 @@
+"""How far off is the GPU model on calls that did not make it? Each card left out, and half of the calls seen.
+
+A card left out is predicted as one that nobody measured: by numbers of the others, the clock that its spec sheet
+allows, and tiles of a neighbouring architecture where its own list was read off its own kernels. What remains
+known is the floor of its rows, which belongs to the machine they were taken on. Its intervals are where nine of ten
+calls of the other cards lay when these were left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roofline import specs
+from roofline.calibration.gpu.fit import Fit, fit_own, fit_shared
+from roofline.calibration.gpu.rows import Part, Parts
+from roofline.core.calibration import FamilyFit
+from roofline.core.chip import Chip
+
+Floats = NDArray[np.float64]
+
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Calls of one part with predictions by numbers that did not see them [s], and nine in ten between low and high."""
+
+    part: Part
+    predicted: Floats
+    low: Floats
+    high: Floats
+
+    @property
+    def logs(self) -> Floats:
+        """log(measured / predicted) of all calls."""
+        return np.log(self.part.seconds / self.predicted)
+
+    def within(self, factors: tuple[float, float], calls: Any = slice(None)) -> None:
+        """Set the interval of some calls: logarithms below and above the prediction."""
+        self.low[calls], self.high[calls] = (self.predicted[calls] * np.exp(factor) for factor in factors)
+
+
+def fits_without_each(parts: Parts, start: Mapping[str, float] | None = None) -> dict[str, Fit]:
+    """For every card the numbers that the others teach."""
+    return {name: fit_shared(parts.where(chips=set(parts.chips) - {name}), start) for name in parts.chips}
+
+
+def leave_out(parts: Parts, without: Mapping[str, Fit]) -> list[Held]:
+    """Every card predicted by what the others taught; see :func:`fits_without_each`."""
+    held = []
+    for part in parts.parts.values():
+        unseen = replace(part, chip=stranger(part.chip))
+        held.append(_held(part, without[part.chip.name].predict(unseen, "", part.least)))
+    for one in held:
+        others = (h for h in held if h.part.family == one.part.family and h.part.chip.name != one.part.chip.name)
+        one.within(_spread(others))
+    return held
+
+
+def halves(parts: Parts, start: Mapping[str, float] | None = None, *, refit: bool = True) -> list[Held]:
+    """Every card predicted by its own numbers from every second of its calls, and the shared ones from these too.
+
+    refit : without, the shared ones stay as ``start`` has them.
+    """
+    held = {key: _held(part, np.ones(len(part))) for key, part in parts.parts.items()}
+    for seen in (0, 1):
+        known = {key: part.select(_half(part, seen)) for key, part in parts.parts.items()}
+        known = {key: part for key, part in known.items() if len(part)}
+        found = fit_shared(known, start) if refit else Fit(dict(start or {}))
+        fit_own(found, known, {part.chip.name: part.chip for part in known.values()})
+        for key, part in parts.parts.items():
+            other = _half(part, 1 - seen)
+            if other.any():
+                held[key].predicted[other] = found.predict(part.select(other))
+    return _within_other_half(list(held.values()))
+
+
+def by_own_numbers(parts: Parts, found: Fit) -> list[Held]:
+    """Every card predicted by its own numbers, which were fitted on other calls than these."""
+    return _within_other_half([_held(part, found.predict(part)) for part in parts.parts.values()])
+
+
+def _within_other_half(held: list[Held]) -> list[Held]:
+    """Intervals of every second call from the calls between them, of the same card and family."""
+    for one in held:
+        like = [h for h in held if (h.part.chip.name, h.part.family) == (one.part.chip.name, one.part.family)]
+        for half in (0, 1):
+            one.within(_spread(like, 1 - half), _half(one.part, half))
+    return held
+
+
+def _half(part: Part, which: int) -> NDArray[np.bool_]:
+    return np.asarray(np.arange(len(part)) % 2 == which)
+
+
+def _held(part: Part, predicted: Floats) -> Held:
+    return Held(part, predicted, np.zeros_like(predicted), np.full_like(predicted, np.inf))
+
+
+def _spread(held: Iterable[Held], half: int | None = None) -> tuple[float, float]:
+    """Logarithms between which nine of ten scored calls (of one half) lay, every part the same weight."""
+    logs = []
+    for one in held:
+        wanted = one.part.scored if half is None else one.part.scored & _half(one.part, half)
+        if wanted.any():
+            logs.append(one.logs[wanted])
+    if not logs:
+        return -np.inf, np.inf
+    joined, weight = np.concatenate(logs), np.concatenate([np.full(len(part), 1.0 / len(part)) for part in logs])
+    rank = max(np.floor(LEVELS[0] * (len(joined) + 1)), 0.5) / len(joined)  # outward by one rank: split conformal
+    return quantile(joined, weight, rank), quantile(joined, weight, 1.0 - rank)
+
+
+def stranger(chip: Chip) -> Chip:
+    """The chip as it would be known had nobody measured it: tiles read off its kernels are those of a neighbour."""
+    tiles = dict(chip.tiles)
+    for kind, own in chip.tiles.items():
+        if own.status == "measured":
+            near = (specs.tiles_of(name).get(kind) for name in chip.neighbours)
+            found = next((tiles for tiles in near if tiles is not None), None)
+            tiles.pop(kind)
+            tiles |= {kind: found} if found else {}
+    return replace(chip, tiles=tiles)
+
+
+def family_fits(held: Sequence[Held]) -> dict[str, FamilyFit]:
+    """Quantiles of held-out residuals by family, every part the same weight."""
+    fits = {}
+    for family in dict.fromkeys(one.part.family for one in held):
+        mine = [one for one in held if one.part.family == family and one.part.scored.any()]
+        if not mine:
+            continue
+        scored = [one.logs[one.part.scored] for one in mine]
+        logs = np.concatenate(scored)
+        weight = np.concatenate([np.full(len(part), 1.0 / len(part)) for part in scored])
+        errors = np.abs(np.expm1(-logs))
+        fits[family] = FamilyFit(
+            parameters={},
+            uncertainty={},
+            quantiles={f"{level:g}": quantile(logs, weight, level) for level in LEVELS},
+            points=len(logs),
+            range={name: _range(mine, name) for name in ("flops", "bytes")},
+            median_error=quantile(errors, weight, 0.5),
+            p90_error=quantile(errors, weight, 0.9),
+        )
+    return fits
+
+
+def _range(held: Sequence[Held], column: str) -> tuple[float, float]:
+    """The smallest and largest kernel, in a column of the schedule."""
+    sizes = np.concatenate([getattr(one.part.schedule, column) for one in held])
+    return float(sizes.min()), float(sizes.max())
+
+
+def quantile(values: Floats, weight: Floats, level: float) -> float:
+    """The weighted quantile."""
+    order = np.argsort(values)
+    place = np.searchsorted(np.cumsum(weight[order]) / weight.sum(), level)
+    return float(values[order][min(int(place), len(values) - 1)])

@@ -1,0 +1,219 @@
+"""Measured calls of GPUs as columns: one part for each card, set of rows, precision and family.
+
+A latency holds more than the kernel: the launch, and in some sets what the host needs. That floor belongs to the
+machine it was measured on and is fitted beside, one for each part, or brought along where it drifts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roofline.core.chip import Chip
+from roofline.core.dtype import precision as parse_precision
+from roofline.core.measurement import Measurement
+from roofline.core.schedule import Kernel, Schedule
+from roofline.devices import ceiling
+from roofline.devices.gpu import model as gpu
+from roofline.devices.gpu.parameters import Parameters
+from roofline.errors import RooflineError
+from roofline.measurements.kernels import kernels_of
+
+Floats = NDArray[np.float64]
+Key = tuple[str, str, str, str]
+"""Chip, set, precision, family."""
+
+DRIFTING = ("neusight/conv",)
+"""Sets whose latencies hold host time that drifts in the order of collection."""
+RESTS = {"neusight/linear": 0.01, "neusight/bmm": 0.01}
+"""Seconds a card rests before each call of a set: NeuSight's collector sets every shape up anew."""
+NEIGHBOURS = 100
+"""Rows before and after one that show the host time it was taken in."""
+HOST_BOUND = 2.0
+"""Drifting rows below this many times their floor are host time: they are not scored, and those near it weigh less."""
+LIGHT_TOLERANCE = 0.03
+
+
+@dataclass(frozen=True)
+class Part:
+    """Calls of one card under the same conditions: call i took ``seconds[i]`` and launched the kernels of
+    ``schedule`` from ``first[i]`` on. ``floor`` [s] is known for each call where it drifts, else None."""
+
+    chip: Chip
+    key: Key
+    measurements: tuple[Measurement, ...]
+    schedule: Schedule
+    first: NDArray[np.int64]
+    seconds: Floats
+    floor: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.seconds)
+
+    @property
+    def family(self) -> str:
+        return self.key[3]
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Calls that show the device and not the host."""
+        if self.floor is None:
+            return np.ones(len(self), dtype=bool)
+        return self.seconds > HOST_BOUND * self.floor
+
+    @property
+    def least(self) -> float:
+        """The floor as the fastest calls show it [s]."""
+        return 0.95 * float(np.percentile(self.seconds, 3))
+
+    def select(self, calls: NDArray[Any]) -> Part:
+        """Some of the calls (a mask or indices)."""
+        index = np.flatnonzero(calls) if calls.dtype == bool else calls
+        stop = np.append(self.first[1:], len(self.schedule))
+        kernels = [np.arange(self.first[i], stop[i]) for i in index]
+        counts = [len(rows) for rows in kernels]
+        return replace(
+            self,
+            measurements=tuple(self.measurements[i] for i in index),
+            schedule=self.schedule.select(np.concatenate(kernels) if kernels else np.zeros(0, dtype=np.int64)),
+            first=np.cumsum([0, *counts[:-1]]).astype(np.int64) if counts else np.zeros(0, dtype=np.int64),
+            seconds=self.seconds[index],
+            floor=None if self.floor is None else self.floor[index],
+        )
+
+    def per_call(self, kernels: Floats) -> Floats:
+        """The sum over the launches of every call of something known for each kernel."""
+        return np.add.reduceat(kernels * self.schedule.repeats, self.first)
+
+    def predicted(self, parameters: Parameters, floor: float | Floats | None = None) -> Floats:
+        """Seconds of every call with a floor under its first kernel; the chip's own launch where none is given."""
+        launch = self.chip.launch.value if self.chip.launch else 0.0
+        floors = np.full(len(self.schedule), launch)
+        if floor is not None:
+            floors[self.first] = floor
+        stack = self.measurements[0].stack
+        rested = replace(parameters, rest=RESTS.get(self.key[1], 0.0))
+        return self.per_call(gpu.gpu_times(self.schedule, self.chip, rested, stack, floor=floors).total)
+
+    def plain(self) -> Floats:
+        """Seconds of every call by the plain roofline."""
+        return self.per_call(ceiling.ceiling_times(self.schedule, self.chip).total)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All parts, and the calls left out, counted by reason."""
+
+    parts: Mapping[Key, Part]
+    left_out: Mapping[str, int]
+
+    @property
+    def chips(self) -> list[str]:
+        return sorted({key[0] for key in self.parts})
+
+    def where(self, *, chips: Iterable[str] | None = None, families: Iterable[str] | None = None) -> dict[Key, Part]:
+        """The parts of these chips and families."""
+        return {
+            key: part
+            for key, part in self.parts.items()
+            if (chips is None or key[0] in set(chips)) and (families is None or key[3] in set(families))
+        }
+
+
+def parts_of(
+    measurements: Iterable[Measurement], chips: Mapping[str, Chip], *, around: Iterable[Measurement] | None = None
+) -> Parts:
+    """Operator rows as parts; rows of other chips, and what no plan describes, are counted.
+
+    Rows faster than light are kept out; so are warm ones, which predictions do not speak of.
+
+    around : all rows of the sets that drift, where ``measurements`` are a draw of them: they show the host's time.
+    """
+    measurements = list(measurements)
+    floors = _floors(measurements if around is None else around)
+    found: dict[Key, list[tuple[Measurement, tuple[Kernel, ...]]]] = {}
+    left_out: dict[str, int] = {}
+
+    def leave(why: str, count: int = 1) -> None:
+        left_out[why] = left_out.get(why, 0) + count
+
+    for row in measurements:
+        chip = chips.get(row.chip)
+        if row.kind != "operator" or chip is None or row.cache == "warm":
+            leave("other chips, whole nets, warm calls")
+            continue
+        try:
+            kernels = kernels_of(row)
+            family = family_of(kernels, chip)
+        except RooflineError as error:
+            leave(str(error))
+            continue
+        if family:
+            found.setdefault((row.chip, row.set, row.dtype, family), []).append((row, kernels))
+        else:
+            leave("nothing launched")
+    parts = {}
+    for key, calls in found.items():
+        part = _part(chips[key[0]], key, calls, floors)
+        slow = part.seconds >= (1.0 - LIGHT_TOLERANCE) * light(part)
+        if not slow.all():
+            leave("faster than light", int((~slow).sum()))
+        if slow.any():
+            parts[key] = part.select(slow)
+    return Parts(parts, left_out)
+
+
+def family_of(kernels: tuple[Kernel, ...], chip: Chip) -> str:
+    """The family that a call counts for: that of its kernel with the most work; empty where it launches none."""
+    if not kernels:
+        return ""
+    schedule = Schedule.of(kernels)
+    main = int(np.argmax(schedule.flops + schedule.bytes))
+    for kernel in kernels:  # what the chip cannot compute in is refused here
+        ceiling.engine_and_rate(chip, parse_precision(kernel.precision), matrix=kernel.kind == "matmul")
+    return str(gpu.scored_as(schedule, chip)[main])
+
+
+def light(part: Part) -> Floats:
+    """Seconds no call can beat, with the operations that the plan taken really does."""
+    stack = part.measurements[0].stack
+    _, flops = gpu.planned(part.schedule, part.chip, Parameters(), stack)
+    return part.per_call(ceiling.light(replace(part.schedule, flops=flops), part.chip))
+
+
+def _part(
+    chip: Chip,
+    key: Key,
+    calls: list[tuple[Measurement, tuple[Kernel, ...]]],
+    floors: Mapping[tuple[str, str, int], float],
+) -> Part:
+    rows = tuple(row for row, _ in calls)
+    counts = [len(kernels) for _, kernels in calls]
+    drifting = key[1] in DRIFTING
+    return Part(
+        chip,
+        key,
+        rows,
+        Schedule.of(kernel for _, kernels in calls for kernel in kernels),
+        np.cumsum([0, *counts[:-1]]).astype(np.int64),
+        np.array([row.seconds for row in rows]),
+        np.array([floors[row.chip, row.set, row.order or 0] for row in rows]) if drifting else None,
+    )
+
+
+def _floors(measurements: Iterable[Measurement]) -> dict[tuple[str, str, int], float]:
+    """By chip, set and order: 0.9 of the smallest latency among the rows taken around each of a set that drifts."""
+    found: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    for row in measurements:
+        if row.set in DRIFTING:
+            found.setdefault((row.chip, row.set), []).append((row.order or 0, row.seconds))
+    floors = {}
+    for (chip, of), rows in found.items():
+        seconds = np.array([taken for _, taken in sorted(rows)])
+        for place, (order, _) in enumerate(sorted(rows)):
+            floors[chip, of, order] = 0.9 * float(seconds[max(0, place - NEIGHBOURS) : place + NEIGHBOURS + 1].min())
+    return floors

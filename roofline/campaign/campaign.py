@@ -1,0 +1,221 @@
+"""What does this machine do? One campaign: many operators and a few networks, in interleaved rounds.
+
+A round visits every question once, in a fresh random order, so that a slow minute of the machine hits a
+few samples of everything and not every sample of something. Each sample is written as it is made; a
+campaign that was killed goes on where it stopped. Reference kernels are visited between the rows, the
+environment is captured in every round, and a tenth of the rows is measured once more at the end.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from pathlib import Path
+
+from roofline.campaign import devices, networks, run_eight_bit
+from roofline.campaign.allocator import pin_allocator
+from roofline.campaign.bench import bench_of
+from roofline.campaign.bench_cuda import also_recorded
+from roofline.campaign.design import design, ladder
+from roofline.campaign.design_cuda import grow
+from roofline.campaign.environment import machine_name
+from roofline.campaign.numerics import computing_in, numerics, precision_of, torch_dtype
+from roofline.campaign.question import Question
+from roofline.campaign.rounds import Group, Run, legs
+from roofline.campaign.run import import_torch
+from roofline.core.measurement import Measurement
+from roofline.core.run import MODES
+from roofline.core.stack import Stack
+from roofline.errors import DataError, UsageError
+from roofline.measurements.header import header_of
+from roofline.measurements.health import Watch, flags_between, worst_first
+from roofline.measurements.repeatability import record_of, repeatability
+from roofline.measurements.store import Record, Store
+from roofline.measurements.summary import closing_words
+
+Progress = Callable[[int, int, str], None]
+
+VISIT_S, NETWORKS_S = 0.036, 9.5
+"""What a visit to an operator takes on a shared Zen 3 core, its share of warm and repeated ones in it, and one to all
+networks."""
+LADDER_ROWS, LEAST_ROWS = 88, 60
+FEW_ROUNDS = 5
+"""Where time is short, and on a card: many rounds are for processors that others use too."""
+PROVENANCE = "measured here with roofline's campaign"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much to measure: operator shapes (0: none), rounds, networks with their sizes; ``seed`` fixes the shapes.
+
+    growth : how many times the batch of a shape may grow (:mod:`roofline.campaign.design_cuda`).
+    training : gradients, optimizers and steps of training too, not forward passes alone.
+    """
+
+    rows: int = 1100
+    rounds: int = 10
+    networks: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: networks.MEASURED)
+    seed: int = 0
+    growth: int = 1
+    training: bool = True
+
+    @classmethod
+    def quick(cls) -> Plan:
+        """A campaign of about a minute: forward passes alone."""
+        return cls(rows=400, rounds=FEW_ROUNDS, training=False)
+
+    def within(self, seconds: float) -> Plan:
+        """As much of this plan as a CPU of some years measures in about ``seconds``: the rows that tell most.
+
+        Networks take part where they leave most of the time to operators.
+        """
+        nets = self.rounds * NETWORKS_S if self.networks else 0.0
+        rounds = self.rounds if seconds > 3 * nets else min(self.rounds, FEW_ROUNDS)
+        nets = rounds * NETWORKS_S if seconds > 3 * rounds * NETWORKS_S else 0.0
+        rows = int((seconds - nets) / (rounds * VISIT_S)) - LADDER_ROWS
+        if rows < LEAST_ROWS:
+            least = (LEAST_ROWS + LADDER_ROWS) * rounds * VISIT_S
+            raise UsageError(
+                f"{seconds:g} s are too few to measure anything that a fit could use; give it {least:.0f} s"
+            )
+        return replace(self, rows=min(rows, self.rows), rounds=rounds, networks=self.networks if nets else {})
+
+
+def run_campaign(
+    path: str | Path,
+    chip: str,
+    plan: Plan | None = None,
+    *,
+    dtype: str = "fp32",
+    device: str = "cpu",
+    threads: int | Sequence[int] = 1,
+    progress: Progress | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Measure everything in ``plan`` that ``path`` does not hold yet; returns ``path``.
+
+    Parameters
+    ----------
+    path : JSON Lines file, made or continued.
+    chip : name the rows carry.
+    device : ``cpu`` or ``cuda``.
+    threads : compute threads of a CPU; several numbers measure every row with each of them.
+    progress : called with (samples done, samples in all, what is being measured).
+    say : told, line by line, what was found in the file and how the machine did.
+
+    Raises
+    ------
+    MissingExtra : torch is not installed. Unsupported : it cannot compute in ``dtype``.
+    UsageError : the file was begun by another campaign. OutputError : it cannot be written.
+    DataError : not one row could be measured.
+    DeviceLost : a GPU went away, or another one came; what was measured is in the file.
+    """
+    plan = plan or Plan()
+    torch = import_torch()
+    torch_dtype(dtype)
+    counts = (threads,) if isinstance(threads, int) else tuple(dict.fromkeys(threads))
+    torch.set_num_threads(counts[0])
+    stacks = [Stack(version=torch.__version__.split("+")[0], threads=count) for count in counts]
+    groups = [_group(plan, chip, dtype, device, stack) for stack in stacks]
+    jobs = [row for group in groups for row in group.all]
+    with Store(path) as store, computing_in(dtype), torch.inference_mode():
+        pinned = pin_allocator() if device == "cpu" else False
+        machine = devices.cuda_device().title() if device == "cuda" else machine_name(device)
+        about = {"chip": chip, "dtype": dtype, "device": device, "machine": machine}
+        store.begin(header_of(plan, jobs, **about, allocator_pinned=pinned, stacks=stacks))
+        for note in store.notes:
+            say(note)
+        bench = bench_of(device, dtype)
+        watch = Watch(bench, store.append, list(store.references))
+        run = Run(store, bench, watch, device, pinned, progress)
+        run.total = sum(len(leg.rows) for repeat in (False, True) for leg in legs(groups, plan, 0, repeat=repeat))
+        for leg in legs(groups, plan, len(store.done), repeat=False):
+            run.measure(leg)
+        if not store.samples():
+            raise DataError(f"{path}: not one of {len(jobs)} rows could be measured; the first: {run.why}")
+        between = flags_between(watch.visits)
+        for row in _summaries(jobs, store, between):
+            store.append(row.to_dict())
+        for leg in legs(groups, plan, len(store.repeats()), repeat=True):
+            run.measure(leg)
+        if store.repeats():
+            store.append(record_of(repeatability(store.measurements, store.repeats())))
+        for line in closing_words(store.measurements, watch.visits, store.repeats()):
+            say(line)
+    return Path(path)
+
+
+def _group(plan: Plan, chip: str, dtype: str, device: str, stack: Stack) -> Group:
+    cold = list(_operator_jobs(plan, chip, dtype, stack))
+    warm = [replace(row, cache="warm") for row in cold] if device == "cpu" else []
+    nets = () if numerics(dtype).only else _network_jobs(plan, chip, dtype, stack)
+    return Group((*cold, *(also_recorded(nets) if device == "cuda" else nets)), tuple(warm))
+
+
+def _operator_jobs(plan: Plan, chip: str, dtype: str, stack: Stack) -> Iterator[Measurement]:
+    questions = [*design(plan.rows, seed=plan.seed, training=plan.training), *ladder()] if plan.rows else []
+    for question in grow(questions, plan.growth, seed=plan.seed):
+        yield _row(question, chip, dtype, stack)
+
+
+def _row(question: Question, chip: str, dtype: str, stack: Stack) -> Measurement:
+    own = precision_of(question.op, dtype, question.part)
+    return Measurement(
+        kind="operator",
+        chip=chip,
+        dtype=own,
+        seconds=0.0,
+        stack=stack,
+        op=question.op,
+        attributes={**question.attributes, "bias": False} if own in run_eight_bit.PRODUCTS else question.attributes,
+        inputs=question.inputs,
+        part=question.part,
+        cache="cold",
+        provenance=PROVENANCE,
+    )
+
+
+def _network_jobs(plan: Plan, chip: str, dtype: str, stack: Stack) -> Iterator[Measurement]:
+    for (name, symbols), mode in product(plan.networks.items(), MODES if plan.training else MODES[:1]):
+        yield Measurement(
+            kind="network",
+            chip=chip,
+            dtype=dtype,
+            seconds=0.0,
+            stack=stack,
+            network=name,
+            symbols=symbols,
+            mode=mode,
+            cache="warm",
+            provenance=PROVENANCE,
+        )
+
+
+def _summaries(jobs: Sequence[Measurement], store: Store, between: Sequence[Sequence[str]]) -> Iterator[Measurement]:
+    """One measurement per question: the best round, which is the one the machine disturbed least.
+
+    A row carries the flags of the sample that its seconds are from, its own and those of the moment it was
+    taken in (``between`` two visits to the reference kernels); of NaN it is enough that one sample had them.
+    """
+    rounds: dict[str, list[Record]] = {}
+    for (key, _), sample in sorted(store.samples().items(), key=lambda item: item[0][1]):
+        rounds.setdefault(key, []).append(sample)
+    for row in jobs:
+        if row.key not in rounds:
+            continue
+        taken = rounds[row.key]
+        best = min(taken, key=lambda sample: float(sample["seconds"]))
+        seconds = tuple(float(sample["seconds"]) for sample in taken)
+        flags = {flag for sample in taken for flag in sample["flags"] if flag == "nan"}
+        flags |= {*best["flags"], *between[best["visit"]]}
+        if min(seconds) < 0.5 * statistics.median(seconds):
+            flags.add("unsteady")
+        yield replace(
+            row,
+            seconds=min(seconds),
+            samples=seconds,
+            flags=worst_first(flags),
+            environment=str(best["environment"]),
+        )

@@ -1,0 +1,131 @@
+"""Which of the built-in networks can be run for real here, at which sizes, and as which module?
+
+The modules are written down a second time in plain PyTorch (:mod:`roofline.campaign.modules`), beside
+the files in ``workloads/``: what is predicted from the file is compared with what really runs, and a
+test asserts that both mean the same operators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+from roofline.campaign.run import import_torch
+from roofline.errors import UnknownName, UsageError
+
+MEASURED: Mapping[str, Mapping[str, int]] = MappingProxyType(
+    {
+        "mlp": {"batch": 64},
+        "resnet18": {"batch": 2, "image": 224},
+        "resnet50": {"batch": 2, "image": 224},
+        "mobilenetv2": {"batch": 4, "image": 224},
+        "bert-base": {"batch": 1, "seq": 128},
+        "gpt-small": {"batch": 2, "seq": 128},
+    }
+)
+"""The networks that can be run, with the sizes of a campaign: 5 to 400 ms on one thread of a CPU."""
+
+_PIXELS, _POSITIONS = 784, 512
+_VOCABULARY = {"bert-base": 30522, "gpt-small": 8192}
+
+
+def sizes_of(name: str, symbols: Mapping[str, int] | None = None) -> dict[str, int]:
+    """All sizes a network runs at; raises as :func:`build` does."""
+    if name not in MEASURED:
+        raise UnknownName("network that can be run", name, MEASURED)
+    sizes = dict(MEASURED[name]) | dict(symbols or {})
+    for symbol, size in sizes.items():
+        if symbol not in MEASURED[name]:
+            raise UnknownName(f"symbol of {name} that can be chosen when it is run", symbol, MEASURED[name])
+        if size < 1:
+            raise UsageError(f"{symbol} is {size}; it must be at least 1")
+    if sizes.get("seq", 1) > _POSITIONS:
+        raise UsageError(f"seq is {sizes['seq']}; {name} has {_POSITIONS} positions")
+    return sizes
+
+
+def build(
+    name: str, symbols: Mapping[str, int] | None = None, *, dtype: str = "fp32", device: str = "cpu"
+) -> tuple[Any, tuple[Any, ...]]:
+    """A network ready for inference and inputs it can be called with: ``module(*inputs)``.
+
+    Weights and inputs are random and the same at every call; torch's own random state is left alone.
+
+    Parameters
+    ----------
+    name : one of :data:`MEASURED`.
+    symbols : sizes that differ from those in :data:`MEASURED`: batch, and image or seq.
+    dtype : storage of weights and activations: ``fp32``, ``fp16``, ``bf16`` or ``fp64``.
+    device : a device as torch names it.
+
+    Raises
+    ------
+    UnknownName : no such network, or a symbol or dtype it cannot be run with.
+    UsageError : a size below one, or more positions than the network has learned.
+    MissingExtra : torch is not installed.
+    """
+    sizes = sizes_of(name, symbols)
+    torch = import_torch()
+    kinds = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, "fp64": torch.float64}
+    if dtype not in kinds:
+        raise UnknownName("dtype that networks can be run in", dtype, kinds)
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):  # ordinary tensors can be trained
+        torch.manual_seed(0)
+        module = _module(name).to(device=device, dtype=kinds[dtype]).eval().requires_grad_(False)
+        inputs = _inputs(torch, name, sizes)
+    return module, tuple(
+        value.to(device=device, dtype=kinds[dtype] if value.is_floating_point() else value.dtype) for value in inputs
+    )
+
+
+def training_step(module: Any, inputs: tuple[Any, ...], autocast: Any = None) -> Callable[[], None]:
+    """One step of training a network that :func:`build` made, without the optimizer: forward, loss, gradients.
+
+    The loss is what is predicted for a net that has none: cross-entropy over the last dimension. ``autocast`` is the
+    16-bit type of torch that products compute in, of a net with fp32 weights.
+    """
+    torch = import_torch()
+    mixed = torch.autocast(inputs[0].device.type, dtype=autocast, enabled=autocast is not None)
+    with torch.inference_mode(False), torch.enable_grad():
+        module = module.train().requires_grad_(True)
+        classes = module(*inputs).flatten(0, -2)
+        right = torch.randint(0, classes.shape[-1], classes.shape[:1], device=classes.device)
+
+    def step() -> None:
+        with torch.inference_mode(False), torch.enable_grad():
+            module.zero_grad(set_to_none=True)
+            with mixed:
+                loss = torch.nn.functional.cross_entropy(module(*inputs).flatten(0, -2), right)
+            loss.backward()
+
+    return step
+
+
+def _module(name: str) -> Any:
+    modules = import_module("roofline.campaign.modules")
+    match name:
+        case "mlp":
+            return modules.Mlp()
+        case "resnet18":
+            return modules.ResNet(modules.BasicBlock, (2, 2, 2, 2))
+        case "resnet50":
+            return modules.ResNet(modules.Bottleneck, (3, 4, 6, 3))
+        case "mobilenetv2":
+            return modules.MobileNetV2()
+        case "bert-base":
+            return modules.Bert()
+        case _:
+            return modules.Gpt()
+
+
+def _inputs(torch: Any, name: str, sizes: Mapping[str, int]) -> tuple[Any, ...]:
+    batch = sizes["batch"]
+    if name == "mlp":
+        return (torch.randn(batch, _PIXELS),)
+    if "image" in sizes:
+        return (torch.randn(batch, 3, sizes["image"], sizes["image"]),)
+    ids = torch.randint(0, _VOCABULARY[name], (batch, sizes["seq"]))
+    position = torch.arange(sizes["seq"])
+    return (ids, position[None], torch.zeros_like(ids)) if name == "bert-base" else (ids, position)

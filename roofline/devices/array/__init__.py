@@ -1,0 +1,1 @@
+"""Matrix arrays: NPUs and TPUs."""

@@ -1,0 +1,81 @@
+"""How sure is the array model? The times at its constants, and at the ends of what each of them may be.
+
+Every constant and every figure nobody published is moved to its fastest and to its slowest value by itself; the
+logarithms of what that does add in squares, together with what the fit left over. A chip that borrows the constants
+of another one of its stack has twice that leftover.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roofline.core.calibration import Calibration
+from roofline.core.chip import Chip
+from roofline.core.schedule import Schedule
+from roofline.core.times import Times
+from roofline.devices.array.model import array_times, moved_bytes, vector_engine
+from roofline.devices.array.parameters import FAMILY, Parameters
+from roofline.devices.ceiling import on_chip_capacity
+
+Floats = NDArray[np.float64]
+
+BORROWED = 2.0
+"""How much wider (in logarithms) the leftover of a fit is on another chip of its stack: a guess."""
+
+
+def timed(
+    schedule: Schedule, chip: Chip, calibration: Calibration, *, serving: str = "throughput", **how: Any
+) -> tuple[Times, Floats, Floats]:
+    """Times of every kernel with the ends of its interval; ``how`` as for :func:`.array.array_times`."""
+    parameters = Parameters.of(calibration)
+    moved = None if serving == "sharded" else moved_bytes(schedule, chip, parameters, **how)
+    middle = array_times(schedule, chip, parameters, serving=serving, moved=moved, **how)
+    quantiles = calibration.families[FAMILY].quantiles
+    left = BORROWED if tier_of(calibration, chip) == "borrowed" else 1.0
+    faster = np.full(len(schedule), (left * min(quantiles.get("0.05", 0.0), 0.0)) ** 2)
+    slower = np.full(len(schedule), (left * max(quantiles.get("0.95", 0.0), 0.0)) ** 2)
+    for fast, slow in parameters.varied(*_unsure(chip)):
+        for part, end in ((faster, fast), (slower, slow)):
+            same = moved if end.sram == parameters.sram else None
+            other = array_times(schedule, chip, end, serving=serving, moved=same, **how)
+            part += np.log(_ratio(other.total, middle.total, schedule, together=bool(how.get("network", True)))) ** 2
+    return middle, middle.total * np.exp(-np.sqrt(faster)), middle.total * np.exp(np.sqrt(slower))
+
+
+def _ratio(these: Floats, those: Floats, schedule: Schedule, *, together: bool) -> Floats:
+    """These over those, of a net as a whole: its kernels share a compiler and a memory; 1 where both are nothing."""
+    if together:
+        known = ~np.isnan(those)
+        sums = [float((seconds * schedule.repeats)[known].sum()) for seconds in (these, those)]
+        return np.full(len(those), sums[0] / sums[1] if sums[1] else 1.0)
+    return np.where(those > 0, np.maximum(these, 1e-15) / np.maximum(those, 1e-15), 1.0)
+
+
+def _unsure(chip: Chip) -> tuple[str, ...]:
+    """The constants that matter on this chip: what it publishes is not moved."""
+    names = ["efficiency", "layer", "collective"]
+    if chip.dram.shared_with:
+        names.append("share")
+    if np.isinf(on_chip_capacity(chip)):
+        names.append("sram")
+    engine = vector_engine(chip)
+    if engine and max(engine.rates.values(), key=lambda fact: fact.value).status == "unverified":
+        names.append("vector")
+    return tuple(names)
+
+
+def tier_of(calibration: Calibration, chip: Chip) -> Literal["calibrated", "borrowed", "datasheet"]:
+    """What stands behind the constants: figures of this chip, of another one with its stack, or nothing."""
+    if not calibration.families[FAMILY].points:
+        return "datasheet"
+    return "calibrated" if calibration.chip == chip.name else "borrowed"
+
+
+def request_seconds(calibration: Calibration) -> tuple[float, float, float]:
+    """Seconds a request alone takes beside its kernels: at least, likely, at most."""
+    parameters = Parameters.of(calibration)
+    low, high = parameters.ranges.get("request", (parameters.request, parameters.request))
+    return min(low, parameters.request), parameters.request, max(high, parameters.request)

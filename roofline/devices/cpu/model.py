@@ -1,0 +1,269 @@
+"""How long does each kernel take on a CPU core under eager PyTorch?
+
+One equation for every plan (docs/model.md derives each term and says what it buys):
+
+    compute = work / rate * (1 + sat_k / k) * (1 + remainder * bits(n) / tiles(n)) * (1 + idle * missing blocks)
+              * (1 + guess / rarity) * wide * strided + short * elements + unfold * unfolded elements
+    memory  = traffic / (activations * B(working set)) * unaligned + weights / weight_bandwidth
+    time    = start + row * rows + compute + memory
+
+``B(w)`` is the measured bandwidth for a working set of w bytes, falling from the cache plateau to
+DRAM: B(w) = dram + (cache - dram) / (1 + (w / knee)^2). Plans switch terms on; the others stay neutral.
+
+A plan is the code path the stack takes: see :mod:`roofline.devices.cpu.plans`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roofline.core.calibration import FamilyFit
+from roofline.core.schedule import Schedule
+from roofline.core.stack import Stack
+from roofline.core.times import Times
+from roofline.devices.cpu.convolutions import columns, copied_bytes, idle_blocks, input_bytes, tails, unfolded
+from roofline.devices.cpu.plans import LANES, PLAN_NAMES, PLANS, Plan, plans
+
+Floats = NDArray[np.float64]
+OUTPUT_BUFFERS = 3.0
+"""Buffers an eager network's outputs rotate through: fresh memory was last touched that long ago."""
+
+OPTIMIZER_ARRAYS = 4.0
+"""Arrays that the passes over one parameter work on: itself, its gradient, and what Adam remembers."""
+
+ALIKE = {
+    "add_gradients": "add",
+    "bias_backward": "sum_backward",
+    "matmul_backward": "matmul",
+    "mul_backward": "mul",
+    "scale_backward": "scale",
+    "scale": "mul",
+}
+"""Kernels that run the same code as another operator, whose rate they have."""
+
+RESOURCES = ("compute", "memory", "dispatch")
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """How a stream of reads and writes slows down with its working set (B/s, B/s and B), and how wide registers are.
+
+    lanes : fp32 numbers in a register. fresh, fresh_dram : reads that writing to fresh memory costs as much as, where
+        caches hold the working set and far outside of them: its lines are fetched before they are overwritten, and
+        written back in between other reads. 0 for ``fresh_dram`` is as much as ``fresh``.
+    """
+
+    cache: float
+    dram: float
+    knee: float
+    lanes: float = LANES
+    fresh: float = 2.0
+    fresh_dram: float = 0.0
+
+    def bandwidth(self, working_set: Floats) -> Floats:
+        """B/s for a working set in bytes."""
+        return self._between(self.cache, self.dram, working_set)
+
+    def fresh_bandwidth(self, working_set: Floats) -> Floats:
+        """B/s of writes to fresh memory, for a working set in bytes."""
+        return self._between(self.cache / self.fresh, self.dram / (self.fresh_dram or self.fresh), working_set)
+
+    def _between(self, near: float, far: float, working_set: Floats) -> Floats:
+        return far + (near - far) / (1.0 + (working_set / self.knee) ** 2)
+
+
+def difficulty(schedule: Schedule, seconds: Floats) -> Floats:
+    """What tells an ordinary kernel from an odd one, a row of features each: how far a fit may be off.
+
+    Logarithms of the predicted time and of the dimensions, and whether they fill registers.
+    """
+    channels = np.where(schedule.batch > 1, schedule.batch, schedule.k / schedule.taps)
+    columns = [
+        np.ones(len(schedule)),
+        np.log(np.maximum(seconds, 1e-9)),
+        schedule.n % 8 != 0,
+        channels % LANES != 0,
+        schedule.m % 4 != 0,
+        schedule.stride > 1,
+        *(np.log(np.maximum(size, 1)) for size in (schedule.m, schedule.n, schedule.k, schedule.taps)),
+    ]
+    return np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
+
+
+def _remainder_kernels(size: NDArray[np.int64], tile: int) -> NDArray[np.int64]:
+    """Kernels of width tile/2, tile/4 ... 1 that cover what whole tiles leave over: the bits of size % tile."""
+    rest = size % tile
+    bits = np.zeros_like(rest)
+    while tile > 1:
+        tile //= 2
+        bits += (rest // tile) % 2
+    return bits
+
+
+def recent_bytes(schedule: Schedule) -> Floats:
+    """Bytes of activations that pass through the caches while the buffer of an output waits to be reused.
+
+    In a network a fresh output lands in memory that was freed a few kernels ago: what this kernel and the
+    :data:`OUTPUT_BUFFERS` before it read and wrote has pushed it that far out. Inputs are taken to lie no nearer.
+    """
+    moved = np.concatenate([np.zeros(int(OUTPUT_BUFFERS)), schedule.reads + schedule.writes])
+    window = np.convolve(moved, np.ones(int(OUTPUT_BUFFERS) + 1), mode="valid")
+    return np.asarray(window[: len(schedule)], dtype=np.float64)
+
+
+def fitted_ops(kernels: Schedule, fit: FamilyFit) -> NDArray[np.bool_]:
+    """Which kernels are of operators that the fit of their plan has seen."""
+    if not fit.points:
+        return np.zeros(len(kernels), dtype=bool)
+    own = {key.split(":", 1)[1] for key in fit.parameters if ":" in key} - set(fit.borrowed)
+    seen = np.array(
+        [name not in fit.borrowed and (not own or bool({name, ALIKE.get(name)} & own)) for name in kernels.op_names],
+        dtype=bool,
+    )
+    return np.asarray(seen[kernels.op])
+
+
+def joined(compute: Floats, memory: Floats) -> Floats:
+    """Arithmetic and traffic of one call add: cold operands are fetched before they are worked on.
+
+    A smooth maximum with an exponent fitted for each plan was no better held out (docs/model.md).
+    """
+    return compute + memory
+
+
+def plan_times(
+    name: str,
+    kernels: Schedule,
+    parameters: Mapping[str, float],
+    ceilings: Ceilings,
+    recent: Floats | None = None,
+) -> Times:
+    """Seconds of kernels that all take one plan.
+
+    parameters : the plan's fitted numbers; a per-operator name the fit has not seen falls back to the
+        geometric mean of its kind.
+    recent : :func:`recent_bytes` of each kernel within its network; None for operators by themselves.
+    """
+    plan = PLANS[name]
+    ones = np.ones(len(kernels))
+    present, place = np.unique(kernels.op, return_inverse=True)
+    names = [kernels.op_names[code] for code in present]
+
+    def value(parameter: str, neutral: float) -> Floats:
+        if parameter in plan.free:
+            return ones * parameters.get(parameter, neutral)
+        if f"{parameter}:" not in plan.free:
+            return ones * neutral
+        known = {key.split(":", 1)[1]: v for key, v in parameters.items() if key.startswith(f"{parameter}:")}
+        mean = float(np.exp(np.mean(np.log(list(known.values())))))
+        own = [known.get(op, known.get(ALIKE.get(op, ""), mean)) for op in names]
+        return np.array(own, dtype=np.float64)[place]
+
+    compute, memory = _compute(plan, kernels, ceilings, value), _memory(name, kernels, ceilings, value, recent)
+    dispatch = _dispatch(name, kernels, value)
+    total = dispatch + joined(compute, memory)
+    return Times({"compute": compute, "memory": memory, "dispatch": dispatch}, total, FORMULA)
+
+
+Value = Callable[[str, float], Floats]
+"""A parameter of each kernel, or what stands for a term that the plan has not."""
+
+
+def _compute(plan: Plan, kernels: Schedule, ceilings: Ceilings, value: Value) -> Floats:
+    """Seconds of arithmetic: work at a rate, and what its shape adds to it."""
+    compute = plan.work(kernels, ceilings.lanes) / value("rate", np.inf)
+    compute = compute * (1.0 + value("sat_k", 0.0) / np.maximum(kernels.k, 1))
+    if plan.has("idle"):
+        compute = compute * (1.0 + value("idle", 0.0) * idle_blocks(kernels, ceilings.lanes))
+    if plan.has("remainder"):
+        across, tile = columns(kernels), plan.tile
+        compute = compute * (1.0 + value("remainder", 0.0) * _remainder_kernels(across, tile) / np.ceil(across / tile))
+    compute = compute * (1.0 + value("guess", 0.0) * np.where(kernels.k > 1, 1.0 / np.maximum(kernels.k, 1), 0.0))
+    compute = compute * np.where(kernels.taps > 9, value("wide", 1.0), 1.0)
+    compute = compute * np.where(kernels.stride > 1, value("strided", 1.0), 1.0)
+    compute = compute + np.where(kernels.k < ceilings.lanes, value("short", 0.0), 0.0) * kernels.elements
+    return compute + value("unfold", 0.0) * unfolded(kernels) if plan.has("unfold") else compute
+
+
+def _memory(name: str, kernels: Schedule, ceilings: Ceilings, value: Value, recent: Floats | None) -> Floats:
+    """Seconds of traffic: activations at the bandwidth of what is worked on, weights at their own."""
+    plan = PLANS[name]
+    inplace = (kernels.target == kernels.source) & (kernels.target >= 0)
+    none = np.zeros(len(kernels))
+    reads, copied = kernels.reads, none
+    if plan.copies:
+        reads, copied = input_bytes(kernels), copied_bytes(kernels, ceilings.lanes)
+    copied_back = kernels.writes if plan.copies_back else none
+    working_set = reads + copied + np.where(inplace, 0.0, OUTPUT_BUFFERS * kernels.writes + copied_back)
+    if name == "optimizer":  # every pass works on the same arrays, in place
+        inplace, working_set = np.ones_like(inplace), OPTIMIZER_ARRAYS * kernels.elements * kernels.itemsize
+    if name == "recurrence":  # states and gates are small, whatever all steps together move
+        working_set, recent = none, None
+    behind = working_set if recent is None else np.maximum(working_set, np.where(inplace, 0.0, recent))
+    into = np.where(inplace, ceilings.bandwidth(behind), ceilings.fresh_bandwidth(behind))
+    once = 1.0 / ceilings.bandwidth(behind)
+    copy = once + 1.0 / ceilings.fresh_bandwidth(working_set)
+    read, written = reads * once + copied * copy, kernels.writes / into + copied_back * copy
+    if plan.has("unaligned"):
+        empty, empty_back = tails(kernels, ceilings.lanes)
+        read = read * np.where(empty, value("unaligned", 1.0), 1.0)
+        written = written * np.where(empty_back, value("unaligned", 1.0), 1.0)
+    memory = (read + written) / value("activations", 1.0)
+    weights = kernels.weights
+    if name == "recurrence":  # put in order once, and read again in every step
+        stored = weights / kernels.images
+        memory = memory + weights / (ceilings.bandwidth(stored) * value("activations", 1.0))
+        weights = stored / kernels.repeats
+    if plan.has("weight_bandwidth"):
+        return memory + weights / value("weight_bandwidth", 1.0)
+    return memory + weights / ceilings.dram if plan.has("activations") else memory
+
+
+def _dispatch(name: str, kernels: Schedule, value: Value) -> Floats:
+    """Seconds of starting: of a call, and of each row, matrix, image or step in it."""
+    starts, rows = np.ones(len(kernels)), np.asarray(kernels.m, dtype=np.float64)
+    if name in _BATCHED:
+        rows = np.asarray(kernels.batch * (kernels.images if name == "conv-gemm" else 1.0), dtype=np.float64)
+    if name == "optimizer":
+        starts = np.asarray(kernels.passes, dtype=np.float64)
+    if name == "recurrence":  # one call, which the kernel of its gates stands for
+        starts = np.where(kernels.in_family("elementwise"), 1.0 / kernels.repeats, 0.0)
+        rows = np.asarray(kernels.passes, dtype=np.float64)
+    return value("start", 0.0) * starts + value("row", 0.0) * rows
+
+
+_BATCHED = ("bmm", "attention", "conv-gemm")
+FORMULA = "start + row * rows + compute + memory"
+
+
+def cpu_times(
+    schedule: Schedule,
+    parameters: Mapping[str, Mapping[str, float]],
+    ceilings: Ceilings,
+    stack: Stack = Stack(),  # noqa: B008 (a frozen value)
+    *,
+    network: bool = False,
+) -> Times:
+    """Seconds of every kernel; a kernel without a fitted plan has NaN, for the caller to replace.
+
+    network : the kernels run one after the other, so that each sees what its neighbours left in the caches.
+    """
+    recent = recent_bytes(schedule) if network else None
+    codes = plans(schedule, stack)
+    total = np.full(len(schedule), np.nan)
+    resources = {name: np.full(len(schedule), np.nan) for name in RESOURCES}
+    for code in np.unique(codes):
+        name = PLAN_NAMES[code] if code >= 0 else ""
+        if name not in parameters:
+            continue
+        rows = np.flatnonzero(codes == code)
+        waiting = None if recent is None else recent[rows]
+        times = plan_times(name, schedule.select(rows), parameters[name], ceilings, waiting)
+        total[rows] = times.total
+        for resource in RESOURCES:
+            resources[resource][rows] = times.resources[resource]
+    return Times(resources, total, FORMULA)

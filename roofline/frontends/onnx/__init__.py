@@ -1,0 +1,1 @@
+"""ONNX files as networks; nothing in them is executed. Needs onnx."""

@@ -1,0 +1,181 @@
+"""An ``.onnx`` file -> a net: nodes become operators, shapes come from ONNX's own inference. Nothing is executed.
+
+Sizes without a number in the file (``dim_param``) become symbols, as traced ones do: shapes are inferred at several
+sizes and laid on each other.
+"""
+
+# onnx has no types here, so its classes count as unknown
+# mypy: disable-error-code="misc"
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from roofline.core.network import Network
+from roofline.errors import Fault, MissingExtra, RooflineError, SpecError, UsageError
+from roofline.frontends.onnx.einsum import odd_equation
+from roofline.frontends.onnx.nodes import SPECIAL
+from roofline.frontends.onnx.reader import Reader, value_of
+from roofline.frontends.pytorch.assemble import assemble
+from roofline.frontends.pytorch.folding import folded
+from roofline.frontends.pytorch.graph import Graph, Shape
+from roofline.frontends.pytorch.symbols import settle
+
+MAX_BYTES = 2_100_000_000
+OLDEST, NEWEST = 11, 23
+DEFAULTS = {"batch": 1, "seq": 128, "image": 224}
+_FORMATS = {1: "", 10: "", 11: "", 16: "", 2: "int8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool"}
+"""ONNX's numbers of element types; floats are of the net's own format."""
+
+
+def from_onnx(path: str | Path) -> tuple[Network, tuple[str, ...]]:
+    """The net of an ONNX file, and what there is to say about it.
+
+    Raises
+    ------
+    MissingExtra : the package ``onnx`` is not installed.
+    SpecError : the file is no ONNX model, of an opset that is not known, or without shapes.
+    UsageError : it cannot be read.
+    """
+    model = _load(Path(path))
+    try:
+        return _net(path, model)
+    except RooflineError:
+        raise
+    except Exception as error:  # bytes that parse and mean nothing trip over anything
+        raise _fault(path, f"is damaged: {type(error).__name__}: {str(error)[:80]}") from error
+
+
+def _net(path: str | Path, model: Any) -> tuple[Network, tuple[str, ...]]:
+    opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+    if not OLDEST <= opset <= NEWEST:
+        raise _fault(path, f"is of opset {opset}; {OLDEST} to {NEWEST} are known. Export it anew, or convert it")
+    names, sizes = _symbols(model)
+    found: list[tuple[str, str]] = []
+
+    def graph_at(now: Mapping[str, int]) -> Graph:
+        reader = _graph(path, model, {old: now[new] for old, new in names.items()}, names)
+        found[:] = found or reader.uncovered
+        return reader.graph
+
+    settled = settle(sizes, graph_at)
+    producer = f"{model.producer_name} {model.producer_version}".strip() or "an unknown program"
+    title = f"{model.graph.name or Path(path).stem}, from ONNX"
+    network = assemble(Path(path).stem, title, f"{path}, opset {opset}, written by {producer}", settled, sizes)
+    notes = settled.notes(sizes)
+    notes += [f"no formula for {operation}: {layer} is uncovered" for operation, layer in found]
+    return folded(network), tuple(notes)
+
+
+def _load(path: Path) -> Any:
+    try:
+        import onnx
+    except ImportError:
+        raise MissingExtra("reading an ONNX file", "onnx") from None
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise _fault(path, f"is larger than {MAX_BYTES:,} bytes; keep its weights in files beside it")
+        model = onnx.load(str(path), load_external_data=False)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except SpecError:
+        raise
+    except Exception as error:  # what a parser of untrusted bytes may raise is not listed anywhere
+        raise _fault(path, f"is no ONNX model: {str(error)[:120] or type(error).__name__}") from None
+    if not model.graph.node or not model.graph.input:
+        raise _fault(path, "is no ONNX model with nodes and inputs")
+    odd = odd_equation((*model.graph.node, *(node for function in model.functions for node in function.node)))
+    if odd is not None:
+        raise _fault(path, f"has an Einsum of {odd[:40]!r}, which is no equation such as 'bij,bjk->bik'")
+    return model
+
+
+def _fault(path: str | Path, text: str) -> SpecError:
+    return SpecError([Fault(str(path), None, "", text)])
+
+
+def _inputs(model: Any) -> list[Any]:
+    """What really goes in: older files list their weights too."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in weights]
+
+
+def _symbols(model: Any) -> tuple[dict[str, str], dict[str, int]]:
+    """Names of sizes in the file -> symbols here, and the sizes to start from."""
+    names: dict[str, str] = {}
+    for value in _inputs(model):
+        for index, dim in enumerate(value.type.tensor_type.shape.dim):
+            if dim.HasField("dim_value") and dim.dim_value > 0:
+                continue
+            old = dim.dim_param or f"{value.name}_{index}"
+            dim.dim_param = old
+            names.setdefault(old, re.sub(r"\W", "_", old).strip("_").lower() or f"size{len(names)}")
+    sizes = {}
+    sides = {
+        dim.dim_param
+        for value in _inputs(model)
+        if len(dims := value.type.tensor_type.shape.dim) == 4
+        for dim in (*dims,)[2:]
+    }
+    for index, (old, symbol) in enumerate(names.items()):
+        known = next((size for word, size in DEFAULTS.items() if word in symbol), None)
+        usual = DEFAULTS["image"] if old in sides else 1 if index == 0 else DEFAULTS["seq"]
+        sizes[symbol] = usual if known is None else known
+    if names and "batch" not in sizes and next(iter(sizes.values())) == 1:
+        old, first = next(iter(names.items()))
+        names[old] = "batch"
+        sizes = {"batch" if symbol == first else symbol: size for symbol, size in sizes.items()}
+    return names, sizes
+
+
+def _graph(path: str | Path, model: Any, sizes: Mapping[str, int], names: Mapping[str, str]) -> Reader:
+    """The graph with these sizes put in."""
+    import onnx
+
+    from roofline.frontends.onnx.sizes import resolved
+
+    bound = onnx.ModelProto()
+    bound.CopyFrom(model)
+    del bound.graph.value_info[:]
+    for value in bound.graph.input:
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param in sizes:
+                dim.dim_value = sizes[dim.dim_param]
+    for value in bound.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    try:
+        bound = resolved(bound, _shape, value_of)
+    except Exception as error:
+        raise UsageError(f"{path}: its shapes do not fit: {str(error)[:120]}") from None
+    shapes = {value.name: _shape(value) for value in (*bound.graph.value_info, *bound.graph.input, *bound.graph.output)}
+    kinds = {
+        value.name: _FORMATS.get(value.type.tensor_type.elem_type, "")
+        for value in (*bound.graph.value_info, *bound.graph.input, *bound.graph.output)
+    }
+    reader = Reader({name: shape for name, shape in shapes.items() if shape is not None}, kinds, SPECIAL)
+    for tensor in bound.graph.initializer:
+        reader.weight(tensor.name, tuple(tensor.dims), _FORMATS.get(tensor.data_type, ""))
+    for value in _inputs(bound):
+        shape = shapes.get(value.name)
+        if shape is None:
+            raise _fault(path, f"does not say the shape of its input {value.name}")
+        reader.names[value.name] = reader.graph.source(value.name, shape, kinds[value.name])
+    for node in bound.graph.node:
+        reader.node(node)
+    outputs = [value.name for value in bound.graph.output if value.name in reader.names]
+    if not outputs:
+        raise _fault(path, "gives nothing that is computed")
+    reader.graph.outputs = list(dict.fromkeys(reader.names[name] for name in outputs))
+    reader.graph.prune()
+    return reader
+
+
+def _shape(value: Any) -> Shape | None:
+    dims = value.type.tensor_type.shape.dim
+    if not value.type.tensor_type.HasField("shape"):
+        return None
+    sizes = [int(dim.dim_value) if dim.HasField("dim_value") else 0 for dim in dims]
+    return tuple(sizes) if all(sizes) else None

@@ -1,0 +1,310 @@
+"""Formulas for PyTorch's views, copies, tables, indices and tensors made on the spot."""
+
+# mypy: disable-error-code="misc"
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import torch
+
+from roofline.core.workload import Attribute
+from roofline.frontends.pytorch.aten_pointwise import pointwise
+from roofline.frontends.pytorch.calls import Call, bits, shape_of, tensors_in
+from roofline.frontends.pytorch.recorder import Handler, Recorder
+
+Tensor = Any
+Attributes = dict[str, Attribute]
+
+
+def _shares(c: Call) -> bool:
+    return bool(c.result.untyped_storage()._cdata == c.first.untyped_storage()._cdata)
+
+
+def view(r: Recorder, c: Call) -> bool:
+    """The same elements in another shape; where they have to be copied for that, a copy first."""
+    if not _shares(c):
+        return False
+    r.bind(c.result, r.graph.seen_as(r.name(c.first), shape_of(c.result)))
+    return True
+
+
+def alias(r: Recorder, c: Call) -> bool:
+    """The same storage in the same shape; a copy is taken apart instead."""
+    if not _shares(c):
+        return False
+    r.bind(c.result, r.name(c.first))
+    return True
+
+
+def transpose(r: Recorder, c: Call) -> bool:
+    x = c.first
+    rank = x.dim()
+    order = list(range(rank))
+    if c["dims"] is not None:
+        order = [int(dim) % rank for dim in c["dims"]]
+    elif rank > 1:
+        one, two = (int(c[key]) % rank if c[key] is not None else end for key, end in (("dim0", 0), ("dim1", 1)))
+        order[one], order[two] = order[two], order[one]
+    if x.is_complex():
+        order.append(rank)
+    r.put("transpose", [x], {"dims": tuple(order)}, c.result)
+    return True
+
+
+def expand(r: Recorder, c: Call) -> bool:
+    x, y = c.first, c.result
+    if x.shape == y.shape:
+        return alias(r, c)
+    r.put("expand", [x], {"shape": shape_of(y)}, y)
+    r.unexpanded[id(y)] = r.unexpanded.get(id(x), x)
+    return True
+
+
+def cut(r: Recorder, c: Call) -> bool:
+    """A range of a dimension; every second of it is as many."""
+    x, y, dim = c["self"], c.result, int(c["dim"] or 0) % max(1, c["self"].dim())
+    length = int(y.shape[dim])
+    if length == int(x.shape[dim]):
+        return alias(r, c)
+    start = int(c["start"] or 0)
+    start = start % int(x.shape[dim]) if start < 0 else start
+    start = min(start, int(x.shape[dim]) - length)
+    r.put("slice", [x], {"dim": dim, "start": start, "length": length}, y)
+    return True
+
+
+def select(r: Recorder, c: Call) -> bool:
+    x = c["self"]
+    r.put("select", [x], {"dim": int(c["dim"]) % x.dim(), "index": int(c["index"])}, c.result)
+    return True
+
+
+def split(r: Recorder, c: Call) -> bool:
+    x, dim = c["self"], int(c["dim"] or 0) % c["self"].dim()
+    start = 0
+    for part in c.out:
+        length = int(part.shape[dim])
+        if len(c.out) == 1:
+            r.bind(part, r.name(x))
+        else:
+            r.put("slice", [x], {"dim": dim, "start": start, "length": length}, part)
+        start += length
+    return True
+
+
+def unbind(r: Recorder, c: Call) -> bool:
+    x, dim = c["self"], int(c["dim"] or 0) % c["self"].dim()
+    for index, part in enumerate(c.out):
+        r.put("select", [x], {"dim": dim, "index": index}, part)
+    return True
+
+
+def strided(r: Recorder, c: Call) -> bool:
+    r.put("strided", [c.first], {"shape": shape_of(c.result)}, c.result)
+    return True
+
+
+def as_numbers(r: Recorder, c: Call) -> bool:
+    """A complex number is two, so seeing it as two changes nothing."""
+    return alias(r, c)
+
+
+def embedding(r: Recorder, c: Call) -> bool:
+    table, ids = c["weight"], c["indices"]
+    entries, features = (int(size) for size in table.shape)
+    if r.weight(table) is None:
+        r.put("gather", [table, ids], {"shape": shape_of(c.result), "piece": features}, c.result)
+    else:
+        r.put("embedding", [ids], {"entries": entries, "features": features}, c.result, weights=[table])
+    return True
+
+
+def embedding_bag(r: Recorder, c: Call) -> bool:
+    """Bags of equal size, as two-dimensional indices make them."""
+    table, ids, offsets = c["weight"], c["indices"], c["offsets"]
+    bags = int(offsets.shape[0]) - (1 if c["include_last_offset"] else 0)
+    if r.weight(table) is None or bags < 1 or int(ids.numel()) % bags:
+        return False
+    entries, features = (int(size) for size in table.shape)
+    rows = r.graph.seen_as(r.name(ids), (bags, int(ids.numel()) // bags))
+    attributes: Attributes = {"entries": entries, "features": features, "sparse": bool(c["sparse"])}
+    r.put("embedding_bag", [rows], attributes, c.out[0], weights=[table])
+    for other in c.out[1:]:
+        if other.numel():
+            r.beside(c.out[0], other)
+    return True
+
+
+def concat(r: Recorder, c: Call) -> bool:
+    parts = [part for part in c.first if part.numel()]
+    dim = int(c["dim"] or 0) % c.result.dim()
+    if len(parts) == 1:
+        r.put("copy", [parts[0]], {}, c.result)
+        return True
+    if len(parts) > 64:
+        return False
+    r.put("concat", parts, {"dim": dim}, c.result)
+    return True
+
+
+def stack(r: Recorder, c: Call) -> bool:
+    out = c.result
+    dim = int(c["dim"] or 0) % out.dim()
+    shape = shape_of(out)
+    if len(c.first) > 64:
+        return False
+    one = (*shape[:dim], 1, *shape[dim + 1 :])
+    parts = [r.graph.seen_as(r.name(part), one) for part in c.first]
+    r.put("concat", parts, {"dim": dim}, out)
+    return True
+
+
+def copied(r: Recorder, c: Call) -> bool:
+    r.put("copy", [c.first], {}, c.result)
+    return True
+
+
+def converted(r: Recorder, c: Call) -> bool:
+    """Another number format; of the same kind and size it is a copy."""
+    x, y = c.first, c.result
+    if y.untyped_storage()._cdata == x.untyped_storage()._cdata:
+        return alias(r, c)
+    if x.dtype == y.dtype:
+        return copied(r, c)
+    if x.is_complex() != y.is_complex():  # the second of two numbers added or dropped
+        return rearranged(r, c)
+    r.put("convert", [x], bits(y), y)
+    return True
+
+
+def written(r: Recorder, c: Call) -> bool:
+    r.overwritten(c["self"], c["src"])
+    return True
+
+
+def filled(r: Recorder, c: Call) -> bool:
+    """Numbers written on the spot, into a new tensor or into (a part of) an old one."""
+    out = c.result
+    counted = any(word in c.name for word in ("range", "rand", "normal", "bernoulli", "uniform", "linspace", "eye"))
+    attributes: Attributes = {"shape": shape_of(out), **bits(out)}
+    if counted:
+        attributes["counted"] = True
+    if not c.inplace:
+        r.put("fill", [], attributes, out)
+        return True
+    made = r.graph.add("fill", r._label("fill", "", []), [], attributes)
+    if r.roots.get(int(out.untyped_storage()._cdata), out) is out:
+        r.bind(out, made)
+    return True
+
+
+def blank(r: Recorder, c: Call) -> bool:
+    r.put("blank", [], {"shape": shape_of(c.result), **bits(c.result)}, c.result)
+    return True
+
+
+def rearranged(r: Recorder, c: Call) -> bool:
+    r.put("rearrange", [c.first], {"shape": shape_of(c.result)}, c.result)
+    return True
+
+
+def masked_half(r: Recorder, c: Call) -> bool:
+    """One half of a matrix, zeros in the other: a copy."""
+    return copied(r, c)
+
+
+def padded(r: Recorder, c: Call) -> bool:
+    x, y = c.first, c.result
+    if x.dim() != y.dim():
+        return False
+    r.put("pad", [x], {"shape": shape_of(y)}, y)
+    return True
+
+
+def gather(r: Recorder, c: Call) -> bool:
+    """Numbers (or whole rows, where one dimension is picked from) at given places."""
+    x = c["self"]
+    places = c["indices"] if c["indices"] is not None else c["index"]
+    given = [places] if isinstance(places, torch.Tensor) else list(tensors_in(places))
+    if any(index.dtype == torch.bool for index in given):
+        return False
+    r.put("gather", [x, *given], {"shape": shape_of(c.result), "piece": _piece(c, x, places)}, c.result)
+    return True
+
+
+def _piece(c: Call, x: Tensor, places: Any) -> int:
+    """Numbers that lie side by side behind the dimensions that are picked from."""
+    if c.name.removesuffix("_") in ("index_select", "index_add", "index_copy"):
+        dim = int(c["dim"]) % max(1, x.dim())
+        behind = x.shape[dim + 1 :]
+    elif isinstance(places, list | tuple):
+        behind = x.shape[len(places) :]
+    else:
+        return 1
+    piece = prod(int(size) for size in behind) * (2 if x.is_complex() else 1)
+    return max(1, piece)
+
+
+def scatter(r: Recorder, c: Call) -> bool:
+    """Numbers put where indices say, or added to what is there."""
+    x = c["self"]
+    places = c["indices"] if c["indices"] is not None else c["index"]
+    source = next((c[key] for key in ("src", "source", "values", "value") if isinstance(c[key], torch.Tensor)), None)
+    given = [places] if isinstance(places, torch.Tensor) else list(tensors_in(places))
+    if any(index.dtype == torch.bool for index in given):  # a number wherever a mask says so, all in one kernel
+        return len(given) == 1 and pointwise(r, c, "mask", [x, given[0]])
+    adds = "add" in c.name or "reduce" in c.name or bool(c["accumulate"])
+    inputs = [x, *given, *([source] if source is not None else [])]
+    r.put("scatter", inputs, {"add": adds, "piece": 1}, c.result, inplace=c.inplace)
+    return True
+
+
+MOVING: dict[str, Handler] = {
+    **dict.fromkeys(
+        ("view", "_unsafe_view", "reshape", "_reshape_alias", "squeeze", "unsqueeze", "flatten", "unflatten"), view
+    ),
+    **dict.fromkeys(("alias", "detach", "lift_fresh", "view_as_real", "view_as_complex", "contiguous"), alias),
+    **dict.fromkeys(("_conj", "_neg_view", "resolve_conj", "resolve_neg", "conj", "lift"), alias),
+    **dict.fromkeys(("transpose", "permute", "t", "numpy_T", "swapaxes", "swapdims"), transpose),
+    "expand": expand,
+    **dict.fromkeys(("slice",), cut),
+    "select": select,
+    **dict.fromkeys(("split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes"), split),
+    "unbind": unbind,
+    **dict.fromkeys(("as_strided", "unfold", "diagonal", "real", "imag"), strided),
+    "embedding": embedding,
+    **dict.fromkeys(("_embedding_bag", "_embedding_bag_forward_only"), embedding_bag),
+    **dict.fromkeys(("cat", "concat", "concatenate"), concat),
+    "stack": stack,
+    "clone": copied,
+    "_to_copy": converted,
+    "copy": written,
+    **dict.fromkeys(
+        (
+            *("arange", "zeros", "ones", "full", "zeros_like", "ones_like", "full_like", "new_zeros", "new_ones"),
+            *("new_full", "rand", "randn", "rand_like", "randn_like", "randint", "randint_like", "randperm", "eye"),
+            *("linspace", "bernoulli", "normal", "uniform", "exponential", "fill", "zero", "scalar_tensor", "range"),
+            *("tril_indices", "triu_indices", "logspace", "cauchy", "log_normal", "random"),
+        ),
+        filled,
+    ),
+    **dict.fromkeys(
+        ("empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "empty_permuted"), blank
+    ),
+    **dict.fromkeys(("flip", "roll", "repeat", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle"), rearranged),
+    **dict.fromkeys(("native_channel_shuffle", "im2col", "col2im", "rot90", "repeat_interleave"), rearranged),
+    **dict.fromkeys(("tril", "triu"), masked_half),
+    **dict.fromkeys(("constant_pad_nd", "_pad_circular"), padded),
+    **{f"{kind}_pad{n}d": padded for kind in ("reflection", "replication") for n in (1, 2, 3)},
+    **dict.fromkeys(("gather", "index_select", "index", "_unsafe_index", "take"), gather),
+    **dict.fromkeys(
+        (
+            *("scatter", "scatter_add", "scatter_reduce", "index_put", "index_add", "index_copy", "index_reduce"),
+            *("_index_put_impl", "_unsafe_index_put"),
+        ),
+        scatter,
+    ),
+}
+"""``reshape``, ``contiguous`` and the like come here where they are views; where not, they are taken apart."""

@@ -1,0 +1,300 @@
+"""A PyTorch module -> a net: run once for every size on tensors without numbers, and laid on top of each other."""
+
+# mypy: disable-error-code="misc"
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.nn.modules import module as torch_module
+
+from roofline.core.network import Network
+from roofline.errors import UsageError
+from roofline.frontends.inputs import Input, parse_input, resized, sizes_of, with_symbols
+from roofline.frontends.pytorch import models
+from roofline.frontends.pytorch.assemble import assemble
+from roofline.frontends.pytorch.aten_moving import MOVING
+from roofline.frontends.pytorch.aten_pointwise import ELEMENTS
+from roofline.frontends.pytorch.aten_products import PRODUCTS
+from roofline.frontends.pytorch.aten_rows import ROWS
+from roofline.frontends.pytorch.calls import tensors_in
+from roofline.frontends.pytorch.folding import folded
+from roofline.frontends.pytorch.graph import Graph
+from roofline.frontends.pytorch.recorder import ReadsNumbers, Recorder, Scope
+from roofline.frontends.pytorch.shapes import QUICK
+from roofline.frontends.pytorch.symbols import settle
+
+HANDLERS = {**PRODUCTS, **ROWS, **ELEMENTS, **MOVING}
+"""What there is a formula for, by the name of the operation without its overload and its ``_`` for in place."""
+
+_FORMATS = {
+    "": torch.float32,
+    "fp64": torch.float64,
+    "fp32": torch.float32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+    "int64": torch.int64,
+    "int32": torch.int32,
+    "int16": torch.int16,
+    "int8": torch.int8,
+    "bool": torch.bool,
+}
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A net and what there is to say about how it was found."""
+
+    network: Network
+    notes: tuple[str, ...] = ()
+    uncovered: tuple[tuple[str, str], ...] = field(default=())
+    """Operations without a formula, and the layers they became."""
+
+
+def trace(model: Any, inputs: Sequence[Input | str], *, mode: str = "inference", name: str = "") -> Traced:
+    """Run a module on tensors that have shapes and no numbers, and write down what it does.
+
+    model : a ``torch.nn.Module``, its class, a function that makes one, or ``"package.module:factory"``.
+    inputs : its inputs, such as ``"32x3x224x224:float32"`` (see :func:`.inputs.parse_input`).
+    mode : ``inference`` traces the module as after ``eval()``, ``training`` as after ``train()``. The gradients and
+        the optimizer follow from the operators when the net is predicted.
+
+    Raises
+    ------
+    UsageError : what is wrong with the model or its inputs, and the way out.
+    """
+    if mode not in ("inference", "training"):
+        raise UsageError(f"mode is {mode!r}; write inference or training")
+    what = model if isinstance(model, str) else getattr(model, "__name__", type(model).__name__)
+    if isinstance(model, str):
+        model = models.find(model)
+    module = models.module_of(model, what)
+    if not what.replace("_", "a").replace(":", ".").replace(".", "a").isalnum():  # a lambda has no name
+        what = type(module).__name__
+    given = with_symbols([parse_input(one) if isinstance(one, str) else one for one in inputs])
+    if not given:
+        raise UsageError("a model needs inputs; write for example --input 32x3x224x224:float32")
+    runs = _Runs(module, given, training=mode == "training")
+    asked = sizes_of(given)
+    settled = settle(asked, runs.at)
+    title = f"{type(module).__name__}, traced" + (" in training" if mode == "training" else "")
+    source = f"traced from {what} with PyTorch {torch.__version__.split('+')[0]}"
+    network = folded(assemble(name or _plain(what), title, source, settled, asked))
+    return Traced(network, (*settled.notes(asked), *runs.notes), tuple(runs.uncovered))
+
+
+def _plain(what: str) -> str:
+    return what.rpartition(":")[2].rpartition(".")[2].lower().replace("_", "-") or "model"
+
+
+class _Runs:
+    """One module at several sizes. ``notes`` are of the first run."""
+
+    def __init__(self, module: Any, inputs: Sequence[Input], *, training: bool) -> None:
+        self.module, self.inputs, self.training = module, inputs, training
+        self.parameters = {name: _meta(value) for name, value in module.named_parameters(remove_duplicate=False)}
+        self.buffers = {name: _meta(value) for name, value in module.named_buffers(remove_duplicate=False)}
+        _share(module, self.parameters, self.buffers)
+        self.notes: list[str] = []
+        self.uncovered: list[tuple[str, str]] = []
+        self.runs = 0
+
+    def at(self, sizes: Mapping[str, int]) -> Graph:
+        """The graph at these sizes."""
+        first = self.runs == 0
+        self.runs += 1
+        recorder = Recorder(self.parameters, self.buffers, HANDLERS, QUICK)
+        named, positional, keywords = self._arguments(sizes)
+        for name, tensor in named:
+            floating = tensor.is_floating_point()
+            kind = (
+                "" if floating else "bool" if tensor.dtype == torch.bool else str(tensor.dtype).removeprefix("torch.")
+            )
+            shape = tuple(int(size) for size in tensor.shape)
+            recorder.bind(tensor, recorder.graph.source(name, shape, kind))
+        functions: set[str] = set()
+        out = self._run(recorder, positional, keywords, functions)
+        graph = recorder.graph
+        graph.outputs = _outputs(recorder, out, training=self.training)
+        graph.prune()
+        if first:
+            self.uncovered = [entry for entry in recorder.uncovered if entry[1] in graph.tensors]
+            self.notes += _remarks(recorder, functions)
+        return graph
+
+    def _arguments(self, sizes: Mapping[str, int]) -> tuple[list[tuple[str, Any]], list[Any], dict[str, Any]]:
+        """Tensors with their names, as positional and as keyword arguments."""
+        accepted = [
+            parameter.name
+            for parameter in inspect.signature(self.module.forward).parameters.values()
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        ]
+        named, positional, keywords = [], [], {}
+        for index, given in enumerate(resized(self.inputs, sizes)):
+            if given.dtype not in _FORMATS:
+                raise UsageError(f"--input: a model cannot be traced on {given.dtype}; use float32 and --dtype later")
+            tensor = torch.empty(given.shape, dtype=_FORMATS[given.dtype], device="meta")
+            called = given.name or (accepted[index] if index < len(accepted) else f"x{index}")
+            named.append((called, tensor))
+            if given.name:
+                keywords[given.name] = tensor
+            else:
+                positional.append(tensor)
+        return named, positional, keywords
+
+    def _run(self, recorder: Recorder, positional: list[Any], keywords: dict[str, Any], functions: set[str]) -> Any:
+        """Call the module with tensors of the meta device in place of its own."""
+        module, modes = self.module, {part: part.training for part in self.module.modules()}
+        module.train(self.training)
+        try:
+            with (
+                torch.inference_mode(),
+                torch.device("meta"),
+                _paths(module, recorder),
+                _own_functions(functions),
+                _fast_path_off(),
+                recorder,
+            ):
+                return torch.func.functional_call(
+                    module, {**self.parameters, **self.buffers}, tuple(positional), keywords, tie_weights=False
+                )
+        except ReadsNumbers as error:
+            raise UsageError(
+                f"{models.where(error) or 'the model'} looks at numbers ({error}), and tracing has shapes alone: "
+                f"a branch or a shape that depends on data. Trace the parts on either side of it, or write the branch "
+                f"with torch.where, or give a function that makes the model with that choice made"
+            ) from error
+        except UsageError:
+            raise
+        except Exception as error:
+            raise UsageError(
+                f"{type(module).__name__} cannot be traced: {models.said(error)}{_hint(error, self)}"
+            ) from error
+        finally:
+            for part, was in modes.items():
+                part.training = was
+
+
+def _hint(error: Exception, runs: _Runs) -> str:
+    """The likely cause and the way out."""
+    text = str(error)
+    if "CUDA" in text or "NVIDIA" in text:
+        return "; the model moves tensors to a GPU itself: use the device of an input (x.device) instead"
+    if isinstance(error, NotImplementedError) and ("meta" in text.lower() or "register_fake" in text):
+        return (
+            "; an operation without a rule for shapes. Give it one with torch.library.register_fake, "
+            "and it becomes a layer without a formula"
+        )
+    if any(word in text.lower() for word in ("meta tensor", "data pointer", "data_ptr", "numpy")):
+        return "; it reads numbers, or hands memory to code outside of PyTorch, and tracing has shapes alone"
+    if isinstance(error, TypeError):
+        wanted = ", ".join(inspect.signature(runs.module.forward).parameters)
+        return f"; its forward takes ({wanted}): one --input for each tensor, in this order or as NAME:SIZES:FORMAT"
+    if isinstance(error, RuntimeError | IndexError | ValueError):
+        return "; do sizes and formats of --input fit the model? (row numbers are int64)"
+    return ""
+
+
+def _outputs(recorder: Recorder, out: Any, *, training: bool) -> list[str]:
+    """Names of what comes out, each once; in training the loss, or else the first result."""
+    values = (
+        out if isinstance(out, dict | list | tuple | torch.Tensor) else vars(out) if hasattr(out, "__dict__") else ()
+    )
+    found = [tensor for tensor in tensors_in(values) if tensor.is_floating_point()] or list(tensors_in(values))
+    if not found:
+        raise UsageError("the model gives no tensor back; return its result from forward")
+    if training:
+        found = [next((tensor for tensor in found if tensor.dim() == 0), found[0])]
+    return list(dict.fromkeys(recorder.name(tensor) for tensor in found))
+
+
+def _remarks(recorder: Recorder, functions: set[str]) -> list[str]:
+    used = {owner for owner, _, _ in recorder.users}
+    unused = [name for name in recorder.weight_of.values() if name not in used]
+    notes = []
+    if unused:
+        notes.append(
+            f"{len(unused)} parameters are never used: {', '.join(unused[:3])}{'...' if len(unused) > 3 else ''}"
+        )
+    if functions:
+        listed = ", ".join(sorted(functions))
+        notes.append(
+            f"gradients of {listed} are its own; they are taken to be those of the operations it runs forwards"
+        )
+    return notes
+
+
+def _meta(tensor: Any) -> Any:
+    """The same tensor without numbers; what is on the meta device already stays."""
+    return tensor if tensor.device.type == "meta" else torch.empty_like(tensor, device="meta")
+
+
+def _share(module: Any, parameters: dict[str, Any], buffers: dict[str, Any]) -> None:
+    """Tensors that two names share stay shared."""
+    for named, made in (
+        (module.named_parameters(remove_duplicate=False), parameters),
+        (module.named_buffers(remove_duplicate=False), buffers),
+    ):
+        first: dict[int, str] = {}
+        for name, tensor in named:
+            made[name] = made[first.setdefault(id(tensor), name)]
+
+
+@contextmanager
+def _paths(module: Any, recorder: Recorder) -> Iterator[None]:
+    """Tell the recorder which module is at work."""
+    names = {id(part): name for name, part in reversed(list(module.named_modules()))}
+
+    def enter(part: Any, args: Any) -> None:
+        above = recorder.scopes[-1].path
+        path = names.get(id(part))
+        if path is None:
+            path = f"{above}.{type(part).__name__}".strip(".")
+        recorder.scopes.append(Scope(path, leaf=next(part.children(), None) is None))
+        recorder.graph.path = path
+
+    def leave(part: Any, args: Any, out: Any) -> None:
+        recorder.scopes.pop()
+        recorder.graph.path = recorder.scopes[-1].path
+
+    hooks = [
+        torch_module.register_module_forward_pre_hook(enter),
+        torch_module.register_module_forward_hook(leave, always_call=True),
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@contextmanager
+def _own_functions(found: set[str]) -> Iterator[None]:
+    """Notice functions with gradients of their own; put back what was there."""
+    apply = torch.autograd.Function.__dict__["apply"]
+
+    def noticed(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        found.add(cls.__name__)
+        return apply.__func__(cls, *args, **kwargs)
+
+    torch.autograd.Function.apply = classmethod(noticed)
+    try:
+        yield
+    finally:
+        torch.autograd.Function.apply = apply
+
+
+@contextmanager
+def _fast_path_off() -> Iterator[None]:
+    """Transformer layers in one opaque call hide what they do."""
+    was = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(was)

@@ -1,0 +1,1 @@
+"""Measured rows: their records, files, health, differences, and public sets in their form."""

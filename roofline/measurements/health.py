@@ -1,0 +1,261 @@
+"""Did the machine stay the same while it was measured? Two reference kernels, visited again and again, say so.
+
+Between the rows of a campaign, about once a second, the same two calls are timed: a product that lies in
+the innermost caches, which only the clock can change, and a sum over more than any cache holds, which sees
+the memory and who else uses it. They mark the samples taken around them and nothing more: to divide by
+them made results worse, because they bring a noise of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roofline.campaign.environment import attempt, others_s, steal_s, throttled
+from roofline.campaign.timer_cpu import Burst
+from roofline.core.measurement import SCHEMA, Measurement
+from roofline.errors import DeviceLost, RooflineError
+from roofline.measurements.records import Record
+
+REFERENCES: Mapping[str, Measurement] = {
+    "compute": Measurement("operator", "", "fp32", 0.0, op="matmul", inputs=((192, 192), (192, 192)), cache="warm"),
+    "memory": Measurement("operator", "", "fp32", 0.0, op="sum", inputs=((16, 1 << 20),), cache="cold"),
+}
+"""The calls that are timed between rows: 0.4 MB, and 64 MB in fp32."""
+PERIOD_S = 1.0
+"""A visit takes some 20 ms: two per cent of a campaign."""
+LEAST_WAIT = 20.0
+"""And where it takes longer, as on a GPU, the next one waits so many times as long."""
+
+CLOCK, DRIFT = 0.05, 0.15
+"""Largest change of the compute kernel, largest slow change of either. On a quiet shared machine nine of ten visits to
+the compute kernel lie within 1.5 %, to the memory kernel within 11 %, and medians of nine of the latter within 10 %.
+Another process on the other thread of a core makes the compute kernel 12 to 25 % slower."""
+STOLEN, SHARE, OTHERS = 0.02, 0.95, 0.1
+"""Largest share of a processor that the host of a virtual machine may take, least share of time a thread must get,
+largest share of all processors that other processes may use."""
+TICKS_S = 0.03
+"""The system counts time in hundredths of a second: less than three of them are nothing, however short the interval."""
+SMOOTH = 9
+"""Visits whose median tells a slow change from a single late one."""
+ENOUGH = 5
+"""Visits below which there is no level to compare with."""
+RECENT = 120
+"""Visits that say how things are now: more would take their time from what is measured."""
+HEALTH_FLAGS = ("throttled", "contended", "unstable clock", "drift")
+"""What the visits around a sample may say of it, the worst first."""
+
+Floats = NDArray[np.float64]
+
+
+def visit(bench: Callable[[Measurement], Burst], number: int, round_: int, threads: int) -> Record:
+    """Time the reference kernels once, and note what the system says of itself, ready to be stored."""
+    seconds: dict[str, float] = {}
+    facts: dict[str, Any] = {}
+    flags: set[str] = set()
+    wall = cpu = 0.0
+    # the product twice: a single late burst of 3 ms is no change of the clock
+    for name in ("compute", "compute", "memory"):
+        try:
+            burst = bench(REFERENCES[name])
+        except DeviceLost:
+            raise
+        except (RooflineError, RuntimeError):  # not on this device, or not in this precision
+            continue
+        # the clock shows in the fastest block, the memory in an ordinary one
+        best = min(burst.seconds) if name == "compute" else burst.typical
+        seconds[name] = min(seconds.get(name, best), float(f"{best:.6g}"))
+        wall, cpu = wall + sum(burst.seconds), cpu + sum(burst.cpu_seconds)
+        facts |= burst.facts
+        flags |= {flag for flag in burst.flags if flag in HEALTH_FLAGS}
+    return facts | {
+        "record": "reference",
+        "schema": SCHEMA,
+        "visit": number,
+        "round": round_,
+        "threads": threads,
+        "unix_s": round(time.time(), 3),
+        "seconds": seconds,
+        "share": round(min(cpu / wall, 1.0), 4) if wall else None,
+        "steal_s": attempt(steal_s),
+        "others_s": attempt(lambda: round(others_s(), 3)),
+        "processors": os.cpu_count(),
+        "load": attempt(lambda: round(os.getloadavg()[0], 2)),
+        "throttled": throttled(),
+        "flags": sorted(flags),
+    }
+
+
+def flags_between(visits: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """What the visits say of the samples taken after each of them and before the next one.
+
+    A level is log(seconds / median of all visits with as many threads). A sample counts as *contended* where the
+    host took time from this guest, other processes worked, or a visit beside it did not get its thread's time; as
+    of an *unstable clock* where the compute kernel was off its level; as *drift* where the running median of either
+    kernel is; as *throttled* where the processor, or the driver of a card, says so.
+    """
+    threads = _column(visits, "threads")
+    levels = {name: _levels(visits, name) for name in REFERENCES}
+    slow = [np.abs(_smooth(level, threads)) > DRIFT for level in levels.values()]
+    held = np.diff(_column(visits, "throttled"), append=np.nan) > 0
+    contended = _beside(_column(visits, "share") < SHARE)
+    contended |= taken(visits, "steal_s") > STOLEN
+    contended |= taken(visits, "others_s") > OTHERS * _column(visits, "processors")
+    of: dict[str, NDArray[np.bool_]] = {
+        "throttled": held | _beside(np.array(["throttled" in (one.get("flags") or ()) for one in visits], dtype=bool)),
+        "contended": contended,
+        # a thread that waited says nothing of its clock
+        "unstable clock": _beside(np.abs(levels["compute"]) > CLOCK) & ~contended,
+        "drift": _beside(np.any(slow, axis=0)),
+    }
+    return [tuple(flag for flag in HEALTH_FLAGS if of[flag][index]) for index in range(len(visits))]
+
+
+def _beside(seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether it was seen at a visit or at the next."""
+    return np.asarray(seen | np.append(seen[1:], False))
+
+
+def taken(visits: Sequence[Mapping[str, Any]], by: str) -> Floats:
+    """Processors taken on average between each visit and the next, ``by`` the host (``steal_s``) or ``others_s``.
+
+    NaN where the system does not tell.
+    """
+    seconds, when = _column(visits, by), _column(visits, "unix_s")
+    share = np.full(len(visits), np.nan)
+    if len(visits) > 1:
+        passed, used = np.diff(when), np.diff(seconds)
+        used[(used >= 0) & (used < TICKS_S)] = 0.0
+        # the counters begin again at a boot; a wall clock may be set back
+        fine = (passed > 0) & (used >= 0)
+        share[:-1] = np.where(fine, used / np.where(fine, passed, 1.0), np.nan)
+    return share
+
+
+def _column(visits: Sequence[Mapping[str, Any]], name: str) -> Floats:
+    return np.array([np.nan if one.get(name) is None else float(one[name]) for one in visits], dtype=np.float64)
+
+
+def _levels(visits: Sequence[Mapping[str, Any]], name: str) -> Floats:
+    """log(seconds / median), each number of threads by itself; NaN where a kernel was not timed."""
+    seconds = np.array([float((one.get("seconds") or {}).get(name) or np.nan) for one in visits], dtype=np.float64)
+    threads, levels = _column(visits, "threads"), np.full(len(visits), np.nan)
+    for count in np.unique(threads):
+        own = (threads == count) & ~np.isnan(seconds)
+        if own.sum() >= ENOUGH:
+            levels[own] = np.log(seconds[own] / np.median(seconds[own]))
+    return levels
+
+
+def _smooth(levels: Floats, threads: Floats) -> Floats:
+    """The running median of the levels, each number of threads by itself."""
+    smooth = np.full(len(levels), np.nan)
+    for count in np.unique(threads):
+        own = np.flatnonzero((threads == count) & ~np.isnan(levels))
+        if len(own) < SMOOTH:
+            continue
+        windows = np.lib.stride_tricks.sliding_window_view(levels[own], SMOOTH)
+        middle = np.median(windows, axis=1)
+        edge = SMOOTH // 2
+        smooth[own] = np.concatenate([np.full(edge, middle[0]), middle, np.full(edge, middle[-1])])
+    return smooth
+
+
+@dataclass
+class Watch:
+    """Visits the reference kernels while a campaign runs, and knows in a word how the machine is doing.
+
+    visits : those of earlier runs of the same campaign first. ``write`` stores one.
+    """
+
+    bench: Callable[[Measurement], Burst]
+    write: Callable[[Record], object]
+    visits: list[Record]
+    state: str = ""
+    _next_s: float = field(default=0.0, repr=False)
+    _wait_s: float = field(default=0.0, repr=False)
+
+    def look(self, round_: int, threads: int, *, now: bool = False) -> int:
+        """Visit them if it is time to, or ``now``; the number of the latest visit."""
+        # a clock that was set back must not stop the visits
+        if now or not 0 < self._next_s - time.monotonic() <= self._wait_s:
+            if not self._next_s:  # the first calls of a process load libraries
+                visit(self.bench, 0, round_, threads)
+            begun = time.monotonic()
+            record = visit(self.bench, len(self.visits), round_, threads)
+            self._wait_s = max(PERIOD_S, LEAST_WAIT * (time.monotonic() - begun)) if PERIOD_S else 0.0
+            self.write(record)
+            self.visits.append(record)
+            # of what is going on, the last two visits tell, held against those of the last two minutes
+            self.state = ", ".join((flags_between(self.visits[-RECENT:])[-2:] or [()])[0])
+            self._next_s = time.monotonic() + self._wait_s
+        return len(self.visits) - 1
+
+
+@dataclass(frozen=True)
+class Health:
+    """What the visits to the reference kernels say of a whole campaign.
+
+    spread : of each kernel, the 10th and 90th percentile of its level (a share of its median).
+    drift : of each kernel, the level of the last fifth of the visits less that of the first fifth.
+    stolen, others : processors that the host and other processes took, on average. share : of its time that a thread
+        got in the worst of ten visits. None where nobody tells.
+    flagged : how many intervals between two visits carry each flag, of how many ``visits``.
+    """
+
+    visits: int
+    seconds: Mapping[str, float]
+    spread: Mapping[str, tuple[float, float]]
+    drift: Mapping[str, float]
+    stolen: float | None
+    others: float | None
+    share: float | None
+    flagged: Mapping[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**vars(self), "spread": {name: list(ends) for name, ends in self.spread.items()}}
+
+
+def health_of(visits: Sequence[Mapping[str, Any]]) -> Health:
+    """The visits of a campaign in a few numbers."""
+    seconds: dict[str, float] = {}
+    spread: dict[str, tuple[float, float]] = {}
+    drift: dict[str, float] = {}
+    for name in REFERENCES:
+        levels = _levels(visits, name)
+        known = levels[~np.isnan(levels)]
+        if not len(known):
+            continue
+        fifth = max(len(known) // 5, 1)
+        low, high = np.quantile(known, (0.1, 0.9))
+        seconds[name] = float(np.median([one["seconds"][name] for one in visits if name in one["seconds"]]))
+        spread[name] = (float(np.expm1(low)), float(np.expm1(high)))
+        drift[name] = float(np.expm1(np.median(known[-fifth:]) - np.median(known[:fifth])))
+    flags = [flag for said in flags_between(visits) for flag in said]
+    return Health(
+        len(visits),
+        seconds,
+        spread,
+        drift,
+        _known(taken(visits, "steal_s"), np.mean),
+        _known(taken(visits, "others_s"), np.mean),
+        _known(_column(visits, "share"), lambda share: np.quantile(share, 0.1)),
+        {flag: flags.count(flag) for flag in HEALTH_FLAGS if flag in flags},
+    )
+
+
+def _known(values: Floats, judge: Callable[[Floats], Any]) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(judge(known)) if len(known) else None
+
+
+def worst_first(flags: Iterable[str]) -> tuple[str, ...]:
+    """Flags without repetition: those of :data:`HEALTH_FLAGS` in their order, then the others by name."""
+    said = set(flags)
+    return (*(flag for flag in HEALTH_FLAGS if flag in said), *sorted(said - set(HEALTH_FLAGS)))

@@ -1,0 +1,1 @@
+"""How long will this network take on that chip? ``predict.py`` is the file to read first."""

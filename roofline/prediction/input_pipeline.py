@@ -1,0 +1,89 @@
+"""Can the rest of the computer keep up? The loader that prepares samples, the link that copies them, the runtime.
+
+Loader, copy and device work side by side on different batches, so a step takes as long as the slowest of
+the three. What the device waits for is a layer of its own, bound by whoever it waits for. On an array, one
+request alone also waits for the runtime; requests side by side hide that.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from roofline.core.calibration import Calibration
+from roofline.core.chip import Chip, Link
+from roofline.core.prediction import Interval, LayerPrediction
+from roofline.core.stack import Stack
+from roofline.devices.array import uncertainty as array_fit
+from roofline.lowering.program import Program
+
+LOADER = "loader"
+REQUEST = "request"
+
+
+def pipeline_layer(program: Program, chip: Chip, device: Interval) -> LayerPrediction | None:
+    """What a run waits for its inputs beyond ``device`` seconds; None where nobody asked or nothing waits."""
+    rate = program.run.loader_rate
+    if rate is None:
+        return None
+    resources = {LOADER: program.samples / rate} if rate < inf else {}
+    link = host_link(chip)
+    size = input_bytes(program)
+    if link is not None:
+        resources[link.name] = size / link.bandwidth.value
+    if not resources:
+        return None
+    bound = max(resources, key=lambda name: resources[name])
+    slowest = resources[bound]
+    waits = [max(0.0, slowest - seconds) for seconds in (device.high, device.middle, device.low)]
+    return LayerPrediction(
+        name="input pipeline",
+        op="wait",
+        shapes="",
+        flops=0.0,
+        bytes=0.0,
+        seconds=Interval(*waits),
+        bound=bound,
+        tier="datasheet",
+        resources=resources,
+        phase="waiting",
+    )
+
+
+def request_layer(chip: Chip, calibration: Calibration | None, stack: Stack) -> LayerPrediction | None:
+    """What a request to an array takes beside its kernels; None where requests follow each other closely."""
+    if calibration is None or calibration.model != "array" or stack.serving == "throughput":
+        return None
+    spans = array_fit.request_seconds(calibration)
+    if not spans[2]:
+        return None
+    return LayerPrediction(
+        name=REQUEST,
+        op=REQUEST,
+        shapes="",
+        flops=0.0,
+        bytes=0.0,
+        seconds=Interval(*spans),
+        bound=REQUEST,
+        tier=array_fit.tier_of(calibration, chip),
+        resources={REQUEST: spans[1]},
+        phase="waiting",
+    )
+
+
+def at_least(device: Interval, feeding: LayerPrediction | None) -> Interval:
+    """A run with its input pipeline: the longer of the two, whatever the device takes."""
+    if feeding is None:
+        return device
+    slowest = max(feeding.resources.values())
+    return Interval(max(device.low, slowest), max(device.middle, slowest), max(device.high, slowest))
+
+
+def input_bytes(program: Program) -> float:
+    """Bytes of the inputs of one run, all micro-batches together."""
+    work = program.workload
+    return sum(work.tensors[name].bytes for name in work.inputs) * (program.samples / work.samples)
+
+
+def host_link(chip: Chip) -> Link | None:
+    """The link to the host: PCIe."""
+    return next((link for link in chip.links if link.name.lower().startswith("pcie")), None)

@@ -1,0 +1,1 @@
+"""One page about a device: measured, fitted, predicted, drawn."""

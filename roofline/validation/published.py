@@ -1,0 +1,45 @@
+"""How do predictions compare with what vendors and papers published?
+
+Every row of ``reports/published`` is predicted as anybody's measurement would be, and once more by the model of its
+chip with nothing fitted. Rows whose layers nobody published are counted, not predicted.
+"""
+
+from __future__ import annotations
+
+from roofline import specs
+from roofline.core.calibration import Calibration
+from roofline.core.measurement import Measurement
+from roofline.core.validation import PublishedScores, Scored
+from roofline.errors import DataError
+from roofline.measurements.store import read_measurements
+from roofline.prediction.predict import resolve_chip
+from roofline.validation.validate import validate
+
+UNKNOWN = "unknown shapes"
+"""Flag of a figure whose net cannot be written down."""
+
+
+def score_published(calibration: Calibration | str | None = None) -> PublishedScores:
+    """Score every published figure; ``calibration`` as for :func:`roofline.validation.validate.validate`.
+
+    Raises
+    ------
+    DataError : there are no files of published figures.
+    """
+    files = specs.published_files()
+    if not files:
+        raise DataError("there is no folder reports/published here, and none came with the program")
+    rows = [row for file in files for row in read_measurements(file).measurements]
+    known = [row for row in rows if UNKNOWN not in row.flags]
+    found = validate(known, calibration=calibration)
+    bare = tuple(_unfitted(row) for row in found.rows)
+    apart = {f"{row.network}: {row.what}": 1 for row in rows if UNKNOWN in row.flags}
+    return PublishedScores(found.rows, bare, {**found.skipped, **apart})
+
+
+def _unfitted(row: Scored) -> float:
+    """Seconds of the chip's model with nothing fitted: the array model, or the plain roofline."""
+    measured: Measurement = row.measurement
+    if resolve_chip(measured.chip).kind != "array":
+        return row.plain
+    return validate([measured], calibration=specs.load_unfitted()).rows[0].predicted

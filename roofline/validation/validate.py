@@ -1,0 +1,253 @@
+"""How far off are the predictions, on rows that did not make them?
+
+Any file of measurement rows is scored, by whomever it was measured: every row is predicted and set
+beside what it took, and beside the plain roofline of the same row. Where the calibration was fitted on
+this very file, or on another campaign over the same shapes, its operator rows are scored by
+cross-validation over shape groups; networks are never fitted and always scored as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from roofline.calibration.cpu.calibrate import (
+    LIGHT_TOLERANCE,
+    HeldOut,
+    Rows,
+    cross_validate,
+    operator_rows,
+    questions_of,
+)
+from roofline.core.calibration import Calibration
+from roofline.core.chip import Chip
+from roofline.core.dtype import precision as parse_precision
+from roofline.core.measurement import Measurement
+from roofline.core.prediction import TIERS
+from roofline.core.run import Recipe, Run
+from roofline.core.schedule import FAMILIES, Kernel, Schedule
+from roofline.core.stack import Stack
+from roofline.core.validation import Scored, Validation
+from roofline.devices import ceiling
+from roofline.devices.cpu.transfer import borrowed_calibration, is_borrowed
+from roofline.devices.timing import time_schedule
+from roofline.errors import DataError, RooflineError
+from roofline.measurements.kernels import kernels_of
+from roofline.prediction.predict import predict, resolve_calibration, resolve_chip
+from roofline.units import format_si
+
+
+def validate(
+    measurements: Sequence[Measurement],
+    *,
+    chips: Mapping[str, Chip] | None = None,
+    calibration: Calibration | str | None = None,
+    sha256: str = "",
+) -> Validation:
+    """Predict and score rows.
+
+    Parameters
+    ----------
+    measurements : rows of any chips, operators and networks mixed.
+    chips : specs by name, for chips that are in no file (this machine's CPU).
+    calibration : one to use for all rows, ``"none"`` for the plain roofline, or None for the best found.
+    sha256 : of the file the rows are from; tells whether the calibration was fitted on it.
+
+    Raises
+    ------
+    DataError : not a single row could be predicted; the message says why.
+    """
+    skipped: dict[str, int] = {}
+    scored: list[Scored] = []
+    used: dict[str, None] = {}
+    for (name, dtype, stack), rows in _by_question(measurements).items():
+        try:
+            chip = (chips or {}).get(name) or resolve_chip(name)
+            fitted = resolve_calibration(chip, parse_precision(dtype), calibration, stack)
+            if calibration is None and fitted and is_borrowed(fitted):  # from all but these rows themselves
+                fitted = borrowed_calibration(chip, parse_precision(dtype), stack, _not_from(rows, sha256))
+        except RooflineError as error:
+            skipped[str(error)] = skipped.get(str(error), 0) + len(rows)
+            continue
+        if fitted is not None and (fitted.file or is_borrowed(fitted)):
+            used[fitted.file or "numbers of other CPUs"] = None
+        own = fitted is not None and _fitted_on(fitted, rows, sha256)
+        scored += _operators([m for m in rows if m.kind == "operator"], chip, stack, fitted, own, skipped)
+        scored += score_networks([m for m in rows if m.kind == "network"], chip, fitted, skipped)
+    if not scored:
+        reasons = "; ".join(f"{count} rows: {why}" for why, count in skipped.items())
+        raise DataError(f"no row could be predicted ({reasons or 'no rows'})")
+    return Validation(tuple(scored), skipped, ", ".join(used))
+
+
+def _fitted_on(fit: Calibration, rows: Sequence[Measurement], sha256: str) -> bool:
+    """Whether a fit has seen these shapes: the same file, rows marked so, or another campaign over the same."""
+    return any(row.used_for_fit for row in rows) or _same(fit, rows, sha256)
+
+
+def _same(fit: Calibration, rows: Sequence[Measurement], sha256: str) -> bool:
+    """Whether a fit was made on this file, or on another campaign over the same shapes."""
+    asked = fit.data.get("questions")
+    return (bool(sha256) and fit.data.get("sha256") == sha256) or (asked is not None and asked == questions_of(rows))
+
+
+def _not_from(rows: Sequence[Measurement], sha256: str) -> Callable[[Calibration], bool]:
+    """Whether a machine that lends numbers is another than the one these rows are of."""
+    return lambda lender: not _same(lender, rows, sha256)
+
+
+def _by_question(measurements: Iterable[Measurement]) -> dict[tuple[str, str, Stack], list[Measurement]]:
+    """Rows by what a calibration must match: chip, dtype and stack."""
+    groups: dict[tuple[str, str, Stack], list[Measurement]] = {}
+    for row in measurements:
+        groups.setdefault((row.chip, row.dtype, row.stack), []).append(row)
+    return groups
+
+
+def score_networks(
+    rows: Sequence[Measurement],
+    chip: Chip,
+    fitted: Calibration | None,
+    skipped: dict[str, int],
+    held_out: str = "network",
+    host_dispatch: float | None = None,
+) -> list[Scored]:
+    """Network rows of one chip predicted by a calibration; what cannot be predicted is counted in ``skipped``.
+
+    host_dispatch : see :class:`roofline.core.run.Run`.
+    """
+    scored = []
+    for row in rows:
+        try:
+            best, plain = (
+                predict(
+                    chip,
+                    row.network,
+                    bind=row.symbols,
+                    dtype=row.dtype,
+                    stack=row.stack,
+                    calibration=which,
+                    run=Run(row.mode, Recipe("none"), host_dispatch=host),
+                )
+                for which, host in ((fitted or "none", host_dispatch), ("none", 0.0))
+            )
+        except RooflineError as error:
+            skipped[str(error)] = skipped.get(str(error), 0) + 1
+            continue
+        seconds = best.seconds
+        scored.append(
+            Scored(
+                row,
+                "network",
+                row.seconds,
+                seconds.middle,
+                seconds.low,
+                seconds.high,
+                plain.seconds.middle,
+                best.tier,
+                "in the fit" if row.fit else "published" if row.what else held_out,
+            )
+        )
+    return scored
+
+
+def _operators(
+    rows: Sequence[Measurement],
+    chip: Chip,
+    stack: Stack,
+    fitted: Calibration | None,
+    own: bool,
+    skipped: dict[str, int],
+) -> list[Scored]:
+    """Rows of several kernels take the sum of their times, and are of the family of the longest."""
+
+    def skip(why: str) -> None:
+        skipped[why] = skipped.get(why, 0) + 1
+
+    usable: list[Measurement] = []
+    kernels: list[Kernel] = []
+    first: list[int] = []
+    computes: set[tuple[str, str]] = set()
+    for row in rows:
+        if row.cache == "warm":
+            skip("warm operator rows (predictions are of cold calls)")
+            continue
+        try:
+            found = kernels_of(row)
+            for kernel in found:
+                if (kernel.precision, kernel.kind) not in computes:
+                    ceiling.engine_and_rate(chip, parse_precision(kernel.precision), matrix=kernel.kind == "matmul")
+                    computes.add((kernel.precision, kernel.kind))
+        except RooflineError as error:
+            skip(str(error))
+            continue
+        if not found:
+            skip("operators that launch nothing")
+            continue
+        usable.append(row)
+        first.append(len(kernels))
+        kernels += [replace(kernel, layer=len(usable)) for kernel in found]
+    if not usable:
+        return []
+    schedule = Schedule.of(kernels)
+    timing = time_schedule(schedule, chip, stack=stack, calibration=fitted)
+    middle, low, high, plain, light = (
+        np.add.reduceat(seconds, first)
+        for seconds in (timing.total, timing.low, timing.high, timing.ceiling, timing.light)
+    )
+    held = _cross_validated(usable, chip, alone=not fitted.data.get("lenders")) if own and fitted else {}
+    scored = []
+    for index, (row, start, stop) in enumerate(zip(usable, first, [*first[1:], len(kernels)], strict=True)):
+        key = row.key if own else ""
+        fitted_on = own and (key in held or stop == start + 1)
+        if fitted_on and key not in held:
+            skip("kept out of the fit: faster than light, or too few of their kind to be held out")
+            continue
+        inside = (float(middle[index]), float(low[index]), float(high[index]))
+        predicted, least, most = held[key] if fitted_on else inside
+        longest = start + int(timing.total[start:stop].argmax())
+        family = FAMILIES[schedule.family[longest]]
+        impossible = row.seconds < (1.0 - LIGHT_TOLERANCE) * light[index]
+        scored.append(
+            Scored(
+                row,
+                family if row.part == "forward" else f"{family} ({row.part})",
+                row.seconds,
+                predicted,
+                least,
+                most,
+                float(plain[index]),
+                max(timing.tiers[start:stop], key=TIERS.index),
+                "shape group" if fitted_on else "rows of other kinds" if own else "other data",
+                _arithmetic(row, kernels[start:stop], chip, float(light[index])) if impossible else "",
+            )
+        )
+    return scored
+
+
+def _arithmetic(row: Measurement, kernels: Sequence[Kernel], chip: Chip, light: float) -> str:
+    """What a row that is faster than light would have done in its time, beside what the chip can."""
+    flops = sum(kernel.flops * kernel.repeats for kernel in kernels)
+    moved = sum((kernel.reads + kernel.weights + kernel.writes) * kernel.repeats for kernel in kernels)
+    largest = max(kernels, key=lambda kernel: kernel.flops)
+    wanted = parse_precision(largest.precision)
+    _, rate = ceiling.engine_and_rate(chip, wanted, matrix=largest.kind == "matmul", clock="top")
+    bandwidth = ceiling.dram_bandwidth(chip) or np.nan
+    return (
+        f"{row.chip}: {row.label}: {format_si(row.seconds, 's')} measured, light takes {format_si(light, 's')}: "
+        f"{format_si(flops / row.seconds, 'FLOP/s')} where {format_si(rate, 'FLOP/s')} is the most, "
+        f"{format_si(moved / row.seconds, 'B/s')} where DRAM gives {format_si(bandwidth, 'B/s')}"
+    )
+
+
+def _cross_validated(rows: Sequence[Measurement], chip: Chip, *, alone: bool) -> dict[str, tuple[float, float, float]]:
+    """Held-out (middle, low, high) by row key, for rows the calibration was fitted on."""
+    prepared: Rows = operator_rows(rows, chip, dtype=rows[0].dtype, alone=alone)
+    held: HeldOut = cross_validate(prepared)
+    return {
+        row.key: (float(held.predicted[i] * times), float(held.low[i] * times), float(held.high[i] * times))
+        for i, (row, times) in enumerate(zip(prepared.measurements, prepared.schedule.repeats, strict=True))
+        if not np.isnan(held.predicted[i])
+    }

@@ -1,0 +1,153 @@
+"""How much longer than the plain roofline do real GPU kernels take? Fits the datasheet interval.
+
+    ROOFLINE_DATA=<folder with neusight/, deepbench/, aiconfigurator/> python studies/datasheet_spread.py [--write]
+
+For every public row of a card we have a spec of, log(measured / plain roofline), where the roofline is at
+least 20 us so that host time is not what is seen; per operator family the 5, 50 and 95 % quantiles, each
+device counting the same. ``--write`` puts them into hw_specs/calibrations/datasheet.yaml.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from roofline import lowering, specs
+from roofline.core.calibration import Calibration, FamilyFit
+from roofline.core.dtype import precision
+from roofline.core.schedule import Kernel, Schedule
+from roofline.devices import ceiling
+
+LEAST_S = 20e-6
+LEVELS = (0.05, 0.5, 0.95)
+ELEMENTWISE = {"add": "add", "mul": "mul", "div": "div", "relu": "relu", "gelu": "gelu", "tanh": "tanh"}
+DTYPES = {"fp32": "fp32", "fp16_mixed": "fp16", "bfloat16": "bf16"}
+
+
+def read(path: Path) -> Iterator[dict[str, str]]:
+    with gzip.open(path, "rt") as file:
+        yield from csv.DictReader(file)
+
+
+def questions(data: Path) -> Iterator[tuple[str, str, str, dict[str, object], list[tuple[int, ...]], float]]:
+    """(device, dtype, operator, attributes, input shapes, seconds) of every row used."""
+    for row in read(data / "neusight/linear.csv.gz"):
+        b, m, n, k = (int(row[c]) for c in "BMNK")  # N is the reduction
+        yield row["device"], "fp32", "linear", {"out": k}, [(b * m, n)], float(row["latency_ms"]) / 1e3
+    for row in read(data / "neusight/bmm.csv.gz"):
+        b, m, n, k = (int(row[c]) for c in "BMNK")
+        yield row["device"], "fp32", "matmul", {}, [(b, m, n), (b, n, k)], float(row["latency_ms"]) / 1e3
+    for row in read(data / "neusight/conv.csv.gz"):
+        side = int(row["input_size"])
+        attributes: dict[str, object] = {"out": int(row["c_out"]), "kernel": 3, "padding": 1}
+        shape = (int(row["B"]), int(row["c_in"]), side, side)
+        yield row["device"], "fp32", "conv2d", attributes, [shape], float(row["latency_ms"]) / 1e3
+    for name, op in ELEMENTWISE.items():
+        for row in read(data / f"neusight/{name}.csv.gz"):
+            shape2 = (int(row["B"]), int(row["H"]))
+            inputs = [shape2] * (2 if op in ("add", "mul", "div") else 1)
+            yield row["device"], "fp32", op, {}, list(inputs), float(row["latency_ms"]) / 1e3
+    for name, op in (("softmax", "softmax"), ("ln", "layer_norm")):
+        for row in read(data / f"neusight/{name}.csv.gz"):
+            yield row["device"], "fp32", op, {}, [(int(row["B"]), int(row["H"]))], float(row["latency_ms"]) / 1e3
+    for row in read(data / "deepbench/gemm.csv.gz"):
+        if row["dtype"] in DTYPES:
+            m, n, k = (int(row[c]) for c in "MNK")
+            yield (
+                row["device"],
+                DTYPES[row["dtype"]],
+                "linear",
+                {"out": m, "bias": False},
+                [(n, k)],
+                float(row["ms"]) / 1e3,
+            )
+    for row in read(data / "aiconfigurator/h200_sxm_gemm.csv.gz"):
+        if row["dtype"] in DTYPES:
+            m, n, k = (int(row[c]) for c in "mnk")
+            yield (
+                "h200-sxm",
+                DTYPES[row["dtype"]],
+                "linear",
+                {"out": n, "bias": False},
+                [(m, k)],
+                float(row["latency_ms"]) / 1e3,
+            )
+
+
+def spread(data: Path) -> tuple[dict[str, dict[str, list[float]]], dict[str, int]]:
+    """family -> device -> log ratios, and rows used by device."""
+    kernels: dict[str, list[Kernel]] = {}
+    seconds: dict[str, list[float]] = {}
+    known = specs.list_chips()
+    for device, dtype, op, attributes, inputs, measured in questions(data):
+        if device in known and measured > 0:
+            work = lowering.single(op, attributes, inputs, precision(dtype))  # type: ignore[arg-type]
+            kernels.setdefault(device, []).extend(lowering.lower(work))
+            seconds.setdefault(device, []).append(measured)
+    ratios: dict[str, dict[str, list[float]]] = {}
+    counts: dict[str, int] = {}
+    for device, rows in kernels.items():
+        schedule = Schedule.of(rows)
+        plain = ceiling.ceiling_times(schedule, specs.load_chip(device)).total
+        used = plain >= LEAST_S
+        counts[device] = int(used.sum())
+        logs = np.log(np.array(seconds[device]) / plain)
+        for family, log in zip(np.array(schedule.family_names())[used], logs[used], strict=True):
+            ratios.setdefault(str(family), {}).setdefault(device, []).append(float(log))
+    return ratios, counts
+
+
+def pooled(by_device: dict[str, list[float]], levels: tuple[float, ...] = LEVELS) -> dict[str, float]:
+    """Quantiles of the mixture in which every device has the same weight."""
+    values = np.concatenate([np.array(v) for v in by_device.values()])
+    weights = np.concatenate([np.full(len(v), 1.0 / len(v)) for v in by_device.values()])
+    order = np.argsort(values)
+    cumulated = np.cumsum(weights[order]) / weights.sum()
+    return {f"{level:g}": float(values[order][np.searchsorted(cumulated, level)]) for level in levels}
+
+
+def main() -> None:
+    folder = os.environ.get("ROOFLINE_DATA")
+    if not folder:
+        sys.exit("set ROOFLINE_DATA to the folder that holds neusight/, deepbench/ and aiconfigurator/")
+    ratios, counts = spread(Path(folder))
+    families = {}
+    for family, by_device in sorted(ratios.items()):
+        quantiles = pooled(by_device)
+        rows = sum(len(v) for v in by_device.values())
+        factors = "  ".join(f"{level}: x{np.exp(value):.2f}" for level, value in quantiles.items())
+        print(f"{family:12s} {rows:6d} rows, {len(by_device)} devices   {factors}")
+        medians = {d: round(float(np.exp(np.median(v))), 2) for d, v in by_device.items()}
+        print(f"{'':12s} median by device {medians}")
+        off = {d: list(np.abs(np.expm1(-np.array(v)))) for d, v in by_device.items()}
+        errors = pooled(off, (0.5, 0.9))
+        families[family] = FamilyFit({}, {}, quantiles, rows, {}, errors["0.5"], errors["0.9"])
+    if "--write" in sys.argv:
+        specs.save_calibration(
+            Calibration(
+                chip="any GPU",
+                architecture="any",
+                model="ceiling",
+                dtype="any",
+                stack={"framework": "several"},
+                families=families,
+                ceilings={},
+                data={
+                    "sets": "NeuSight (sitar-lab/NeuSight @ 6945927), DeepBench (baidu-research/DeepBench @ da81ba7), "
+                    "aiconfigurator (ai-dynamo/aiconfigurator @ 095f58a)",
+                    "rows": counts,
+                    "rule": f"log(measured / plain roofline) where the roofline is at least {LEAST_S * 1e6:g} us",
+                },
+            ),
+            Path(__file__).parent.parent / "hw_specs/calibrations/datasheet.yaml",
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""How good is the GPU model, and which numbers does it ship? Fits, scores and pictures, from the public sets.
+
+    ROOFLINE_DATA=<folder of the sets> python studies/gpu_model.py [--write] [--apart N]
+
+Writes reports/validation/gpu.md with its pictures: by operator family, card and net, the plain roofline, the model
+with the card left out, and with half of its calls seen. ``--write`` ships the numbers shared by all GPUs and
+those of each card (hw_specs/calibrations). ``--apart N`` also scores the rows that nothing was fitted
+or chosen on, and says that N variants of the model were tried before.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from gpu_data import SETS, drifting, folder, judges, networks, operators
+
+from roofline import specs
+from roofline.calibration.gpu.calibrate import calibrate_any, calibrate_card
+from roofline.calibration.gpu.rows import parts_of
+from roofline.core.measurement import Measurement
+from roofline.core.validation import Score, Scored, Validation, score
+from roofline.render.charts import Pair, scatter_figure
+from roofline.render.style import save_figure
+from roofline.validation.leave_out import How, validate_held_out
+from roofline.validation.validate import validate
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = ROOT / "reports" / "validation"
+
+NEUSIGHT = {
+    "linear": (20.0, 13.9),
+    "bmm": (26.0, 13.8),
+    "elementwise": (14.0, 19.3),
+    "softmax": (19.3, 13.9),
+    "norm": (20.0, 56.7),
+    "inference": (9.7, 9.7),
+    "training": (7.3, 7.3),
+}
+"""Mean errors in per cent that NeuSight's authors report on cards in and out of its training set (of whole nets on
+all together): S. Lee, A. Phanishayee, D. Mahajan, ASPLOS 2025. Another split of the same collection."""
+
+
+def plain(rows: Iterable[Scored]) -> list[Scored]:
+    """The same rows predicted by the plain roofline."""
+    return [
+        Scored(r.measurement, r.family, r.measured, r.plain, r.plain, r.plain, r.plain, "datasheet", "nothing fitted")
+        for r in rows
+    ]
+
+
+def _table(title: str, groups: Mapping[str, list[Scored]], *, published: bool = False) -> list[str]:
+    """Rows of Markdown: one for each group, errors in per cent."""
+    head = ["", "rows", "median", "mean", "p90", "bias", "inside 90 %", "high / low", "rank"]
+    head += ["NeuSight in / out"] if published else []
+    lines = [f"### {title}", "", "| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for name, rows in groups.items():
+        if not rows:
+            continue
+        cells = [name, *_cells(score(rows))]
+        if published:
+            known = NEUSIGHT.get(name)
+            cells.append(f"{known[0]:g} / {known[1]:g}" if known else "")
+        lines.append("| " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def _cells(found: Score) -> list[str]:
+    percent = [f"{100 * value:.1f}" for value in (found.median, found.mean, found.p90)]
+    interval = [f"{100 * found.coverage:.0f} %", f"{found.width:.2f}"] if found.width > 1 else ["", ""]
+    return [f"{found.rows:,}", *percent, f"{100 * found.bias:+.1f}", *interval, f"{found.rank_correlation:.3f}"]
+
+
+def _by(rows: Iterable[Scored], key: Callable[[Scored], str]) -> dict[str, list[Scored]]:
+    groups: dict[str, list[Scored]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return dict(sorted(groups.items()))
+
+
+def _set_and_card(row: Scored) -> str:
+    part = "" if row.measurement.part == "forward" else f" ({row.measurement.part})"
+    return f"{row.family.split(' ')[0]}, {row.measurement.set.split('/')[0]}{part}: {row.measurement.chip}"
+
+
+def _net(row: Scored) -> str:
+    m = row.measurement
+    return f"{m.chip}: {m.network} {m.mode}, batch {m.symbols.get('batch', '')}, seq {m.symbols.get('seq', '')}"
+
+
+def pairs_ranked(rows: Iterable[Scored], apart: float = 0.15) -> tuple[int, int]:
+    """Of pairs of cards that took the same call more than 15 % apart: how many, and how many ranked right."""
+    asked: dict[str, list[Scored]] = {}
+    for row in rows:
+        asked.setdefault(f"{row.measurement.set} {row.measurement.label} {row.measurement.dtype}", []).append(row)
+    pairs = right = 0
+    for found in asked.values():
+        for index, one in enumerate(found):
+            for other in found[index + 1 :]:
+                if abs(np.log(one.measured / other.measured)) > np.log1p(apart):
+                    pairs += 1
+                    right += (one.measured > other.measured) == (one.predicted > other.predicted)
+    return pairs, right
+
+
+def _worst(validation: Validation, count: int = 10) -> list[str]:
+    lines = ["| card | call | measured | predicted | error |", "|---|---|---|---|---|"]
+    for row in validation.worst(count):
+        ms = f"{1e3 * row.measured:.3g} ms | {1e3 * row.predicted:.3g} ms | {100 * row.error:+.0f} %"
+        lines.append(f"| {row.measurement.chip} | {row.family}: {row.measurement.label} | {ms} |")
+    return [*lines, ""]
+
+
+INTRODUCTION = f"""\
+Made by `ROOFLINE_DATA=<folder> python studies/gpu_model.py` from public measurements: {"; ".join(SETS.values())}.
+
+Errors are |predicted / measured - 1| in per cent; bias is the median of predicted / measured, less one; a row is one
+call, and every row counts the same. *Card left out*: predicted by numbers of the other cards, the clock that its sheet
+allows and a neighbour's tiles; the floor of its set (launch and host) is taken from its fastest calls. *Half seen*: its
+own numbers from every second call. Intervals come from the other cards, or from the other half. NeuSight's columns are
+what its authors report on cards in / out of its training set, on another split of the same collection."""
+
+
+JUDGED = "Recurrences and Caffe's layers, none of them fitted, by the shipped numbers of the Titan X"
+HELD_OUT: dict[How, str] = {
+    "device": "Rows kept apart until the end, card left out",
+    "half": "Rows kept apart until the end, own numbers of each card",
+}
+
+
+def page(results: Mapping[str, Validation], others: Mapping[str, Validation]) -> str:
+    """The scoreboard as Markdown."""
+    lines = [
+        "# Scoreboard of the GPU model",
+        "",
+        INTRODUCTION,
+        "",
+    ]
+    for how, validation in results.items():
+        calls, nets = validation.of_kind("operator"), validation.of_kind("network")
+        lines += [f"## {how}", ""]
+        lines += _table("Calls by family", _by(calls, lambda row: row.family), published=True)
+        lines += _table("Calls by family, set and card", _by(calls, _set_and_card))
+        pairs, right = pairs_ranked(calls)
+        if pairs:
+            lines += [
+                f"Pairs of cards more than 15 % apart on the same call: {pairs:,}, ranked right: {right / pairs:.1%}.",
+                "",
+            ]
+        if nets:
+            published = [row for row in nets if row.measurement.set.startswith("neusight")]
+            lines += _table(
+                "Whole transformers (NeuSight)", _by(published, lambda row: row.measurement.mode), published=True
+            )
+            lines += _table(
+                "Whole nets by card", _by(nets, lambda row: f"{row.measurement.chip}, {row.measurement.set}")
+            )
+            lines += ["Ratio of predicted to measured, net by net:", ""]
+            lines += [
+                f"- {_net(row)}: {row.predicted / row.measured:.2f} (plain {row.plain / row.measured:.2f})"
+                for row in nets
+            ]
+            lines += [""]
+        lines += ["### The ten worst rows", "", *_worst(validation)]
+    for how, validation in others.items():
+        lines += _table(how, _by(validation.of_kind("operator"), _set_and_card))
+    lines += ["![Predicted against measured calls, card left out](../figures/gpu-left-out.png)", ""]
+    lines += ["![Predicted against measured calls, half seen](../figures/gpu-half.png)", ""]
+    return "\n".join(lines)
+
+
+def write_calibrations(rows: list[Measurement], around: list[Measurement]) -> None:
+    """Ship the shared numbers and those of each card. Those of an architecture are not: docs/gpu.md says why."""
+    target = ROOT / "hw_specs" / "calibrations"
+    chips = {name: specs.load_chip(name) for name in sorted({row.chip for row in rows})}
+    parts = parts_of(rows, chips, around=around)
+    data = {"sets": ", ".join(SETS.values())}
+    shared = calibrate_any(parts, data)
+    specs.save_calibration(shared, target / "any-gpu" / "public.yaml")
+    for name, chip in chips.items():
+        specs.save_calibration(calibrate_card(parts, chip, shared, data), target / name / "public.yaml")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("--write", action="store_true", help="ship the numbers")
+    parser.add_argument("--apart", type=int, metavar="N", help="score the rows kept apart; N variants were tried")
+    asked = parser.parse_args()
+    data = folder()
+    rows, nets, around = operators(data), networks(data), drifting(data)
+    whole = [*rows, *nets]
+    with ProcessPoolExecutor(2) as pool:
+        jobs = {how: pool.submit(validate_held_out, whole, how, around=around) for how in ("device", "half")}
+        more = {}
+        if asked.apart is not None:
+            kept = operators(data, apart=True)
+            for how, words in HELD_OUT.items():
+                title = f"{words} ({asked.apart} variants of the model were tried before)"
+                more[title] = pool.submit(validate_held_out, rows, how, apart=kept, around=around)
+        if asked.write:
+            pool.submit(write_calibrations, rows, around).result()
+        out, half = jobs["device"].result(), jobs["half"].result()
+        others = {JUDGED: validate(judges(data)), **{title: job.result() for title, job in more.items()}}
+    nothing = Validation(tuple(plain(out.rows)), out.skipped)
+    results = {"Plain roofline": nothing, "Card left out": out, "Half of the calls seen": half}
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "gpu.md").write_text(page(results, others), encoding="utf-8")
+    for name, validation, title in (("left-out", out, "each card left out"), ("half", half, "half of its calls seen")):
+        pairs = [Pair(row.family, row.predicted, row.measured) for row in validation.of_kind("operator")]
+        save_figure(scatter_figure(pairs, f"Calls on GPUs, {title}"), ROOT / "reports" / "figures" / f"gpu-{name}.png")
+    for how, validation in results.items():
+        print(how)
+        for family, found in validation.by("operator", lambda row: row.family).items():
+            print(f"  {family:22s}" + " ".join(f"{cell:>8s}" for cell in _cells(found)))
+        for mode, found in validation.by(
+            "network", lambda row: f"{row.measurement.set} {row.measurement.mode}"
+        ).items():
+            print(f"  {mode:36s}" + " ".join(f"{cell:>8s}" for cell in _cells(found)))
+
+
+if __name__ == "__main__":
+    main()
