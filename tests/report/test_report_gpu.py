@@ -27,7 +27,7 @@ from roofline.devices.timing import time_schedule
 from roofline.measurements.kernels import kernels_of
 from roofline.measurements.store import read_measurements
 from roofline.prediction.predict import predict
-from roofline.report.report import report
+from roofline.report import report
 
 pytest.importorskip("torch")
 

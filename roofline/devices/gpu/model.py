@@ -10,7 +10,8 @@ A product is cut into tiles of TM x TN, one block each, and the multiprocessors 
     time    = (compute^p + memory^p)^(1/p) + launch               [s], the fastest tile and cut
 
 A convolution takes one of several plans (:mod:`roofline.devices.gpu.convolution_plans`). Tensor cores have equations
-of their own (:mod:`roofline.devices.gpu.tensor_cores`). Streams and rows move bytes (:mod:`roofline.devices.gpu.streams`):
+of their own (:mod:`roofline.devices.gpu.tensor_cores`). Streams and rows move bytes
+(:mod:`roofline.devices.gpu.streams`):
 
     stream  = max(launch, early * launch + bytes / (fraction * bandwidth))
 
