@@ -83,7 +83,7 @@ def one(name: str) -> None:
     else:
         net = trace(llama, ["1x2048:int64"], mode="training")
     traced = time.perf_counter()
-    schedule = lower_training(training_step(build(net), Recipe("adam"), Stack(), on_gpu=True))
+    schedule = lower_training(training_step(build(net), Recipe("adam"), Stack(), cuda=True))
     done = time.perf_counter()
     unit = 1 if sys.platform == "darwin" else 1024  # Linux counts in KiB
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

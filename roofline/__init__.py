@@ -1,9 +1,92 @@
-"""How fast will this neural net run on that chip, why, and how sure are we?"""
+"""How fast will this neural net run on that chip, why, and how sure are we?
 
-from roofline.core.run import Recipe, Run
-from roofline.core.stack import Stack
-from roofline.frontends import trace
-from roofline.prediction.predict import predict
+Every public name is here, and is loaded when it is first used: ``import roofline`` itself loads next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from roofline.analysis.compare import compare
+    from roofline.analysis.explain import explain
+    from roofline.analysis.generate import generate
+    from roofline.analysis.largest_batch import largest_batch
+    from roofline.core.calibration import Calibration
+    from roofline.core.chip import Chip
+    from roofline.core.measurement import Measurement
+    from roofline.core.network import Network
+    from roofline.core.prediction import Interval, Prediction
+    from roofline.core.run import Recipe, Run
+    from roofline.core.stack import Stack
+    from roofline.errors import RooflineError
+    from roofline.frontends import trace
+    from roofline.measurements.store import read_measurements
+    from roofline.prediction.predict import predict
+    from roofline.specs import load_chip, load_network
+    from roofline.validation.validate import validate
 
 __version__ = "0.1.0"
-__all__ = ["Recipe", "Run", "Stack", "__version__", "predict", "trace"]
+
+_MODULES = {
+    "Calibration": "roofline.core.calibration",
+    "Chip": "roofline.core.chip",
+    "Interval": "roofline.core.prediction",
+    "Measurement": "roofline.core.measurement",
+    "Network": "roofline.core.network",
+    "Prediction": "roofline.core.prediction",
+    "Recipe": "roofline.core.run",
+    "RooflineError": "roofline.errors",
+    "Run": "roofline.core.run",
+    "Stack": "roofline.core.stack",
+    "compare": "roofline.analysis.compare",
+    "explain": "roofline.analysis.explain",
+    "generate": "roofline.analysis.generate",
+    "largest_batch": "roofline.analysis.largest_batch",
+    "load_chip": "roofline.specs",
+    "load_network": "roofline.specs",
+    "predict": "roofline.prediction.predict",
+    "read_measurements": "roofline.measurements.store",
+    "trace": "roofline.frontends",
+    "validate": "roofline.validation.validate",
+}
+"""Every public name with the module it is from. No module of this package itself may bear one of these names."""
+
+__all__ = [
+    "Calibration",
+    "Chip",
+    "Interval",
+    "Measurement",
+    "Network",
+    "Prediction",
+    "Recipe",
+    "RooflineError",
+    "Run",
+    "Stack",
+    "__version__",
+    "compare",
+    "explain",
+    "generate",
+    "largest_batch",
+    "load_chip",
+    "load_network",
+    "predict",
+    "read_measurements",
+    "trace",
+    "validate",
+]
+
+if not TYPE_CHECKING:  # a type checker that saw it would take every name for a public one
+
+    def __getattr__(name):
+        from importlib import import_module
+
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(import_module(_MODULES[name]), name)
+        globals()[name] = found
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

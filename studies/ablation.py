@@ -23,14 +23,9 @@ from numpy.typing import NDArray
 
 from roofline import specs
 from roofline.calibration.cpu import fit as fitting
-from roofline.calibration.cpu.calibrate import (
-    Rows,
-    calibrate,
-    cross_validate,
-    extrapolate,
-    machine_ceilings,
-    operator_rows,
-)
+from roofline.calibration.cpu.calibrate import calibrate
+from roofline.calibration.cpu.held_out import cross_validate, extrapolate
+from roofline.calibration.cpu.rows import Rows, machine_ceilings, operator_rows
 from roofline.core.chip import Chip
 from roofline.core.measurement import Measurement
 from roofline.core.schedule import Schedule
@@ -214,7 +209,9 @@ def main() -> None:
         fewer = one_plan(name)
         with setting(cpu_plans, "plans", fewer), setting(cpu, "plans", fewer):
             print(line(f"without a plan of its own: {name}", rows, read.measurements, chip), flush=True)
-    borrowing = replace(rows, lent=lent_to(chip))
+    borrowing = replace(
+        rows, lent=lent_to(chip, [fit for fit in specs.load_lenders() if fit.architecture != chip.architecture])
+    )
     print(line("the model, borrowing from other CPUs", borrowing, read.measurements, chip))
 
 

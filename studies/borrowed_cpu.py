@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roofline import specs
-from roofline.calibration.cpu.calibrate import Rows, operator_rows
+from roofline.calibration.cpu.rows import Rows, operator_rows
 from roofline.calibration.intervals import LEVELS
 from roofline.calibration.learning_curve import learning_curve
 from roofline.core.calibration import Calibration, FamilyFit
@@ -32,7 +32,7 @@ from roofline.core.dtype import precision
 from roofline.core.measurement import Measurement
 from roofline.devices.cpu import model as cpu
 from roofline.devices.cpu import plans as cpu_plans
-from roofline.devices.cpu.transfer import borrowed_calibration, kind_of
+from roofline.devices.cpu.transfer import kind_of, transferred
 from roofline.devices.cpu.units import Core
 from roofline.measurements.store import read_measurements
 from roofline.specs.detect import TURBO
@@ -79,9 +79,8 @@ class Machine:
 
     def unmeasured(self, chip: Chip) -> tuple[Calibration, Floats]:
         """What the others say of this machine by the clock of a chip, and the seconds of its operators by that."""
-        fitted = borrowed_calibration(
-            chip, precision("fp32"), self.rows.stack, lambda lender: lender.architecture != self.chip.architecture
-        )
+        lenders = [fit for fit in specs.load_lenders() if fit.architecture != self.chip.architecture]
+        fitted = transferred(chip, precision("fp32"), self.rows.stack, lenders, specs.load_borrowed_spread())
         assert fitted is not None
         numbers = {plan: fit.parameters for plan, fit in fitted.families.items()}
         ceilings = cpu.Ceilings(**fitted.ceilings)

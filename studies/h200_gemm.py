@@ -118,8 +118,9 @@ def public(data: Path) -> list[Measurement]:
 def measure(path: Path, count: int, theirs: Sequence[Measurement]) -> None:
     """Ask ``count`` of their shapes here, three times each, in the order of their hashes."""
     from roofline.campaign import campaign
-    from roofline.campaign.campaign import Plan, run_campaign
+    from roofline.campaign.campaign import run_campaign
     from roofline.campaign.design import Question
+    from roofline.measurements.plan import Plan
 
     chosen = islice(sorted(theirs, key=digest), count)
     asked = [Question("linear", row.op, dict(row.attributes), row.inputs) for row in chosen]

@@ -31,7 +31,7 @@ from roofline.devices.timing import time_schedule
 from roofline.lowering import lower, single
 from roofline.lowering.lower import case_of
 from roofline.operators import operator_named
-from roofline.prediction.predict import resolve_calibration
+from roofline.prediction.select import resolve_calibration
 from roofline.specs import load_calibration, load_chip
 from roofline.specs.lookup import package_folder
 

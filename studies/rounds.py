@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from roofline.campaign import bench
 from roofline.campaign.allocator import pin_allocator
-from roofline.campaign.campaign import Plan
 from roofline.campaign.design import design
 from roofline.campaign.run import import_torch
 from roofline.core.measurement import Measurement
+from roofline.measurements.plan import Plan
 
 ROWS, TAKEN = 100, (3, 5, 10, 20)
 Floats = NDArray[np.float64]

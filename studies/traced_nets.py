@@ -24,7 +24,8 @@ from typing import Any
 import torch
 
 from roofline import specs
-from roofline.calibration.cpu.calibrate import calibrate, machine_ceilings, operator_rows
+from roofline.calibration.cpu.calibrate import calibrate
+from roofline.calibration.cpu.rows import machine_ceilings, operator_rows
 from roofline.campaign.allocator import pin_allocator
 from roofline.campaign.timer_cpu import burst_cold
 from roofline.core.run import Recipe, Run

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from roofline.campaign import campaign, rounds
-from roofline.campaign.campaign import Plan, run_campaign
+from roofline.campaign import campaign, rounds, watch
+from roofline.campaign.campaign import run_campaign
 from roofline.campaign.question import Question
 from roofline.campaign.timer_cpu import Burst
 from roofline.core.measurement import Measurement
-from roofline.measurements import health
+from roofline.measurements.plan import Plan
 
 QUESTIONS = [Question("elementwise", "relu", {}, ((8, width),)) for width in (16, 32, 64)]
 PLAN = Plan(rows=3, rounds=2, networks={"mlp": {"batch": 2}})
@@ -54,8 +54,8 @@ def run_made(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     pytest.importorskip("torch")
     monkeypatch.setattr(campaign, "design", lambda rows, seed, training: QUESTIONS)
     monkeypatch.setattr(campaign, "ladder", list)
-    monkeypatch.setattr(health, "others_s", lambda: 0.0)  # what else the machine of the tests is doing
-    monkeypatch.setattr(health, "steal_s", lambda: 0.0)
+    monkeypatch.setattr(watch, "others_s", lambda: 0.0)  # what else the machine of the tests is doing
+    monkeypatch.setattr(watch, "steal_s", lambda: 0.0)
     monkeypatch.setattr(rounds, "capture", lambda device: {"device": device, "cpu": {"model": "Test"}})
 
     def measure(path: Path, bench: Bench | None = None, plan: Plan = PLAN, **options: Any) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -32,11 +33,15 @@ ROWS = (
 )
 """The rooms, each in the one row it has: it imports rows above its own, and rooms of its own row as :data:`SIDEWAYS`
 allows."""
-SIDEWAYS = {("frontends", "lowering"), ("measurements", "lowering"), ("calibration", "campaign")}
+SIDEWAYS = {("units", "errors"), ("measurements", "lowering")}
 """(room, room of the same row that it imports)."""
 ROW = {station: index for index, row in enumerate(ROWS) for station in row}
 
 HEAVY = ("torch", "matplotlib", "scipy.optimize", "pandas", "pydantic")
+"""What no prediction loads."""
+MODELS = ("devices", "lowering", "operators", "prediction", "analysis", "measurements")
+HEAVIER = ("numpy", "scipy", "yaml", "rich", "importlib.metadata", *(f"roofline.{name}" for name in MODELS), *HEAVY)
+"""What is not loaded to say what there is: by the package itself, by help and by completion in a shell."""
 
 
 def module(path: Path) -> str:
@@ -75,6 +80,11 @@ def test_arrows_point_one_way(name: str) -> None:
             assert allowed, f"{name} imports {other}, which does not stand above it"
 
 
+def test_every_way_sideways_is_taken() -> None:
+    taken = {(station(name), station(other)) for name, tree in MODULES.items() for other in imported(ast.walk(tree))}
+    assert taken >= SIDEWAYS, f"nothing imports {sorted(SIDEWAYS - taken)}; take it out of SIDEWAYS"
+
+
 def test_every_room_stands_in_a_row_and_nothing_else_does() -> None:
     assert {path.stem if path.is_file() else path.name for path in PACKAGE.iterdir() if _is_room(path)} == set(ROW)
 
@@ -105,11 +115,66 @@ def test_no_station_leans_on_the_package_itself() -> None:
 )
 def test_light(code: str) -> None:
     """Asserted through ``sys.modules``, not a clock."""
-    names = json.dumps(HEAVY)
-    text = f"import sys\ntry:\n {code}\nexcept SystemExit as e:\n assert not e.code, e.code\n"
-    text += f"print('loaded:', [n for n in {names} if n in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "loaded: []"
+    assert not loaded(code) & set(HEAVY)
+
+
+MAIN = "from roofline.cli import main; main({})"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import roofline; dir(roofline)",
+        "from roofline import Recipe, RooflineError, Run, Stack",
+        MAIN.format(["--help"]),
+        MAIN.format(["--version"]),
+        MAIN.format(["--show-completion", "bash"]),
+    ],
+)
+def test_lighter(code: str) -> None:
+    found = loaded(code)
+    assert not found & set(HEAVIER)
+    assert {name for name in found if station(name) == "cli"} <= {"roofline.cli", "roofline.cli.app"}, "no verb"
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("p", "plain,predict"),
+        ("--ver", "plain,--version"),
+        ("predict rtx-20", "plain,rtx-2070"),
+        ("predict rtx-2070 -w resnet", "plain,resnet50"),
+        ("compare rtx-2070 gtx-98", "plain,gtx-980"),
+        ("plot gtx-980 -w ml", "plain,mlp"),
+        ("explain gtx-980 --lay", "plain,--layer"),
+        ("specs sh", "plain,show"),
+        ("specs show rtx-20", "plain,rtx-2070"),
+        ("workloads show bert-b", "plain,bert-base"),
+    ],
+)
+def test_completion_is_light(words: str, completed: str) -> None:
+    asked = {"COMP_WORDS": f"roofline {words}", "COMP_CWORD": str(len(words.split()))}
+    found = loaded(MAIN.format([]), f"{completed}\n", _ROOFLINE_COMPLETE="bash_complete", **asked)
+    assert not found & set(HEAVIER)
+    others = {"compare", "doctor", "measure", "predict", "report", "trace"} - {words.split()[0]}
+    assert not found & {f"roofline.cli.{verb}" for verb in others}
+
+
+def loaded(code: str, said: str = "", **environment: str) -> set[str]:
+    """The modules that a program loads beyond those of Python's own start; it says ``said`` and ends well."""
+    text = "import sys\nbefore = set(sys.modules)\n"
+    text += f"try:\n {code}\nexcept SystemExit as e:\n assert not e.code, e.code\n"
+    text += "import json; print(); print(json.dumps(sorted(set(sys.modules) - before)))"
+    done = subprocess.run(
+        [sys.executable, "-c", text],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said in done.stdout
+    return set(json.loads(done.stdout.splitlines()[-1]))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: module(path))

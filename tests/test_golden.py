@@ -153,7 +153,7 @@ def made() -> dict[str, Prediction]:
 
 
 @pytest.mark.parametrize(
-    "name", [*PLAIN, *(f"cpu-synthetic {net} {how}" for net in CPU for how in ("calibrated", "plain"))]
+    "name", [*PLAIN, *FITTED, *(f"cpu-synthetic {net} {how}" for net in CPU for how in ("calibrated", "plain"))]
 )
 def test_no_number_moved(name: str, made: dict[str, Prediction]) -> None:
     assert name in GOLDEN["predictions"], "not written yet: python tests/test_golden.py --write"

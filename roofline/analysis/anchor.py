@@ -23,7 +23,8 @@ from roofline.core.prediction import Anchor, Interval, LayerPrediction, Predicti
 from roofline.core.run import Recipe, Run
 from roofline.devices.ceiling import engine_and_rate
 from roofline.errors import DataError
-from roofline.prediction.predict import predict, resolve_chip
+from roofline.prediction.predict import predict
+from roofline.prediction.select import resolve_chip
 
 SPREAD = 0.21
 """log(measured / anchored) lies within this of zero in nine of ten pairs (numbers shared by all GPUs)."""

@@ -24,8 +24,10 @@ from roofline.core.prediction import LayerPrediction, Prediction
 from roofline.core.run import Run
 from roofline.core.stack import Stack
 from roofline.devices.ceiling import engine_and_rate
+from roofline.devices.kinds import model_of
 from roofline.errors import Unsupported, UsageError
-from roofline.prediction.predict import predict, resolve_chip
+from roofline.prediction.predict import predict
+from roofline.prediction.select import resolve_chip
 
 
 def compare(
@@ -35,9 +37,9 @@ def compare(
     batch: int | Callable[[Chip, str], int | None] | None = None,
     bind: Mapping[str, int] | None = None,
     dtypes: Sequence[str] = ("fp32", "fp16"),
-    stack: Stack | None = None,
+    stack: Stack | str | None = None,
     calibration: str | Path | Calibration | None = None,
-    run: Run | None = None,
+    run: Run | str | None = None,
 ) -> Comparison:
     """Predict a net on several chips and say why they differ.
 
@@ -56,7 +58,7 @@ def compare(
         raise UsageError("nothing to compare: name at least one chip")
     parts = [resolve_chip(chip) for chip in chips]
     wanted = list(dict.fromkeys(str(parse_precision(name)) for name in dtypes))
-    stack = stack or Stack()
+    on, task = Stack.of(stack), Run.of(run)
     entries: list[Entry] = []
 
     def ask(part: Chip, name: str) -> Prediction:
@@ -66,9 +68,9 @@ def compare(
             batch=batch(part, name) if callable(batch) else batch,
             bind=bind,
             dtype=name,
-            stack=stack,
+            stack=on,
             calibration=calibration,
-            run=run,
+            run=task,
         )
 
     for name in wanted:
@@ -96,8 +98,8 @@ def compare(
         chips=tuple(part.name for part in parts),
         dtypes=tuple(wanted),
         entries=tuple(_with_base(entry, base) for entry in entries),
-        stack=stack.to_dict(),
-        kinds=tuple(part.kind for part in parts),
+        stack=on.to_dict(),
+        runs_on=tuple(model_of(part).runs_on for part in parts),
     )
 
 

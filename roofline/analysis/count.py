@@ -75,7 +75,7 @@ def anatomy(
     """
     stack, run = stack or Stack(), run or Run()
     program = make_program(
-        workload, batch=batch, bind=bind, precision=precision(dtype), stack=stack, run=run, kind="gpu"
+        workload, batch=batch, bind=bind, precision=precision(dtype), stack=stack, run=run, cuda=True
     )
     work, schedule = program.workload, program.schedule
     layers, seen = [], set[str]()

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from roofline.analysis.arithmetic import Term, achieved, division, fitted_part, peak_of, streamed, terms_of, work_of
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
@@ -25,31 +24,13 @@ from roofline.core.schedule import KINDS
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.devices import ceiling
-from roofline.devices.array import model as array
-from roofline.devices.cpu import model as cpu
-from roofline.devices.cpu import plans as cpu_plans
-from roofline.devices.gpu import model as gpu
-from roofline.devices.gpu.parameters import Parameters
-from roofline.devices.gpu.tensor_cores import JOIN
-from roofline.devices.timing import Timing
+from roofline.devices.account import Account, Term, division, peak_of, work_of
+from roofline.devices.kinds import model_of
+from roofline.devices.timed import Timing
 from roofline.errors import UnknownName, UsageError
 from roofline.lowering.program import make_program, shapes_of, with_tf32
-from roofline.prediction.predict import resolve_calibration, resolve_chip, time_program, together
-
-
-def joined_as(family: str, chip: Chip, plan: str, exponent: float) -> str:
-    """How the fitted model of a chip's kind joins the parts of a kernel; ``exponent``: of products on GPUs."""
-    if chip.kind == "gpu" and plan:
-        return f"{gpu.STAGES}; plan: {plan}"
-    if chip.kind == "gpu" and family not in gpu.PRODUCTS:
-        return gpu.MOVING
-    if chip.kind == "gpu":
-        return f"{gpu.FORMULA}, p = {exponent:.3g}"
-    return FORMULAS[chip.kind]
-
-
-FORMULAS = {"cpu": ceiling.FORMULA, "array": array.FORMULA}
-"""How the fitted model of a kind joins resources; that of CPUs has one for every plan."""
+from roofline.prediction.predict import time_program
+from roofline.prediction.select import resolve_calibration, resolve_chip, together
 
 
 @dataclass(frozen=True)
@@ -74,7 +55,10 @@ class Part:
 
 @dataclass(frozen=True)
 class KernelAccount:
-    """One kernel of the layer with everything its time is made of. Seconds, bytes and op/B."""
+    """One kernel of the layer with everything its time is made of. Seconds, bytes and op/B.
+
+    modelled : a model of its kind of device says so, not the plain roofline.
+    """
 
     family: str
     op: str
@@ -96,6 +80,7 @@ class KernelAccount:
     ridge: float | None
     plan: str = ""
     terms: tuple[Term, ...] = ()
+    modelled: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,9 +123,9 @@ def explain(
     batch: int | None = None,
     bind: Mapping[str, int] | None = None,
     dtype: str = "fp32",
-    stack: Stack | None = None,
+    stack: Stack | str | None = None,
     calibration: str | Path | Calibration | None = None,
-    run: Run | None = None,
+    run: Run | str | None = None,
 ) -> Explanation:
     """Account for one layer, in training with its backward kernels; other arguments as for ``predict``.
 
@@ -148,20 +133,18 @@ def explain(
     ------
     UnknownName : no layer of that name, with the nearest ones.
     """
-    stack, run = stack or Stack(), run or Run()
-    part = together(resolve_chip(chip), stack)
-    wanted = with_tf32(parse_precision(dtype), part, stack)
-    program = make_program(workload, batch=batch, bind=bind, precision=wanted, stack=stack, run=run, kind=part.kind)
+    on, task = Stack.of(stack), Run.of(run)
+    part = together(resolve_chip(chip), on)
+    model = model_of(part)
+    wanted = with_tf32(parse_precision(dtype), part, on)
+    program = make_program(workload, batch=batch, bind=bind, precision=wanted, stack=on, run=task, cuda=model.cuda)
     work, schedule = program.workload, program.schedule
     index = _index(work, layer)
-    fitted = resolve_calibration(part, wanted, calibration, stack)
-    timing = time_program(program, part, stack, fitted)
-    seen = part.with_units(stack.threads)
-    plans: list[str] = []
-    if fitted and fitted.model == "cpu":
-        plans = cpu_plans.plan_labels(cpu_plans.with_recurrences(schedule), stack)
-    if fitted and fitted.model == "gpu":
-        plans = [str(name) for name in gpu.plan_labels(schedule, seen, Parameters.of(fitted.ceilings), stack)]
+    fitted = resolve_calibration(part, wanted, calibration, on)
+    timing = time_program(program, part, on, fitted)
+    seen = model.part(part, on)
+    bandwidth = ceiling.dram_bandwidth(seen, program.memory.total)
+    explained = model.explain(timing, seen, fitted, on) if fitted else lambda row, bandwidth: None
     rows = [int(row) for row in np.flatnonzero(schedule.layer == index)]
     node = work.nodes[index]
     return Explanation(
@@ -169,18 +152,16 @@ def explain(
         workload=work.name,
         batch=work.samples,
         dtype=str(wanted),
-        stack=stack.to_dict(),
+        stack=on.to_dict(),
         layer=node.name,
         op=node.op,
         attributes=dict(node.attributes),
         shapes=shapes_of(work, index),
         operands=_operands(work, index),
-        kernels=tuple(
-            _account(timing, row, seen, fitted, plans[row] if plans else "", program.memory.total) for row in rows
-        ),
+        kernels=tuple(_account(timing, row, seen, bandwidth, explained(row, bandwidth)) for row in rows),
         share=float(timing.total[rows].sum() / timing.total.sum()) if rows else 0.0,
         calibration=fitted.file if fitted else "",
-        warnings=tuple(filter(None, [part.resolve(wanted)[1], "" if rows else _silent(stack)])),
+        warnings=tuple(filter(None, [part.resolve(wanted)[1], "" if rows else _silent(on)])),
     )
 
 
@@ -218,18 +199,11 @@ def _operands(work: Workload, index: int) -> tuple[Operand, ...]:
     return tuple(Operand(t.name, role, t.shape, t.dtype.name, t.bytes) for t, role in tensors)
 
 
-def _account(
-    timing: Timing, row: int, chip: Chip, fitted: Calibration | None, plan: str, footprint: float
-) -> KernelAccount:
+def _account(timing: Timing, row: int, chip: Chip, bandwidth: float | None, said: Account | None) -> KernelAccount:
+    """One kernel: by what its fitted model ``said``, else by the divisions of the plain roofline."""
     kernel = timing.schedule.kernel(row)
     traffic = kernel.reads + kernel.weights + kernel.writes
     engine, rate = ceiling.engine_and_rate(chip, parse_precision(kernel.precision), matrix=kernel.kind == KINDS[0])
-    bandwidth = ceiling.dram_bandwidth(chip, footprint)
-    fit = fitted.families.get(plan) if fitted and timing.tiers[row] != "datasheet" else None
-    arrayed = fitted is not None and fitted.model == "array"
-    modelled = arrayed or timing.tiers[row] != "datasheet"
-    sharp = Parameters.of(fitted.ceilings).sharpness if fitted and fitted.model == "gpu" else 1.0
-    exponent = JOIN if engine and engine.kind == "matrix" else sharp
     return KernelAccount(
         family=kernel.family,
         op=kernel.op,
@@ -242,20 +216,12 @@ def _account(
             Part(
                 name,
                 seconds,
-                fitted_part(
-                    name, seconds, plan, timing.schedule, row, fit, fitted.ceilings.get("lanes", cpu_plans.LANES)
-                )
-                if fit and fitted
-                else streamed(name, seconds, chip, kernel, bandwidth)
-                if arrayed
-                else achieved(name, seconds, chip, kernel)
-                if modelled
-                else division(name, seconds, chip, kernel, engine, rate, bandwidth),
+                said.part(name, seconds) if said else division(name, seconds, chip, kernel, engine, rate, bandwidth),
             )
             for name, values in timing.resources.items()
             if (seconds := float(values[row])) > 0
         ),
-        formula=cpu.FORMULA if fit else joined_as(kernel.family, chip, plan, exponent) if modelled else ceiling.FORMULA,
+        formula=said.formula if said else ceiling.FORMULA,
         seconds=Interval(float(timing.low[row]), float(timing.total[row]), float(timing.high[row])),
         light=float(timing.light[row]),
         plain=float(timing.ceiling[row]),
@@ -265,6 +231,7 @@ def _account(
         engine=engine.name if engine else "",
         peak=peak_of(engine, rate) if engine else "",
         ridge=rate / bandwidth if engine and bandwidth else None,
-        plan=plan if fit else "array" if arrayed else "",
-        terms=terms_of(plan, timing.schedule, row, fit, fitted) if fit and fitted else (),
+        plan=said.plan if said else "",
+        terms=said.terms if said else (),
+        modelled=said is not None,
     )

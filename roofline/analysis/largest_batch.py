@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from roofline import specs
 from roofline.core.chip import Chip
@@ -12,9 +13,10 @@ from roofline.core.dtype import precision
 from roofline.core.network import Network
 from roofline.core.run import Run
 from roofline.core.stack import Stack
+from roofline.devices.kinds import model_of
 from roofline.errors import UsageError
 from roofline.lowering.program import peak_memory, with_tf32
-from roofline.prediction.predict import resolve_chip, together
+from roofline.prediction.select import resolve_chip, together
 
 LARGEST = 2**40
 """Where the search gives up: a net whose memory hardly grows with its batch."""
@@ -26,8 +28,8 @@ def largest_batch(
     *,
     bind: Mapping[str, int] | None = None,
     dtype: str = "fp32",
-    stack: Stack | None = None,
-    run: Run | None = None,
+    stack: Stack | str | None = None,
+    run: Run | str | None = None,
 ) -> int:
     """The largest batch that fits, of inference or of a training step; 0 where not even the smallest does.
 
@@ -40,20 +42,23 @@ def largest_batch(
     ------
     UsageError : the net has no ``batch``, or the capacity of the chip is unknown.
     """
-    stack, run = stack or Stack(), run or Run()
-    part = together(resolve_chip(chip), stack)
+    on, task = Stack.of(stack), Run.of(run)
+    part = together(resolve_chip(chip), on)
     network = workload if isinstance(workload, Network) else specs.load_network(workload)
     if "batch" not in network.symbols:
         raise UsageError(f"{network.name} has no symbol 'batch', so there is no largest one")
     capacity = part.dram.total_capacity
     if capacity is None:
         raise UsageError(f"{part.name}: the capacity of {part.dram.name} is unknown, and so is the largest")
-    wanted, unit = with_tf32(precision(dtype), part, stack), run.recipe.accumulate if run.training else 1
+    wanted, unit = with_tf32(precision(dtype), part, on), task.recipe.accumulate if task.training else 1
+
+    cuda = model_of(part).cuda
 
     @cache
     def need(units: int) -> float:
         size = units * unit
-        return peak_memory(network, part, batch=size, bind=bind, precision=wanted, stack=stack, run=run).total
+        how: dict[str, Any] = {"bind": bind, "precision": wanted, "stack": on, "run": task}
+        return peak_memory(network, batch=size, cuda=cuda, **how).total
 
     if need(1) > capacity:
         return 0

@@ -13,6 +13,8 @@ Floats = NDArray[np.float64]
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Quantiles of residuals that a calibration keeps; the outer two make its intervals."""
+LIGHT_TOLERANCE = 0.03
+"""Measurements this much faster than the speed-of-light bound are kept out of fits and counted."""
 MIN_KNOWN = 4
 """Of fewer residuals nothing is said."""
 FEW_ROWS = 60

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from roofline.calibration.cpu.calibrate import Rows, fit_and_predict
+from roofline.calibration.cpu.held_out import fit_and_predict
+from roofline.calibration.cpu.rows import Rows
 from roofline.core.schedule import Schedule
 
 COUNTS = (150, 300, 600, 1200)
@@ -39,7 +40,7 @@ def learning_curve(
     """Errors by the number of rows measured; numbers that the campaign does not reach are left out.
 
     Every row of the campaign is predicted, by a fit on the first rows without those of the fold it is in
-    (:attr:`roofline.calibration.cpu.calibrate.Rows.fold`): the rows tested are the same for all numbers, the groups
+    (:attr:`roofline.calibration.cpu.rows.Rows.fold`): the rows tested are the same for all numbers, the groups
     never those fitted.
     predict : the fit; that of :mod:`roofline.calibration.cpu.calibrate` unless another is to be compared with it.
     ladder : the ladder of streams is measured whole beside so many rows, as ``roofline measure --rows`` does; otherwise

@@ -9,78 +9,35 @@ environment is captured in every round, and a tenth of the rows is measured once
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-from roofline.campaign import devices, networks, run_eight_bit
+from roofline.campaign import devices, run_eight_bit
 from roofline.campaign.allocator import pin_allocator
 from roofline.campaign.bench import bench_of
 from roofline.campaign.bench_cuda import also_recorded
 from roofline.campaign.design import design, ladder
 from roofline.campaign.design_cuda import grow
 from roofline.campaign.environment import machine_name
+from roofline.campaign.header import header_of
 from roofline.campaign.numerics import computing_in, numerics, precision_of, torch_dtype
 from roofline.campaign.question import Question
 from roofline.campaign.rounds import Group, Run, legs
 from roofline.campaign.run import import_torch
+from roofline.campaign.watch import Watch
 from roofline.core.measurement import Measurement
 from roofline.core.run import MODES
 from roofline.core.stack import Stack
-from roofline.errors import DataError, UsageError
-from roofline.measurements.header import header_of
-from roofline.measurements.health import Watch, flags_between, worst_first
+from roofline.errors import DataError
+from roofline.measurements.health import flags_between, worst_first
+from roofline.measurements.plan import Plan, Progress
 from roofline.measurements.repeatability import record_of, repeatability
 from roofline.measurements.store import Record, Store
 from roofline.measurements.summary import closing_words
 
-Progress = Callable[[int, int, str], None]
-
-VISIT_S, NETWORKS_S = 0.036, 9.5
-"""What a visit to an operator takes on a shared Zen 3 core, its share of warm and repeated ones in it, and one to all
-networks."""
-LADDER_ROWS, LEAST_ROWS = 88, 60
-FEW_ROUNDS = 5
-"""Where time is short, and on a card: many rounds are for processors that others use too."""
 PROVENANCE = "measured here with roofline's campaign"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How much to measure: operator shapes (0: none), rounds, networks with their sizes; ``seed`` fixes the shapes.
-
-    growth : how many times the batch of a shape may grow (:mod:`roofline.campaign.design_cuda`).
-    training : gradients, optimizers and steps of training too, not forward passes alone.
-    """
-
-    rows: int = 1100
-    rounds: int = 10
-    networks: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: networks.MEASURED)
-    seed: int = 0
-    growth: int = 1
-    training: bool = True
-
-    @classmethod
-    def quick(cls) -> Plan:
-        """A campaign of about a minute: forward passes alone."""
-        return cls(rows=400, rounds=FEW_ROUNDS, training=False)
-
-    def within(self, seconds: float) -> Plan:
-        """As much of this plan as a CPU of some years measures in about ``seconds``: the rows that tell most.
-
-        Networks take part where they leave most of the time to operators.
-        """
-        nets = self.rounds * NETWORKS_S if self.networks else 0.0
-        rounds = self.rounds if seconds > 3 * nets else min(self.rounds, FEW_ROUNDS)
-        nets = rounds * NETWORKS_S if seconds > 3 * rounds * NETWORKS_S else 0.0
-        rows = int((seconds - nets) / (rounds * VISIT_S)) - LADDER_ROWS
-        if rows < LEAST_ROWS:
-            least = (LEAST_ROWS + LADDER_ROWS) * rounds * VISIT_S
-            raise UsageError(
-                f"{seconds:g} s are too few to measure anything that a fit could use; give it {least:.0f} s"
-            )
-        return replace(self, rows=min(rows, self.rows), rounds=rounds, networks=self.networks if nets else {})
 
 
 def run_campaign(

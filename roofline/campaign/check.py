@@ -20,8 +20,9 @@ from roofline.campaign.environment import attempt, capture
 from roofline.campaign.quiet import JITTER, SHARE, listen
 from roofline.campaign.run import import_torch
 from roofline.campaign.timer_cpu import Burst
+from roofline.campaign.watch import visit
 from roofline.core.measurement import Measurement
-from roofline.measurements.health import OTHERS, STOLEN, health_of, visit
+from roofline.measurements.health import OTHERS, STOLEN, health_of
 
 SECONDS = 18.0
 CLOCK, MEMORY = 0.05, 0.30

@@ -9,23 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from types import MappingProxyType
 from typing import Any
 
 from roofline.campaign.run import import_torch
 from roofline.errors import UnknownName, UsageError
-
-MEASURED: Mapping[str, Mapping[str, int]] = MappingProxyType(
-    {
-        "mlp": {"batch": 64},
-        "resnet18": {"batch": 2, "image": 224},
-        "resnet50": {"batch": 2, "image": 224},
-        "mobilenetv2": {"batch": 4, "image": 224},
-        "bert-base": {"batch": 1, "seq": 128},
-        "gpt-small": {"batch": 2, "seq": 128},
-    }
-)
-"""The networks that can be run, with the sizes of a campaign: 5 to 400 ms on one thread of a CPU."""
+from roofline.measurements.plan import MEASURED
 
 _PIXELS, _POSITIONS = 784, 512
 _VOCABULARY = {"bert-base": 30522, "gpt-small": 8192}
@@ -55,7 +43,7 @@ def build(
 
     Parameters
     ----------
-    name : one of :data:`MEASURED`.
+    name : one of :data:`~roofline.measurements.plan.MEASURED`.
     symbols : sizes that differ from those in :data:`MEASURED`: batch, and image or seq.
     dtype : storage of weights and activations: ``fp32``, ``fp16``, ``bf16`` or ``fp64``.
     device : a device as torch names it.

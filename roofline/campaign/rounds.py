@@ -9,19 +9,17 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from roofline.campaign.environment import attempt, capture
 from roofline.campaign.run import import_torch
 from roofline.campaign.timer_cpu import Burst
+from roofline.campaign.watch import Watch
 from roofline.core.measurement import SCHEMA, Measurement
 from roofline.errors import DeviceLost, RooflineError
-from roofline.measurements.health import Watch
+from roofline.measurements.plan import Plan, Progress
 from roofline.measurements.repeatability import chosen
 from roofline.measurements.store import Store
-
-if TYPE_CHECKING:
-    from roofline.campaign.campaign import Plan, Progress
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from roofline.errors import RooflineError, UnknownName
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 INTERRUPTED, BROKEN_PIPE, INTERNAL = 130, 141, 70
 """Exit statuses beside 0 to 3: Ctrl-C, a reader that left, a bug."""
@@ -66,6 +68,13 @@ class Roofline(Verbs):
         with formatter.section("Verbs"):
             formatter.write_dl(list(VERBS.items()))
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The verbs from their table, without loading any, and the options of the program."""
+        from click.shell_completion import CompletionItem
+
+        verbs = [CompletionItem(name, help=line) for name, line in VERBS.items() if name.startswith(incomplete)]
+        return verbs + click.Command.shell_complete(self, ctx, incomplete)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """``--debug`` may stand anywhere, because one thinks of it last."""
         rest = [argument for argument in args if argument != "--debug"]
@@ -95,6 +104,8 @@ class Roofline(Verbs):
 def fail(ctx: click.Context, message: str, status: int) -> NoReturn:
     """Print one error, with its traceback where ``--debug`` asks for it, and end."""
     if ctx.find_root().params.get("debug"):
+        import traceback
+
         traceback.print_exc()
     click.echo(f"roofline: error: {message}", err=True)
     ctx.exit(status)

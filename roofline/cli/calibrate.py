@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +11,12 @@ import click
 from roofline import specs
 from roofline.cli.options import format_options
 from roofline.cli.output import emit, warn, write_text
-from roofline.core.calibration import ANY_GPU, Calibration, any_of
-from roofline.errors import DataError, Unsupported
+from roofline.errors import DataError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from roofline.core.calibration import Calibration
     from roofline.core.measurement import Measurement
 
 
@@ -50,6 +49,7 @@ def command(
       roofline measure --out here.jsonl && roofline calibrate here.jsonl
       roofline import neusight NeuSight > rows.jsonl && roofline calibrate rows.jsonl --architecture turing
     """
+    from roofline.calibration.kinds import fitting_of
     from roofline.measurements.store import read_measurements
     from roofline.render.scores import fit_table
 
@@ -65,7 +65,7 @@ def command(
             read.measurements, chip or _only_chip({row.chip for row in read.measurements}), dtype, origin, out, alone
         )
     )
-    path = out or _place(fitted)
+    path = out or Path("hw_specs") / "calibrations" / fitting_of(fitted.model).place(fitted)
     path.parent.mkdir(parents=True, exist_ok=True)
     specs.save_calibration(fitted, path)
     click.echo(f"wrote {path}", err=True)
@@ -86,59 +86,33 @@ def command(
 def _card(
     measurements: Sequence[Measurement], name: str, dtype: str, data: dict[str, str], out: Path | None, alone: bool
 ) -> Calibration:
-    """The numbers of one chip; the spec of a CPU that has none is written beside."""
-    from roofline.calibration.cpu.calibrate import calibrate, operator_rows
+    """The numbers of one chip; the spec of a machine that has none is written beside."""
+    from roofline.calibration.kinds import fitting_of
     from roofline.cli.machine import chip_of
 
     part = chip_of(measurements, name)
-    if part.kind == "gpu":
-        from roofline.calibration.gpu.calibrate import calibrate_card
-        from roofline.calibration.gpu.rows import parts_of
-
-        return calibrate_card(parts_of(measurements, {name: part}), part, _shared(), data)
-    if part.kind != "cpu":
-        raise Unsupported(f"{part.name} is a {part.kind}; only CPUs and GPUs have a model that can be fitted to rows")
-    fitted = calibrate(operator_rows(measurements, part, dtype=dtype, alone=alone), part, data=data)
+    fitted = fitting_of(part.kind).calibrate(measurements, part, dtype, alone, data)
     if out is None and part.name not in specs.list_chips():
         write_text(Path("hw_specs") / f"{part.name}.yaml", specs.dump_chip(part))
     return fitted
 
 
 def _architecture(measurements: Sequence[Measurement], architecture: str, data: dict[str, str]) -> Calibration:
-    """The numbers of all cards of an architecture, or of all GPUs."""
-    from roofline.calibration.gpu.calibrate import calibrate_any, calibrate_architecture
-    from roofline.calibration.gpu.rows import parts_of
+    """The numbers of all chips of an architecture, or of all of a kind."""
+    from roofline.calibration.kinds import fitting_of
 
     known = specs.list_chips()
     chips = {name: specs.load_chip(name) for name in {row.chip for row in measurements} if name in known}
-    chips = {name: chip for name, chip in chips.items() if chip.kind == "gpu"}
-    parts = parts_of(measurements, chips)
-    if architecture == "any":
-        return calibrate_any(parts, data)
-    return calibrate_architecture(parts, architecture, chips, _shared(), data)
-
-
-def _shared() -> Calibration:
-    """The numbers that all GPUs share, which own ones start from."""
-    return specs.load_calibration(specs.calibrations_for("any-gpu", "any-gpu")[0])
-
-
-def _place(fitted: Calibration) -> Path:
-    """Where ``predict`` finds a calibration."""
-    if fitted.model == "gpu":
-        owner = {ANY_GPU: "any-gpu", any_of(fitted.architecture): fitted.architecture}.get(fitted.chip, fitted.chip)
-        return Path("hw_specs") / "calibrations" / owner / "measured.yaml"
-    return Path("hw_specs") / "calibrations" / fitted.chip / f"{_stack_name(fitted)}.yaml"
+    fits = {name: fitting_of(chip.kind) for name, chip in chips.items()}
+    able = list(dict.fromkeys(fit.architecture for fit in fits.values() if fit.architecture))
+    if len(able) != 1:
+        what = "of several kinds" if able else "of no kind that shares numbers between chips"
+        raise DataError(f"--architecture {architecture}: the file has measurements {what}; choose some with --chip")
+    (fit,) = able
+    return fit(measurements, architecture, {n: c for n, c in chips.items() if fits[n].architecture is fit}, data)
 
 
 def _only_chip(names: set[str]) -> str:
     if len(names) != 1:
         raise DataError(f"the file has rows of {', '.join(sorted(names))}; choose one with --chip")
     return next(iter(names))
-
-
-def _stack_name(fitted: Calibration) -> str:
-    """``pytorch-2.13.0-1t-fp32``."""
-    stack = fitted.stack
-    text = f"{stack.get('framework', '')}-{stack.get('version', '')}-{stack.get('threads', 1)}t-{fitted.dtype}"
-    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-")

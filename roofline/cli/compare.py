@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from roofline.analysis.compare import compare
 from roofline.cli.options import Question, chips_argument, format_options, net_option, question_options
 from roofline.cli.output import emit, load_chip, load_net, warn
-from roofline.core.network import Network
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from roofline.core.network import Network
 
 
 @click.command(short_help="chips beside each other on one net")
@@ -32,6 +32,8 @@ def command(ctx: click.Context, chips: tuple[str, ...], net: str | Network, ques
       roofline compare gtx-980 rtx-2070 -w resnet50 --batch 32
       roofline compare gtx-980 rtx-2070 tesla-fsd -w resnet50 --dtype fp16,int8 --batch max
     """
+    from roofline.analysis.compare import compare
+
     parts, network = [load_chip(chip) for chip in chips], load_net(net)
     comparison = compare(
         parts,

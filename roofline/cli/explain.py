@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from roofline.analysis.explain import explain
 from roofline.cli.options import Question, chip_argument, format_options, net_option, question_options
 from roofline.cli.output import emit, load_chip, load_net
-from roofline.core.network import Network
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from roofline.core.network import Network
 
 
 @click.command(short_help="the arithmetic behind the time of one layer")
@@ -28,6 +28,8 @@ def command(chip: str, net: str | Network, layer: str, question: Question, form:
       roofline explain rtx-2070 -w resnet50 --layer layer3.0.conv2
       roofline explain rtx-2070 -w bert-base --layer layer.0.up --dtype fp16 --json
     """
+    from roofline.analysis.explain import explain
+
     part, network = load_chip(chip), load_net(net)
     account = explain(
         part,

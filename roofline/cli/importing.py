@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after so many rows.")
 @click.option("--chip", metavar="CHIP", default="", help="Rows of this chip; or whose they are, where no file says it.")
 def command(name: str, path: Path, out: Path | None, limit: int | None, chip: str) -> None:
-    """Turn the files of a public set (neusight, deepbench, caffe, aiconfigurator), or a profile (kineto), into rows.
+    """Turn the files of a public set (neusight, deepbench, caffe, aiconfigurator, or one that another installed package
+    brings), or a profile (kineto), into rows.
 
     PATH is a folder or a file of the public repository, or of a tidy copy. Rows go to standard output, what was
     left out and why to standard error. Which files are understood: docs/measurements.md.

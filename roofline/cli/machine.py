@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from roofline import specs
-from roofline.calibration.cpu.calibrate import machine_ceilings, operator_rows
+from roofline.calibration.cpu.rows import machine_ceilings, operator_rows
 from roofline.core.chip import Chip
 from roofline.core.measurement import Measurement
 from roofline.errors import DataError, RooflineError, UnknownName

@@ -103,10 +103,11 @@ def command(
       roofline measure -w resnet50 --batch 16 --out mine.jsonl
     """
     from roofline.campaign import devices
-    from roofline.campaign.campaign import FEW_ROUNDS, Plan, run_campaign
+    from roofline.campaign.campaign import run_campaign
     from roofline.campaign.design_cuda import growth_of
     from roofline.campaign.networks import sizes_of
     from roofline.campaign.numerics import numerics, refuse
+    from roofline.measurements.plan import FEW_ROUNDS, Plan
 
     if as_json and not only_check:
         raise click.UsageError("--json is for --check; 'roofline measurements show FILE --json' tells of a campaign")
@@ -213,10 +214,12 @@ def _checked(chip: str, device: str) -> str:
     if device == "cpu" and chip == own:
         return own
     part = load_chip(chip)
-    wanted = "cpu" if device == "cpu" else "gpu"
-    if part.kind != wanted:
+    from roofline.devices.kinds import model_of
+
+    model = model_of(part)
+    if model.torch_device != device:
         raise UsageError(
-            f"{part.name} is a {part.kind}, but what is measured here is the {device}"
+            f"{part.name} is {model.noun}, but what is measured here is the {device}"
             + (f" ({own})" if device == "cpu" else "")
             + "; leave CHIP out, or choose another --device"
         )

@@ -7,16 +7,19 @@ from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from roofline.cli.running import RUNNING, run_of, stack_of
-from roofline.core.chip import Chip
-from roofline.core.network import Network
-from roofline.core.run import Run
-from roofline.core.stack import Stack
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from roofline.core.chip import Chip
+    from roofline.core.network import Network
+    from roofline.core.run import Run
+    from roofline.core.stack import Stack
 
 Function = Callable[..., Any]
 MAX = -1
@@ -84,9 +87,11 @@ class Question:
 
 
 def complete_names(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
-    """Shell completion over chips or nets."""
+    """Shell completion over chips or nets: the names of their files, none of which is read."""
 
     def complete(ctx: click.Context, param: click.Parameter, typed: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
         from roofline import specs
 
         known = specs.list_chips() if kind == "chip" else specs.list_networks()

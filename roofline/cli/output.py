@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from roofline import specs
-from roofline.core.chip import Chip
-from roofline.core.network import Network
 from roofline.errors import OutputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from roofline.core.chip import Chip
+    from roofline.core.network import Network
     from roofline.render.table import Table
 
 
@@ -36,7 +36,7 @@ def load_chip(name: str) -> Chip:
 
 def load_net(name: str | Network) -> Network:
     """The net a user named (or one traced already); says so where its file hides another."""
-    if isinstance(name, Network):
+    if not isinstance(name, str):
         return name
     if name.endswith((".json", ".onnx")):
         from roofline.frontends import open_net

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,15 +19,15 @@ from roofline.cli.options import (
     traced_if_named,
 )
 from roofline.cli.output import emit, load_chip, load_net, warn
-from roofline.core.chip import Chip
 from roofline.core.dtype import precision
-from roofline.core.network import Network
-from roofline.core.prediction import Prediction
-from roofline.devices.ceiling import ridges
 from roofline.errors import Unsupported
-from roofline.prediction.predict import predict
 from roofline.render.table import Column, Table, table
 from roofline.units import format_si
+
+if TYPE_CHECKING:
+    from roofline.core.chip import Chip
+    from roofline.core.network import Network
+    from roofline.core.prediction import Prediction
 
 
 @click.command(short_help="draw rooflines")
@@ -103,9 +104,11 @@ def command(
 
 def _predict(part: Chip, network: Network, question: Question) -> tuple[Prediction, ...]:
     """The net in each precision the chip can do; the first one it has where none was asked for."""
+    from roofline.devices.kinds import model_of
+    from roofline.prediction.predict import predict
+
     made, refusals = [], []
-    # a CPU that only stores fp16 gains nothing by it; an old GPU at least moves less
-    usual = [name for name in ("fp32", "fp16") if has(part, name) and (name == "fp32" or part.kind != "cpu")]
+    usual = [name for name in model_of(part).precisions if has(part, name)]
     for dtype in question.dtypes or usual or (str(part.precisions()[0]),):
         try:
             made.append(
@@ -144,15 +147,16 @@ def has(part: Chip, dtype: str) -> bool:
 
 
 def _seen(part: Chip, question: Question) -> Chip:
-    """A CPU as the threads that run the net see it: only their cores count."""
-    if part.kind != "cpu":
-        return part
-    threads = question.stack.threads
-    title = f"{part.title}, {threads} thread{'s' if threads > 1 else ''}"
-    return replace(part.with_units(threads), title=title)
+    """The chip as the stack uses it: where threads count, only their cores do, and the title says so."""
+    from roofline.devices.kinds import model_of
+
+    model, threads = model_of(part), question.stack.threads
+    said = f", {threads} thread{'s' if threads > 1 else ''}" if "threads" in model.options else ""
+    return replace(model.part(part, question.stack), title=part.title + said)
 
 
 def _ridges(parts: list[Chip], form: str) -> None:
+    from roofline.devices.ceiling import ridges
     from roofline.render.terminal import print_table
 
     columns = (

@@ -9,13 +9,12 @@ import click
 
 from roofline.cli.options import MAX, Question, chip_argument, format_options, net_option, question_options
 from roofline.cli.output import emit, load_chip, load_net, warn
-from roofline.core.chip import Chip
-from roofline.core.network import Network
-from roofline.prediction.predict import predict
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from roofline.core.chip import Chip
+    from roofline.core.network import Network
     from roofline.render.table import Table
 
 TOP = 12
@@ -95,6 +94,8 @@ def command(
     if tokens:
         _generate(ctx, part, network, question, tokens, form)
         return
+    from roofline.prediction.predict import predict
+
     prediction = predict(
         part,
         network,

@@ -8,12 +8,21 @@ from typing import Any
 import click
 
 from roofline import units
-from roofline.core.run import IMPLEMENTATIONS, MODES, OPTIMIZERS, STORED_CACHES, STORED_WEIGHTS, Recipe, Run
+from roofline.core.checks import MOST
+from roofline.core.run import (
+    IMPLEMENTATIONS,
+    LONGEST_DISPATCH_S,
+    MODES,
+    OPTIMIZERS,
+    STORED_CACHES,
+    STORED_WEIGHTS,
+    Recipe,
+    Run,
+)
 from roofline.core.stack import RECENT_CUDNN, SERVING, STACK_MODES, Stack
 from roofline.errors import UsageError
 
 Option = Callable[[Any], Any]
-LONGEST_DISPATCH_S = 0.01
 
 
 class Rate(click.ParamType):  # type: ignore[type-arg]
@@ -91,7 +100,7 @@ RUNNING: Mapping[str, Option] = {
     ),
     "cudnn": click.option(
         "--cudnn",
-        type=click.IntRange(1),
+        type=click.IntRange(1, MOST),
         default=RECENT_CUDNN,
         show_default=True,
         metavar="N",
@@ -115,7 +124,7 @@ RUNNING: Mapping[str, Option] = {
     "together": click.option(
         "--chips",
         "together",
-        type=click.IntRange(1),
+        type=click.IntRange(1, MOST),
         default=1,
         show_default=True,
         metavar="N",
@@ -128,7 +137,7 @@ RUNNING: Mapping[str, Option] = {
         help="What the host takes to hand over an elementwise kernel to a GPU: '8 us'. By default what is usual.",
     ),
     "threads": click.option(
-        "--threads", type=click.IntRange(1), default=1, show_default=True, help="Compute threads, on a CPU."
+        "--threads", type=click.IntRange(1, MOST), default=1, show_default=True, help="Compute threads, on a CPU."
     ),
 }
 """Options by the name the verb would get them under."""

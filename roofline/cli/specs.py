@@ -216,8 +216,9 @@ def _measured() -> dict[str, float]:
     """Ceilings of one core, from a ladder of streams and products measured now."""
     from tempfile import TemporaryDirectory
 
-    from roofline.calibration.cpu.calibrate import machine_ceilings, operator_rows
-    from roofline.campaign.campaign import Plan, run_campaign
+    from roofline.calibration.cpu.rows import machine_ceilings, operator_rows
+    from roofline.campaign.campaign import run_campaign
+    from roofline.measurements.plan import Plan
     from roofline.measurements.store import read_measurements
 
     chip = specs.detect_cpu()

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from roofline import lowering, operators, specs
-from roofline.analysis.count import Anatomy, anatomy
+from roofline import specs
 from roofline.cli.app import Verbs
 from roofline.cli.options import MAX, Question, complete_names, format_options, question_options
 from roofline.cli.output import emit, load_net, warn
@@ -19,6 +18,7 @@ from roofline.render.table import Column, Table, table
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from roofline.analysis.count import Anatomy
     from roofline.specs.lookup import Kind
 
 
@@ -35,6 +35,7 @@ def list_(form: str) -> None:
     \b
       roofline workloads list
     """
+    from roofline.analysis.count import anatomy
     from roofline.render.terminal import print_table
     from roofline.render.words import count, gigabytes
     from roofline.units import format_si
@@ -91,6 +92,7 @@ def show_(net: str, question: Question, form: str) -> None:
     \b
       roofline workloads show bert-base --batch 1 --bind seq=512
     """
+    from roofline.analysis.count import anatomy
     from roofline.render.headline import anatomy_facts
     from roofline.render.tables import anatomy_table
     from roofline.render.terminal import print_facts, print_table
@@ -115,6 +117,7 @@ def operators_(form: str) -> None:
     \b
       roofline workloads operators
     """
+    from roofline.operators import all_operators
     from roofline.render.reference import operators_table
     from roofline.render.terminal import print_table
 
@@ -126,7 +129,7 @@ def operators_(form: str) -> None:
                 "inputs": list(operator.inputs),
                 "attributes": [dict(vars(parameter)) for parameter in operator.parameters],
             }
-            for name, operator in operators.OPERATORS.items()
+            for name, operator in all_operators().items()
         ]
         return {"schema_version": SCHEMA_VERSION, "operators": entries}
 
@@ -150,4 +153,6 @@ def check_(ctx: click.Context, files: tuple[str, ...], form: str) -> None:
 
 def _check(name: str, kind: Kind) -> list[Fault]:
     """Faults of the file, or where it has none, of the shapes at its default sizes."""
+    from roofline import lowering
+
     return specs.check(name, kind) or lowering.check(specs.load_network(name))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from roofline.core.fact import Fact, Status
+from roofline.core import checks
+from roofline.core.fact import STATUSES, Fact, Status, check_figure
 
+Dataflow = Literal["weight-stationary", "output-stationary", "dot-product"]
 Lowering = Literal["row-packed", "im2col", "per-tap"]
+DATAFLOWS: tuple[Dataflow, ...] = get_args(Dataflow)
+LOWERINGS: tuple[Lowering, ...] = get_args(Lowering)
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class ArrayGeometry:
     rows: int
     cols: int
     depth: int = 1
-    dataflow: Literal["weight-stationary", "output-stationary", "dot-product"] = "weight-stationary"
+    dataflow: Dataflow = "weight-stationary"
     source: str = ""
     status: Status = "datasheet"
     issue: Fact | None = None
@@ -39,3 +43,16 @@ class ArrayGeometry:
     lowering: Lowering = "row-packed"
     padded_weights: bool = False
     streamed_weights: bool = False
+
+    def __post_init__(self) -> None:
+        checks.count("rows of an array", self.rows)
+        checks.count("cols of an array", self.cols)
+        checks.count("depth of an array", self.depth)
+        checks.word("dataflow", self.dataflow, DATAFLOWS)
+        checks.text("source of an array", self.source)
+        checks.word("status of an array", self.status, STATUSES)
+        for name in ("issue", "moving", "load", "accumulators", "drain"):
+            check_figure(f"{name} of an array", getattr(self, name), optional=True)
+        checks.word("lowering", self.lowering, LOWERINGS)
+        for name in ("load_exposed", "padded_weights", "streamed_weights"):
+            checks.flag(name, getattr(self, name))

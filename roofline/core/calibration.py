@@ -9,6 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from roofline.core import checks
+from roofline.core.stack import Stack
+from roofline.errors import UsageError
+
 Floats = NDArray[np.float64]
 
 ANY_GPU = "any GPU"
@@ -33,6 +37,13 @@ class Spread:
     scale: tuple[float, float]
     low: float
     high: float
+
+    def __post_init__(self) -> None:
+        for value in checks.sequence("coefficients", self.coefficients, "numbers"):
+            checks.number("coefficients", value)
+        _check_range("scale", self.scale)
+        checks.number("low", self.low)
+        checks.number("high", self.high)
 
     def interval(self, features: Floats) -> tuple[Floats, Floats]:
         """Factors (low, high) on predictions; ``features`` has one row per kernel."""
@@ -61,6 +72,18 @@ class FamilyFit:
     spread: Spread | None = None
     borrowed: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        checks.numbers("parameters", self.parameters)
+        checks.numbers("uncertainty", self.uncertainty)
+        checks.numbers("quantiles", self.quantiles)
+        checks.count("points", self.points, 0)
+        for name, ends in checks.table("range", self.range).items():
+            _check_range(f"range of {name}", ends)
+        checks.not_negative("median_error", self.median_error)
+        checks.not_negative("p90_error", self.p90_error)
+        checks.instance("spread", self.spread, Spread, optional=True)
+        checks.texts("borrowed", self.borrowed)
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -75,3 +98,29 @@ class Calibration:
     ceilings: Mapping[str, float]
     data: Mapping[str, Any] = field(default_factory=dict)
     file: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("chip", "architecture", "model", "dtype", "file"):
+            checks.text(name, getattr(self, name))
+        try:
+            Stack.from_dict(checks.table("stack", self.stack))
+        except UsageError as error:
+            raise UsageError(f"stack of a calibration: {error}") from None
+        checks.entries("families", self.families, str, FamilyFit)
+        checks.numbers("ceilings", self.ceilings)
+        checks.table("data", self.data)
+
+    @property
+    def points(self) -> int:
+        """Measurements behind it, over all families; 0 where none was of its own chip or stack."""
+        return sum(fit.points for fit in self.families.values())
+
+
+def _check_range(what: str, ends: Any) -> None:
+    """The smallest and the largest of something."""
+    if len(checks.sequence(what, ends, "[smallest, largest]")) != 2:
+        checks.refuse(what, "[smallest, largest]", ends)
+    for end in ends:
+        checks.number(what, end)
+    if ends[0] > ends[1]:
+        checks.refuse(what, "[smallest, largest]", ends)

@@ -8,169 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
+from roofline.core import checks
 from roofline.core.arraygeometry import ArrayGeometry as ArrayGeometry
 from roofline.core.dtype import Precision
+from roofline.core.engine import TOP_OVER_BOOST as TOP_OVER_BOOST
+from roofline.core.engine import Clock as Clock
+from roofline.core.engine import ClockName as ClockName
+from roofline.core.engine import Engine as Engine
+from roofline.core.engine import StatedPeak as StatedPeak
 from roofline.core.fact import STATUSES as STATUSES
 from roofline.core.fact import Fact as Fact
 from roofline.core.fact import Status as Status
+from roofline.core.fact import check_figure
+from roofline.core.market import Package as Package
+from roofline.core.market import Price as Price
+from roofline.core.market import Software as Software
+from roofline.core.memory import Link as Link
+from roofline.core.memory import MemoryLevel as MemoryLevel
+from roofline.core.memory import Overflow as Overflow
 from roofline.errors import Unsupported
 
-ClockName = Literal["base", "boost", "top"]
-TOP_OVER_BOOST = 1.15
-"""What consumer cards reach above the boost clock of their sheet where nobody measured it."""
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Clocks of an engine in Hz. ``top`` is what the part really reaches: the limit of light; ``sustained`` what
-    it was measured to hold in long products."""
-
-    boost: Fact
-    base: Fact | None = None
-    top: Fact | None = None
-    sustained: Fact | None = None
-
-    def hz(self, which: ClockName = "boost") -> float:
-        fact = {"base": self.base, "boost": self.boost, "top": self.top}[which]
-        return (fact or self.boost).value
-
-
-@dataclass(frozen=True)
-class StatedPeak:
-    """A peak as the vendor states it, in op/s, and why it differs from count x rate x clock."""
-
-    fact: Fact
-    disagrees_because: str = ""
-
-
-@dataclass(frozen=True)
-class Engine:
-    """A kind of compute unit: how many, how fast, and what each does per clock.
-
-    ``rates`` maps a :class:`Precision` to multiply-adds per clock and unit (1 FMA = 2 op). An ``inline``
-    vector engine works on results on their way out of an array. ``place`` is file:line of its rates.
-    """
-
-    name: str
-    kind: Literal["vector", "matrix"]
-    count: Fact
-    clock: Clock
-    rates: Mapping[Precision, Fact]
-    array: ArrayGeometry | None = None
-    stated_peaks: Mapping[Precision, StatedPeak] = field(default_factory=dict)
-    inline: bool = False
-    place: str = field(default="", compare=False)
-
-    def peak(self, precision: Precision, clock: ClockName = "boost") -> float:
-        """Dense peak in op/s: count x 2 x FMA per clock x clock."""
-        return self.count.value * 2.0 * self.rates[precision].value * self.clock.hz(clock)
-
-
-@dataclass(frozen=True)
-class Overflow:
-    """A slower last part of a memory: the 0.5 GB of a GTX 970 behind its 3.5 fast ones."""
-
-    capacity: Fact
-    bandwidth: Fact
-
-
-@dataclass(frozen=True)
-class MemoryLevel:
-    """One level of the hierarchy. ``capacity`` (B) and bandwidths (B/s) are of the whole chip.
-
-    ``bandwidth`` is of reads and writes together where one figure is known; separate ports have
-    ``read_bandwidth`` and ``write_bandwidth``. ``private`` levels belong to one unit each (an SM's
-    shared memory, a core's L1), so one unit sees only its share. Beside an ``overflow``, capacity and
-    bandwidth are those of the fast part. ``inline_ecc``: the bits of error correction are fetched with the data.
-    """
-
-    name: str
-    capacity: Fact | None = None
-    bandwidth: Fact | None = None
-    read_bandwidth: Fact | None = None
-    write_bandwidth: Fact | None = None
-    private: bool = False
-    shared_with: tuple[str, ...] = ()
-    overflow: Overflow | None = None
-    inline_ecc: bool = False
-    place: str = field(default="", compare=False)
-
-    @property
-    def total_capacity(self) -> float | None:
-        """Bytes it holds, a slower last part included; None where nothing is known."""
-        if self.capacity is None:
-            return None
-        return self.capacity.value + (self.overflow.capacity.value if self.overflow else 0.0)
-
-    @property
-    def total_bandwidth(self) -> float | None:
-        """Bytes per second both ways (of the fast part), or None where nothing is known."""
-        if self.bandwidth is not None:
-            return self.bandwidth.value
-        ports = [port.value for port in (self.read_bandwidth, self.write_bandwidth) if port]
-        return sum(ports) if ports else None
-
-
-@dataclass(frozen=True)
-class Link:
-    """A way off the chip: PCIe, NVLink. ``bandwidth`` in B/s one way."""
-
-    name: str
-    bandwidth: Fact
-
-
-@dataclass(frozen=True)
-class Package:
-    """What the device is sold in, and how many of it that holds: a card with two, an instance with four."""
-
-    name: str
-    count: Fact
-
-
-@dataclass(frozen=True)
-class Price:
-    """What it costs: an amount, a currency, and the day it was true.
-
-    per : ``unit`` (this device) or the name of a package, which holds ``devices`` of it.
-    every : the time an amount of rent is for; empty where the device is bought.
-    """
-
-    amount: float
-    currency: str
-    date: str
-    source: str
-    status: Status = "datasheet"
-    per: str = "unit"
-    every: Literal["", "hour"] = ""
-    devices: float = 1.0
-
-    @property
-    def each(self) -> float:
-        """The amount for one device."""
-        return self.amount / self.devices
-
-    def buys(self, per_s: float) -> float:
-        """What one unit of the currency gives of something made at ``per_s``.
-
-        Bought: so many per second, for good. Rented: so many in all.
-        """
-        return per_s * (3600.0 if self.every else 1.0) / self.each
-
-
-@dataclass(frozen=True)
-class Software:
-    """The software that runs the chip: first and last versions (``None``: unknown, or no end yet)."""
-
-    last_cuda: str | None = None
-    last_torch: str | None = None
-    note: str = ""
-    source: str = ""
-    status: Status = "unverified"
-    cuda_capability: str | None = None
-    first_cuda: str | None = None
-    first_torch: str | None = None
+KINDS = ("gpu", "array", "cpu")
+"""What chip files may write under ``kind:``, beside what other packages bring under :data:`KINDS_GROUP`."""
+KINDS_GROUP = "roofline.device_kinds"
+"""Entry points of kinds of device."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +41,10 @@ class Emulation:
 
     as_precision: Precision
     path: str
+
+    def __post_init__(self) -> None:
+        checks.instance("precision of an emulation", self.as_precision, Precision)
+        checks.text("path of an emulation", self.path)
 
 
 Tile = tuple[int, int]
@@ -196,6 +62,15 @@ class TileList:
     source: str
     status: Status = "datasheet"
 
+    def __post_init__(self) -> None:
+        for shape in checks.sequence("tiles", self.shapes, "[rows, columns]"):
+            if len(checks.sequence("a tile", shape, "rows and columns")) != 2:
+                checks.refuse("a tile", "rows and columns", shape)
+            for side in shape:
+                checks.count("side of a tile", side)
+        checks.text("source of tiles", self.source)
+        checks.word("status of tiles", self.status, STATUSES)
+
 
 @dataclass(frozen=True)
 class Chip:
@@ -210,7 +85,7 @@ class Chip:
 
     name: str
     title: str
-    kind: Literal["gpu", "array", "cpu"]
+    kind: str
     vendor: str
     architecture: str
     engines: tuple[Engine, ...]
@@ -230,6 +105,27 @@ class Chip:
     notes: tuple[str, ...] = ()
     file: str = ""
     extends: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("name", "title", "kind", "vendor", "architecture", "file"):
+            checks.text(name, getattr(self, name))
+        checks.each("engines", self.engines, Engine)
+        checks.each("memory", self.memory, MemoryLevel)
+        if self.year is not None:
+            checks.count("year", self.year)
+        for name in ("process_nm", "cores", "power"):
+            check_figure(f"{name} of {self.name}", getattr(self, name), optional=True)
+        checks.instance("launch", self.launch, Fact, optional=True)
+        checks.each("links", self.links, Link)
+        checks.each("packages", self.packages, Package)
+        checks.each("price", self.price, Price)
+        checks.instance("software", self.software, Software, optional=True)
+        checks.entries("emulation", self.emulation, Precision, Emulation)
+        checks.entries("tiles", self.tiles, str, TileList)
+        for kind in self.tiles:
+            checks.word("kind of product with tiles", kind, TILE_KINDS)
+        for name in ("neighbours", "notes", "extends"):
+            checks.texts(name, getattr(self, name))
 
     @property
     def dram(self) -> MemoryLevel:
@@ -276,6 +172,7 @@ class Chip:
 
     def together(self, chips: int) -> Chip:
         """Several of this chip as one: so many times the engines, cores and memories, at so many times the price."""
+        checks.count("chips", chips)
 
         def times(fact: Fact | None) -> Fact | None:
             return replace(fact, value=fact.value * chips) if fact else None
@@ -295,9 +192,8 @@ class Chip:
         )
 
     def with_units(self, units: int) -> Chip:
-        """A CPU using only ``units`` cores of every engine; other chips have no such choice and stay whole."""
-        if self.kind != "cpu":
-            return self
+        """The chip using only ``units`` of the units of every engine."""
+        checks.count("units", units)
 
         def cut(engine: Engine) -> Engine:
             count = min(float(units), engine.count.value)

@@ -113,14 +113,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Chips beside each other on one net; entries by precision, then in the order of the chips."""
+    """Chips beside each other on one net; entries by precision, then in the order of the chips.
+
+    runs_on : of each chip the software that runs it, empty where it is that of the stack.
+    """
 
     workload: str
     chips: tuple[str, ...]
     dtypes: tuple[str, ...]
     entries: tuple[Entry, ...]
     stack: Mapping[str, Any] = field(default_factory=dict)
-    kinds: tuple[str, ...] = ()
+    runs_on: tuple[str, ...] = ()
 
     @property
     def predicted(self) -> tuple[Entry, ...]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from math import inf
+from typing import Any, Literal
+
+from roofline.core import checks
+from roofline.errors import UsageError
 
 Status = Literal["datasheet", "derived", "measured", "unverified"]
 STATUSES: tuple[Status, ...] = ("datasheet", "derived", "measured", "unverified")
@@ -17,3 +21,21 @@ class Fact:
     source: str
     status: Status = "datasheet"
     note: str = ""
+
+    def __post_init__(self) -> None:
+        if not checks.is_number(self.value) or not 0 <= self.value < inf:
+            source = f" (from {checks.shown(self.source)})" if self.source else ""
+            given = checks.shown(self.value)
+            raise UsageError(f"a figure of {given}{source}: it must be a finite number not below zero")
+        checks.text("source of a figure", self.source)
+        checks.word("status of a figure", self.status, STATUSES)
+        checks.text("note of a figure", self.note)
+
+
+def check_figure(what: str, fact: Any, *, optional: bool = False) -> None:
+    """A figure of something that is there: a :class:`Fact` above zero; also None where it is ``optional``."""
+    if optional and fact is None:
+        return
+    checks.instance(what, fact, Fact)
+    if fact.value <= 0:
+        raise UsageError(f"{what}: a figure of {fact.value}; it must be above zero")

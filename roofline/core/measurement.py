@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any, Literal, get_args
 
+from roofline.core import checks
 from roofline.core.dtype import precision
 from roofline.core.run import MODES, Mode
 from roofline.core.stack import Stack
-from roofline.errors import DataError, UnknownName
+from roofline.errors import DataError, UsageError
 
 SCHEMA = 1
+Kind = Literal["operator", "network"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 CACHES = ("cold", "warm", "unknown")
 PARTS = ("forward", "training", "data", "weights", "backward")
 """Which direction of an operator was run: its result, its result as a net in training makes it, the gradient of its
 inputs, of its weights, or of both."""
+LONGEST_S = 1e9
+NO_PART = "part: a network has a mode, only operators have a part"
 _STACK = Stack().to_dict()
+_TEXTS = ("chip", "op", "network", "kernel", "set", "environment", "provenance", "what", "fit")
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,8 @@ class Measurement:
     """One measured operator or network.
 
     kind : ``operator`` (``op``, ``attributes``, ``inputs``) or ``network`` (``network``, ``symbols``).
-    seconds : the best estimate in seconds; ``samples`` holds every raw sample behind it.
+    seconds : the best estimate in seconds, 0 as long as nobody measured it; ``samples`` holds every raw sample
+        behind it.
     part : of an operator, one of :data:`PARTS`; a network has its ``mode``.
     cache : ``cold`` (inputs pushed out of the private caches first), ``warm`` or ``unknown``.
     kernel : name of the kernel or library algorithm that ran, where it is known.
@@ -41,7 +47,7 @@ class Measurement:
     what, fit : of a published figure, what exactly was measured, and the calibration that was fitted on it.
     """
 
-    kind: Literal["operator", "network"]
+    kind: Kind
     chip: str
     dtype: str
     seconds: float
@@ -64,6 +70,38 @@ class Measurement:
     used_for_fit: bool = False
     what: str = ""
     fit: str = ""
+
+    def __post_init__(self) -> None:
+        checks.word("kind", self.kind, KINDS)
+        for name in _TEXTS:
+            if type(value := getattr(self, name)) is not str:
+                checks.text(name, value)
+        if self.kind == "operator":
+            checks.text("op", self.op, filled=True)
+        else:
+            checks.text("network", self.network, filled=True)
+        _dtype(self.dtype)
+        if self.seconds != 0 or isinstance(self.seconds, bool):
+            _check_seconds("seconds", self.seconds)
+        checks.instance("stack", self.stack, Stack)
+        checks.texts("attributes", tuple(checks.table("attributes", self.attributes)))
+        for shape in checks.sequence("inputs", self.inputs):
+            for size in checks.sequence("inputs: a shape", shape):
+                if type(size) is not int or size < 0:
+                    checks.count("inputs", size, 0)
+        for name, size in checks.table("symbols", self.symbols).items():
+            checks.count(f"symbols.{name}", size, 0)
+        checks.word("mode", self.mode, MODES)
+        checks.word("part", self.part, PARTS)
+        if self.kind == "network" and self.part != "forward":
+            raise UsageError(NO_PART)
+        checks.word("cache", self.cache, CACHES)
+        if self.order is not None:
+            checks.count("order", self.order, 0)
+        for sample in checks.sequence("samples", self.samples):
+            _check_seconds("samples", sample)
+        checks.texts("flags", self.flags, filled=True)
+        checks.flag("used_for_fit", self.used_for_fit)
 
     @property
     def key(self) -> str:
@@ -125,123 +163,99 @@ class Measurement:
         if row.get("schema", SCHEMA) != SCHEMA:
             raise DataError(f"{place}schema {row['schema']!r} is not known here; this version reads {SCHEMA}")
         kind = row.get("kind")
-        if kind not in ("operator", "network"):
-            raise DataError(f"{place}kind: expected 'operator' or 'network', got {kind!r}")
-        if kind == "network" and "part" in row:
-            raise DataError(f"{place}part: a network has a mode, only operators have a part")
-        needed = ("op", "inputs") if kind == "operator" else ("network",)
-        for name in ("chip", "dtype", "seconds", *needed):
-            if name not in row:
-                raise DataError(f"{place}{name}: missing")
         try:
+            checks.word("kind", kind, KINDS)
+            if kind == "network" and "part" in row:
+                raise UsageError(NO_PART)
+            for name in ("chip", "dtype", "seconds", *(("op", "inputs") if kind == "operator" else ("network",))):
+                if name not in row:
+                    raise UsageError(f"{name}: missing")
+            checks.text("chip", row["chip"], filled=True)
+            _check_seconds("seconds", row["seconds"])
             return cls(
-                kind=kind,
-                chip=_text(row["chip"], "chip"),
+                kind=kind,  # type: ignore[arg-type]
+                chip=row["chip"],
                 dtype=_dtype(row["dtype"]),
-                seconds=_seconds(row["seconds"], "seconds"),
-                stack=_stack(row.get("stack") or {}),
-                op=_text(row["op"], "op") if kind == "operator" else "",
-                attributes={
-                    str(name): tuple(value) if isinstance(value, list) else value
-                    for name, value in _table(row.get("attributes"), "attributes").items()
-                },
-                inputs=tuple(_shape(shape) for shape in _list(row.get("inputs"), "inputs")),
-                network=_text(row["network"], "network") if kind == "network" else "",
-                symbols={
-                    str(name): _count(value, f"symbols.{name}")
-                    for name, value in _table(row.get("symbols"), "symbols").items()
-                },
-                mode=cast(Mode, _choice(row.get("mode", "inference"), MODES, "mode")),
-                part=_choice(row.get("part", "forward"), PARTS, "part"),
-                cache=_choice(row.get("cache", "unknown"), CACHES, "cache"),
-                kernel=_said(row.get("kernel"), "kernel"),
-                set=_said(row.get("set"), "set"),
-                order=None if row.get("order") is None else _count(row["order"], "order"),
-                samples=tuple([_seconds(value, "samples") for value in _list(row.get("samples"), "samples")]),
-                flags=tuple([_text(flag, "flags") for flag in _list(row.get("flags"), "flags")]),
+                seconds=float(row["seconds"]),
+                stack=_stack(row.get("stack")),
+                op=row["op"] if kind == "operator" else "",
+                attributes=_attributes(row.get("attributes")),
+                inputs=tuple([_sizes(shape) for shape in checks.sequence("inputs", row.get("inputs") or ())]),
+                network=row["network"] if kind == "network" else "",
+                symbols=_symbols(row.get("symbols")),
+                mode=row.get("mode", "inference"),
+                part=row.get("part", "forward"),
+                cache=row.get("cache", "unknown"),
+                kernel=_said(row.get("kernel")),
+                set=_said(row.get("set")),
+                order=_whole(row.get("order")),
+                samples=_frozen(row.get("samples")),
+                flags=_frozen(row.get("flags")),
                 environment=str(row.get("environment", "")),
                 provenance=str(row.get("provenance", "")),
-                used_for_fit=bool(row.get("used_for_fit", False)),
+                used_for_fit=row.get("used_for_fit", False),
                 what=str(row.get("what", "")),
                 fit=str(row.get("fit", "")),
             )
-        except ValueError as error:
+        except UsageError as error:
             raise DataError(f"{place}{error}") from None
 
 
-def _text(value: Any, name: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{name}: expected a text, got {value!r}")
-    return value
+# What the forms of JSON mean. Values that are wrong stay as they are, for the check that names them.
 
 
-def _said(value: Any, name: str) -> str:
-    if value is not None and not isinstance(value, str):
-        raise ValueError(f"{name}: expected a text, got {value!r}")
-    return value or ""
+def _said(value: Any) -> Any:
+    return "" if value is None else value
 
 
-def _seconds(value: Any, name: str) -> float:
-    # a comparison with a NaN is false, so it is refused like a negative time
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
-        raise ValueError(f"{name}: expected a positive number of seconds, got {value!r}")
-    return float(value)
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else () if value is None else value
 
 
-def _count(value: Any, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or not math.isfinite(value):
-        raise ValueError(f"{name}: expected a whole number, got {value!r}")
-    if value != int(value):
-        raise ValueError(f"{name}: expected a whole number, got {value!r}")
-    return int(value)
+def _whole(value: Any) -> Any:
+    return int(value) if type(value) is float and value.is_integer() else value
 
 
-def _list(value: Any, name: str) -> list[Any] | tuple[Any, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list | tuple):
-        raise ValueError(f"{name}: expected a list, got {value!r}")
-    return value
+def _sizes(shape: Any) -> Any:
+    return tuple([_whole(size) for size in shape]) if isinstance(shape, list) else shape
 
 
-def _table(value: Any, name: str) -> Mapping[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{name}: expected names and values, got {value!r}")
-    return value
+def _symbols(table: Any) -> Any:
+    if isinstance(table, Mapping):
+        return {name: _whole(size) for name, size in table.items()}
+    return _table(table)
 
 
-def _shape(value: Any) -> tuple[int, ...]:
-    return tuple([_count(size, "inputs") for size in _list(value, "inputs: a shape")])
+def _attributes(table: Any) -> Any:
+    if isinstance(table, Mapping):
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+    return _table(table)
 
 
-def _choice(value: Any, allowed: tuple[str, ...], name: str) -> str:
-    if value not in allowed:
-        raise ValueError(f"{name}: expected {' or '.join(map(repr, allowed))}, got {value!r}")
-    return str(value)
-
-
-def _dtype(value: Any) -> str:
-    name = _text(value, "dtype")
-    problem = _dtype_problem(name)
-    if problem:
-        raise ValueError(f"dtype: {problem}")
-    return str(precision(name))
-
-
-@lru_cache(maxsize=64)
-def _dtype_problem(name: str) -> str:
-    try:
-        precision(name)
-    except UnknownName as error:
-        return str(error)
-    return ""
+def _table(value: Any) -> Any:
+    return {} if value is None else value
 
 
 def _stack(value: Any) -> Stack:
-    table = _table(value, "stack")
-    for name, expected in _STACK.items():
-        if name in table and type(table[name]) is not type(expected):
-            raise ValueError(f"stack.{name}: expected {type(expected).__name__}, got {table[name]!r}")
-    return Stack.from_dict(table)
+    table = checks.table("stack", _table(value))
+    try:
+        return Stack.from_dict(table)
+    except UsageError as error:
+        raise UsageError(f"stack: {error}") from None
+
+
+def _dtype(name: Any) -> str:
+    """The name that a precision has here."""
+    checks.text("dtype", name, filled=True)
+    return _canonical(name)
+
+
+@lru_cache(maxsize=64)
+def _canonical(name: str) -> str:
+    return str(precision(name))
+
+
+def _check_seconds(name: str, value: Any) -> None:
+    # a comparison with a NaN is false, so it is refused like a negative time
+    if not checks.is_number(value) or not 0 < value < LONGEST_S:
+        checks.refuse(name, "a positive number of seconds", value)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from math import inf
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
-from roofline.errors import UnknownName, UsageError
+from roofline.core import checks
+from roofline.errors import UsageError
 
 Mode = Literal["inference", "training"]
 OptimizerName = Literal["sgd", "momentum", "adam", "adamw", "none"]
@@ -17,6 +18,8 @@ OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 IMPLEMENTATIONS: tuple[Implementation, ...] = get_args(Implementation)
 STORED_WEIGHTS = ("int8", "int4", "fp8_e4m3")
 STORED_CACHES = ("int8", "fp8_e4m3", "fp16", "bf16")
+LONGEST_DISPATCH_S = 0.01
+"""A host that takes as long to hand over a kernel does something else."""
 
 STATES: Mapping[str, int] = {"sgd": 0, "momentum": 1, "adam": 2, "adamw": 2, "none": 0}
 """Numbers an optimizer keeps for every parameter."""
@@ -41,11 +44,29 @@ class Recipe:
     checkpoint: bool = False
 
     def __post_init__(self) -> None:
-        _known("optimizer", self.optimizer, OPTIMIZERS)
-        if self.implementation:
-            _known("implementation of an optimizer", self.implementation, IMPLEMENTATIONS)
-        if self.accumulate < 1:
-            raise UsageError(f"accumulate is {self.accumulate}; it must be at least 1 micro-batch")
+        checks.word("optimizer", self.optimizer, OPTIMIZERS)
+        checks.word("implementation of an optimizer", self.implementation, IMPLEMENTATIONS, optional=True)
+        checks.flag("pure", self.pure)
+        if not checks.is_whole(self.accumulate) or self.accumulate < 1:
+            given = checks.shown(self.accumulate)
+            raise UsageError(f"accumulate is {given}; it must be a whole number of at least 1 micro-batch")
+        checks.flag("checkpoint", self.checkpoint)
+
+    @classmethod
+    def of(cls, value: Recipe | str | Mapping[str, Any] | None) -> Recipe:
+        """A recipe, the one that the name of an optimizer or a table of its fields means, or the usual one for None."""
+        if isinstance(value, Recipe):
+            return value
+        if value is None:
+            return cls()
+        if isinstance(value, str):
+            return cls(cast(OptimizerName, value))
+        if not isinstance(value, Mapping):
+            checks.refuse("recipe", f"a Recipe, or one of {', '.join(OPTIMIZERS)}", value)
+        known = [field.name for field in fields(cls)]
+        for name in value:
+            checks.word("part of a recipe", name, known)
+        return cls(**value)
 
     @property
     def states(self) -> int:
@@ -57,7 +78,8 @@ class Recipe:
 class Run:
     """What is done with a net.
 
-    mode : ``inference`` or ``training``, the latter by ``recipe``.
+    mode : ``inference`` or ``training``, the latter by ``recipe``: a :class:`Recipe`, or what :meth:`Recipe.of`
+        takes for one.
     weights : storage of the weights of products, where it is narrower than the precision: ``int8``, ``int4``.
     cache : storage of keys and values of earlier tokens; ``""`` is that of the precision.
     loader_rate : samples per second that the input pipeline delivers; ``inf`` counts only the copy to the
@@ -74,17 +96,28 @@ class Run:
     host_dispatch: float | None = None
 
     def __post_init__(self) -> None:
-        _known("mode", self.mode, MODES)
-        if self.weights:
-            _known("storage of weights", self.weights, STORED_WEIGHTS)
-        if self.cache:
-            _known("storage of keys and values", self.cache, STORED_CACHES)
+        object.__setattr__(self, "recipe", Recipe.of(self.recipe))
+        checks.word("mode", self.mode, MODES)
+        checks.word("storage of weights", self.weights, STORED_WEIGHTS, optional=True)
+        checks.word("storage of keys and values", self.cache, STORED_CACHES, optional=True)
         if self.training and (self.weights or self.cache):
             raise UsageError("weights and caches in fewer bits are for inference; training keeps its own formats")
-        if self.loader_rate is not None and not self.loader_rate > 0:
-            raise UsageError(f"the loader delivers {self.loader_rate} samples/s; it must be above zero")
-        if self.host_dispatch is not None and not 0 <= self.host_dispatch < inf:
-            raise UsageError(f"the host takes {self.host_dispatch} s for a launch; it must not be below zero")
+        rate, host = self.loader_rate, self.host_dispatch
+        if rate is not None and not (checks.is_number(rate) and rate > 0):
+            raise UsageError(f"the loader delivers {checks.shown(rate)} samples/s; it must be above zero")
+        if host is not None and not (checks.is_number(host) and 0 <= host < LONGEST_DISPATCH_S):
+            must = f"it must not be below zero, and below {LONGEST_DISPATCH_S:g} s"
+            raise UsageError(f"the host takes {checks.shown(host)} s for a launch; {must}")
+
+    @classmethod
+    def of(cls, value: Run | str | None) -> Run:
+        """A run, the usual one of a word of :data:`MODES`, or an inference for None."""
+        if isinstance(value, Run):
+            return value
+        if value is None:
+            return cls()
+        checks.word("run", value, MODES)
+        return cls(cast(Mode, value))
 
     @property
     def training(self) -> bool:
@@ -96,8 +129,3 @@ class Run:
         if self.loader_rate == inf:
             own["loader_rate"] = "inf"  # JSON has no such number
         return own if self.training else own | {"recipe": None}
-
-
-def _known(kind: str, name: str, known: tuple[str, ...]) -> None:
-    if name not in known:
-        raise UnknownName(kind, name, known)

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from roofline.core import checks
+
 STACK_MODES = ("eager", "compiled", "graphs")
 SERVING = ("throughput", "latency", "sharded")
+LAYOUTS = ("nchw", "nhwc")
 
 RECENT_CUDNN = 8
 """What an unnamed stack is taken to have."""
@@ -43,15 +46,29 @@ class Stack:
     serving: str = "throughput"
     chips: int = 1
 
-    def __str__(self) -> str:
-        return self.on("gpu")
+    def __post_init__(self) -> None:
+        checks.text("framework", self.framework)
+        checks.text("version", self.version)
+        checks.word("mode of a stack", self.mode, STACK_MODES)
+        checks.count("threads", self.threads, most=checks.MOST)
+        checks.word("layout", self.layout, LAYOUTS)
+        checks.flag("fused_attention", self.fused_attention)
+        checks.flag("tf32", self.tf32)
+        checks.flag("winograd", self.winograd)
+        checks.count("cudnn", self.cudnn, most=checks.MOST)
+        checks.flag("autotuned", self.autotuned)
+        checks.word("serving", self.serving, SERVING)
+        checks.count("chips", self.chips, most=checks.MOST)
 
-    def on(self, kind: str) -> str:
-        """In words, on a chip of a kind: arrays run what their own compiler makes of a net."""
+    def __str__(self) -> str:
+        return self.words()
+
+    def words(self, runs_on: str = "") -> str:
+        """In words. ``runs_on`` names what runs the net where framework, eager code and threads mean nothing."""
         name = f"{self.framework} {self.version}".strip()
         said = [name, self.mode, f"{self.threads} thread{'s' if self.threads > 1 else ''}"]
-        if kind == "array":
-            said = ["its own compiler", *([self.mode] if self.mode != STACK_MODES[0] else [])]
+        if runs_on:
+            said = [runs_on, *([self.mode] if self.mode != STACK_MODES[0] else [])]
         said += [] if self.fused_attention else ["attention unfused"]
         said += ["tf32"] if self.tf32 else []
         said += [f"cuDNN {self.cudnn}"] if self.cudnn != RECENT_CUDNN else []
@@ -65,7 +82,19 @@ class Stack:
         return dict(vars(self))
 
     @classmethod
+    def of(cls, value: Stack | str | None) -> Stack:
+        """A stack, the one that a word of :data:`STACK_MODES` or :data:`SERVING` means, or the usual one for None."""
+        if isinstance(value, Stack):
+            return value
+        if value is None:
+            return cls()
+        checks.word("stack", value, (*STACK_MODES, *SERVING))
+        return cls(serving=value) if value in SERVING else cls(mode=value)
+
+    @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Stack:
         """Read what is known and ignore what a later version may have added."""
-        known = {f.name for f in fields(cls)}
-        return cls(**{key: value for key, value in data.items() if key in known})
+        return cls(**{key: value for key, value in data.items() if key in _NAMES})
+
+
+_NAMES = frozenset(field.name for field in fields(Stack))

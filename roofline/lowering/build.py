@@ -11,7 +11,7 @@ from roofline.core.network import Network, Source, Step
 from roofline.core.workload import Node, Tensor, Workload
 from roofline.errors import Fault, SpecError, UnknownName, UsageError
 from roofline.operators.operator import Operator, check_size, dims
-from roofline.operators.table import OPERATORS, operator_named
+from roofline.operators.table import operator_named
 
 FP32 = parse_precision("fp32")
 
@@ -68,13 +68,16 @@ def check_names(network: Network) -> list[Fault]:
     for layer in network.all_layers():
         if not layer.op:
             continue
-        if layer.op not in OPERATORS:
-            errors: list[UsageError] = [UnknownName("operator", layer.op, OPERATORS)]
+        errors: list[UsageError] = []
+        try:
+            operator = operator_named(layer.op)
+        except UsageError as error:
+            errors.append(error)
         else:
-            known = [parameter.name for parameter in OPERATORS[layer.op].parameters]
+            known = [parameter.name for parameter in operator.parameters]
             given = dict.fromkeys([*layer.terms, *layer.first])
-            errors = [UnknownName(f"attribute of {layer.op}", name, known) for name in given if name not in known]
-            if layer.inputs and OPERATORS[layer.op].inputs == (0, 0):
+            errors += [UnknownName(f"attribute of {layer.op}", name, known) for name in given if name not in known]
+            if layer.inputs and operator.inputs == (0, 0):
                 errors.append(UsageError(f"{layer.op} takes no inputs; take out from"))
         faults += [Fault(network.place, layer.line, layer.name, str(error)) for error in errors]
     return faults

@@ -82,12 +82,12 @@ def make_program(
     precision: Precision,
     stack: Stack,
     run: Run,
-    kind: str,
+    cuda: bool,
     lowered: bool = True,
 ) -> Program:
     """Bind, transform and lower a net.
 
-    kind : of the chip (``gpu``, ``array``, ``cpu``), which decides how optimizers are run by default.
+    cuda : PyTorch runs as on CUDA, see :func:`roofline.lowering.training.training_step`.
     lowered : False leaves the schedule empty, where only the memory is asked for.
 
     Raises
@@ -102,7 +102,7 @@ def make_program(
         schedule = lowering.lower(work, stack) if lowered else Schedule.of([])
         return Program(work, schedule, lowering.memory_of(work, stack), work.samples, run)
     work = _micro_batch(workload, batch, bind, precision, run.recipe.accumulate)
-    step = lowering.training_step(work, run.recipe, stack, on_gpu=kind == "gpu")
+    step = lowering.training_step(work, run.recipe, stack, cuda=cuda)
     schedule = lowering.lower_training(step) if lowered else Schedule.of([])
     samples = work.samples * run.recipe.accumulate
     return Program(step.workload, schedule, lowering.memory_of_training(step), samples, run)
@@ -129,17 +129,17 @@ def _micro_batch(
 
 def peak_memory(
     workload: str | Path | Network | Workload,
-    chip: Chip,
     *,
     batch: int | None = None,
     bind: Mapping[str, int] | None = None,
     precision: Precision,
     stack: Stack,
     run: Run,
+    cuda: bool,
 ) -> Memory:
-    """Bytes a run keeps at its fullest moment."""
+    """Bytes a run keeps at its fullest moment; arguments as for :func:`make_program`."""
     made = make_program(
-        workload, batch=batch, bind=bind, precision=precision, stack=stack, run=run, kind=chip.kind, lowered=False
+        workload, batch=batch, bind=bind, precision=precision, stack=stack, run=run, cuda=cuda, lowered=False
     )
     return made.memory
 

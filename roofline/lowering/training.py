@@ -21,8 +21,8 @@ from roofline.lowering.fusion import fuse
 from roofline.lowering.gradients import Flow, unnumbered
 from roofline.lowering.lower import case_of, forward_kernels, merged
 from roofline.lowering.optimizers import optimizer_kernels
-from roofline.operators import cuda
 from roofline.operators.case import Case, Saved
+from roofline.operators.cuda import launches
 from roofline.operators.table import operator_named
 
 CUTS = ("slice", "select")
@@ -54,7 +54,7 @@ class Step:
     implementation: Implementation
     mixed: bool
     held: tuple[str, ...] = ()
-    on_gpu: bool = False
+    cuda: bool = False
 
     @cached_property
     def parameters(self) -> tuple[Tensor, ...]:
@@ -119,12 +119,14 @@ class Step:
         return tuple(found)
 
 
-def training_step(workload: Workload, recipe: Recipe, stack: Stack, *, on_gpu: bool) -> Step:
+def training_step(workload: Workload, recipe: Recipe, stack: Stack, *, cuda: bool) -> Step:
     """What one step of training a bound net is.
 
     A net whose output is no loss gets one: cross-entropy over its last dimension (of images over the
     channels), the mean of squares where there is but one class. 16-bit floats mean mixed precision unless
     ``recipe.pure``.
+    cuda : PyTorch runs as on CUDA: optimizers over lists of tensors unless the recipe says otherwise, and some
+        gradients in several kernels.
 
     Raises
     ------
@@ -140,8 +142,8 @@ def training_step(workload: Workload, recipe: Recipe, stack: Stack, *, on_gpu: b
     for node in work.nodes:
         if operator_named(node.op).backward is None:
             raise Unsupported(f"{node.name}: {node.op} has no backward pass here, so {work.name} cannot be trained")
-    default: Implementation = "foreach" if on_gpu else "loop"
-    return Step(work, recipe, stack, recipe.implementation or default, mixed, workload.outputs, on_gpu)
+    default: Implementation = "foreach" if cuda else "loop"
+    return Step(work, recipe, stack, recipe.implementation or default, mixed, workload.outputs, cuda)
 
 
 def lower_training(step: Step) -> Schedule:
@@ -198,8 +200,8 @@ def _segment(step: Step, segment: Segment, flow: Flow) -> Iterator[Kernel]:
             continue
         case = case_of(node, work, step.stack)
         kernels = gradient_kernels(case, step)
-        if step.on_gpu:
-            kernels = [one for kernel in kernels for one in cuda.launches(kernel, compiled=compiled)]
+        if step.cuda:
+            kernels = [one for kernel in kernels for one in launches(kernel, compiled=compiled)]
         if node.op in CUTS:
             flow.kept.update(flow.of[name] for name in step.cuts[node.inputs[0]] if name in flow.of)
         sum_of = partial(_sum_of_gradients, layer=index)

@@ -2,70 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from roofline.campaign.environment import installed
-from roofline.core.measurement import SCHEMA, Measurement
-from roofline.core.stack import Stack
 from roofline.errors import DataError, UsageError
 from roofline.measurements.records import Record, checksum
-from roofline.measurements.summary import family_of
-
-if TYPE_CHECKING:
-    from roofline.campaign.campaign import Plan
 
 FORMAT = "roofline measurements"
 _MAY_DIFFER = ("date", "roofline", "checksum")
 """What may be otherwise when a campaign goes on. Everything else decides what its numbers mean."""
-
-
-def header_of(
-    plan: Plan,
-    jobs: Sequence[Measurement],
-    *,
-    chip: str,
-    dtype: str,
-    device: str,
-    machine: str,
-    allocator_pinned: bool,
-    stacks: Sequence[Stack],
-) -> Record:
-    """What a campaign is going to measure, and on what, ready to be the first line of its file.
-
-    machine : the processor or card as the system describes it, beside the name the rows carry.
-    """
-    families: dict[str, int] = {}
-    for row in jobs:
-        family = family_of(row)
-        families[family] = families.get(family, 0) + 1
-    header = {
-        "record": "header",
-        "schema": SCHEMA,
-        "format": FORMAT,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "roofline": installed("roofline"),
-        "chip": chip,
-        "machine": machine,
-        "device": device,
-        "dtype": dtype,
-        "threads": [stack.threads for stack in stacks],
-        "stack": {name: value for name, value in stacks[0].to_dict().items() if name != "threads"},
-        "allocator_pinned": allocator_pinned,
-        "plan": _plain(vars(plan)),
-        "families": families,
-        "questions": hashlib.sha256("".join(sorted(row.key for row in jobs)).encode()).hexdigest()[:16],
-    }
-    return header | {"checksum": checksum(header)}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def same_campaign(headers: Sequence[Record], wanted: Mapping[str, Any], path: Path) -> None:

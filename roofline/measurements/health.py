@@ -3,36 +3,26 @@
 Between the rows of a campaign, about once a second, the same two calls are timed: a product that lies in
 the innermost caches, which only the clock can change, and a sum over more than any cache holds, which sees
 the memory and who else uses it. They mark the samples taken around them and nothing more: to divide by
-them made results worse, because they bring a noise of their own.
+them made results worse, because they bring a noise of their own. :mod:`roofline.campaign.watch` makes the
+visits; here they are judged.
 """
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roofline.campaign.environment import attempt, others_s, steal_s, throttled
-from roofline.campaign.timer_cpu import Burst
-from roofline.core.measurement import SCHEMA, Measurement
-from roofline.errors import DeviceLost, RooflineError
-from roofline.measurements.records import Record
+from roofline.core.measurement import Measurement
 
 REFERENCES: Mapping[str, Measurement] = {
     "compute": Measurement("operator", "", "fp32", 0.0, op="matmul", inputs=((192, 192), (192, 192)), cache="warm"),
     "memory": Measurement("operator", "", "fp32", 0.0, op="sum", inputs=((16, 1 << 20),), cache="cold"),
 }
 """The calls that are timed between rows: 0.4 MB, and 64 MB in fp32."""
-PERIOD_S = 1.0
-"""A visit takes some 20 ms: two per cent of a campaign."""
-LEAST_WAIT = 20.0
-"""And where it takes longer, as on a GPU, the next one waits so many times as long."""
-
 CLOCK, DRIFT = 0.05, 0.15
 """Largest change of the compute kernel, largest slow change of either. On a quiet shared machine nine of ten visits to
 the compute kernel lie within 1.5 %, to the memory kernel within 11 %, and medians of nine of the latter within 10 %.
@@ -46,50 +36,10 @@ SMOOTH = 9
 """Visits whose median tells a slow change from a single late one."""
 ENOUGH = 5
 """Visits below which there is no level to compare with."""
-RECENT = 120
-"""Visits that say how things are now: more would take their time from what is measured."""
 HEALTH_FLAGS = ("throttled", "contended", "unstable clock", "drift")
 """What the visits around a sample may say of it, the worst first."""
 
 Floats = NDArray[np.float64]
-
-
-def visit(bench: Callable[[Measurement], Burst], number: int, round_: int, threads: int) -> Record:
-    """Time the reference kernels once, and note what the system says of itself, ready to be stored."""
-    seconds: dict[str, float] = {}
-    facts: dict[str, Any] = {}
-    flags: set[str] = set()
-    wall = cpu = 0.0
-    # the product twice: a single late burst of 3 ms is no change of the clock
-    for name in ("compute", "compute", "memory"):
-        try:
-            burst = bench(REFERENCES[name])
-        except DeviceLost:
-            raise
-        except (RooflineError, RuntimeError):  # not on this device, or not in this precision
-            continue
-        # the clock shows in the fastest block, the memory in an ordinary one
-        best = min(burst.seconds) if name == "compute" else burst.typical
-        seconds[name] = min(seconds.get(name, best), float(f"{best:.6g}"))
-        wall, cpu = wall + sum(burst.seconds), cpu + sum(burst.cpu_seconds)
-        facts |= burst.facts
-        flags |= {flag for flag in burst.flags if flag in HEALTH_FLAGS}
-    return facts | {
-        "record": "reference",
-        "schema": SCHEMA,
-        "visit": number,
-        "round": round_,
-        "threads": threads,
-        "unix_s": round(time.time(), 3),
-        "seconds": seconds,
-        "share": round(min(cpu / wall, 1.0), 4) if wall else None,
-        "steal_s": attempt(steal_s),
-        "others_s": attempt(lambda: round(others_s(), 3)),
-        "processors": os.cpu_count(),
-        "load": attempt(lambda: round(os.getloadavg()[0], 2)),
-        "throttled": throttled(),
-        "flags": sorted(flags),
-    }
 
 
 def flags_between(visits: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
@@ -165,37 +115,6 @@ def _smooth(levels: Floats, threads: Floats) -> Floats:
         edge = SMOOTH // 2
         smooth[own] = np.concatenate([np.full(edge, middle[0]), middle, np.full(edge, middle[-1])])
     return smooth
-
-
-@dataclass
-class Watch:
-    """Visits the reference kernels while a campaign runs, and knows in a word how the machine is doing.
-
-    visits : those of earlier runs of the same campaign first. ``write`` stores one.
-    """
-
-    bench: Callable[[Measurement], Burst]
-    write: Callable[[Record], object]
-    visits: list[Record]
-    state: str = ""
-    _next_s: float = field(default=0.0, repr=False)
-    _wait_s: float = field(default=0.0, repr=False)
-
-    def look(self, round_: int, threads: int, *, now: bool = False) -> int:
-        """Visit them if it is time to, or ``now``; the number of the latest visit."""
-        # a clock that was set back must not stop the visits
-        if now or not 0 < self._next_s - time.monotonic() <= self._wait_s:
-            if not self._next_s:  # the first calls of a process load libraries
-                visit(self.bench, 0, round_, threads)
-            begun = time.monotonic()
-            record = visit(self.bench, len(self.visits), round_, threads)
-            self._wait_s = max(PERIOD_S, LEAST_WAIT * (time.monotonic() - begun)) if PERIOD_S else 0.0
-            self.write(record)
-            self.visits.append(record)
-            # of what is going on, the last two visits tell, held against those of the last two minutes
-            self.state = ", ".join((flags_between(self.visits[-RECENT:])[-2:] or [()])[0])
-            self._next_s = time.monotonic() + self._wait_s
-        return len(self.visits) - 1
 
 
 @dataclass(frozen=True)

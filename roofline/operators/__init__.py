@@ -1,12 +1,13 @@
 """What is an operator? Shapes in; weights, output shapes and kernels out. No tensors, nothing computed.
 
-:data:`OPERATORS` is the whole table; :mod:`roofline.lowering` makes workloads and schedules of it.
+:data:`OPERATORS` is the table of what ships, :func:`operator_named` knows also what other packages bring;
+:mod:`roofline.lowering` makes workloads and schedules of them.
 """
 
 from roofline.operators.attributes import Attributes, Parameter
 from roofline.operators.case import Case
 from roofline.operators.operator import Inferred, Operator, Weight
-from roofline.operators.table import OPERATORS, operator_named
+from roofline.operators.table import OPERATORS, all_operators, operator_named
 
 __all__ = [
     "OPERATORS",
@@ -16,5 +17,6 @@ __all__ = [
     "Operator",
     "Parameter",
     "Weight",
+    "all_operators",
     "operator_named",
 ]

@@ -1,7 +1,11 @@
-"""Which operators are there? To add one, write it in a file of its family and list it here."""
+"""Which operators are there? To add one, write it in a file of its family and list it here.
+
+Another installed package brings one as an entry point of the group :data:`BROUGHT`, under the operator's own name.
+"""
 
 from __future__ import annotations
 
+from roofline.core import plugins
 from roofline.errors import UnknownName
 from roofline.operators.attention import ATTENTION
 from roofline.operators.constants import CONSTANTS
@@ -58,10 +62,38 @@ OPERATORS: dict[str, Operator] = {
         *LOSSES,
     )
 }
+"""What ships, and what was brought once it has been asked for. Ask :func:`operator_named`, not this table, about a name
+that a user wrote."""
+BROUGHT = "roofline.operators"
+"""The group of entry points of operators that other packages bring."""
 
 
 def operator_named(name: str) -> Operator:
-    """The operator of that name; raises :class:`UnknownName` with the nearest ones."""
+    """The operator of that name, one that ships or one that another package brings.
+
+    Raises
+    ------
+    UnknownName : there is none; with the nearest ones.
+    UsageError : what a package brings under that name cannot be loaded, or is no operator of that name.
+    """
     if name not in OPERATORS:
-        raise UnknownName("operator", name, OPERATORS)
+        OPERATORS[name] = _brought(name)
     return OPERATORS[name]
+
+
+def all_operators() -> dict[str, Operator]:
+    """Every operator by name: what ships, then what other packages bring. Raises as :func:`operator_named` does."""
+    for name in plugins.names(BROUGHT):
+        operator_named(name)
+    return OPERATORS
+
+
+def _brought(name: str) -> Operator:
+    found = plugins.named(BROUGHT, name)
+    if found is None:
+        raise UnknownName("operator", name, [*OPERATORS, *plugins.names(BROUGHT)])
+    if not isinstance(found, Operator):
+        raise plugins.wrong(BROUGHT, name, f"is {type(found).__name__!r}, not a roofline.operators.Operator")
+    if found.name != name:
+        raise plugins.wrong(BROUGHT, name, f"is the operator {found.name!r}; the two must have the same name")
+    return found

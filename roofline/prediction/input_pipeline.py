@@ -13,7 +13,7 @@ from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip, Link
 from roofline.core.prediction import Interval, LayerPrediction
 from roofline.core.stack import Stack
-from roofline.devices.array import uncertainty as array_fit
+from roofline.devices.kinds import model_of
 from roofline.lowering.program import Program
 
 LOADER = "loader"
@@ -50,22 +50,21 @@ def pipeline_layer(program: Program, chip: Chip, device: Interval) -> LayerPredi
 
 
 def request_layer(chip: Chip, calibration: Calibration | None, stack: Stack) -> LayerPrediction | None:
-    """What a request to an array takes beside its kernels; None where requests follow each other closely."""
-    if calibration is None or calibration.model != "array" or stack.serving == "throughput":
+    """What a request takes beside its kernels; None where requests follow each other closely."""
+    found = model_of(chip).request(chip, calibration, stack) if calibration else None
+    if found is None:
         return None
-    spans = array_fit.request_seconds(calibration)
-    if not spans[2]:
-        return None
+    seconds, tier = found
     return LayerPrediction(
         name=REQUEST,
         op=REQUEST,
         shapes="",
         flops=0.0,
         bytes=0.0,
-        seconds=Interval(*spans),
+        seconds=seconds,
         bound=REQUEST,
-        tier=array_fit.tier_of(calibration, chip),
-        resources={REQUEST: spans[1]},
+        tier=tier,
+        resources={REQUEST: seconds.middle},
         phase="waiting",
     )
 

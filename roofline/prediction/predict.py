@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from roofline import specs
-from roofline.core.calibration import ANY_GPU, Calibration, any_of
+from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import Precision
 from roofline.core.dtype import precision as parse_precision
@@ -26,13 +25,13 @@ from roofline.core.run import Run
 from roofline.core.schedule import PHASES
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
-from roofline.devices.cpu import plans as cpu_plans
-from roofline.devices.cpu.transfer import borrowed_calibration
-from roofline.devices.timing import Timing, time_schedule
-from roofline.errors import UsageError
+from roofline.devices.kinds import model_of
+from roofline.devices.timed import Timing
+from roofline.devices.timing import time_schedule
 from roofline.lowering.program import Program, make_program, shapes_of, with_tf32
 from roofline.prediction.input_pipeline import at_least, pipeline_layer, request_layer
-from roofline.prediction.warnings import remarks, slower_together
+from roofline.prediction.select import datasheet_spread, resolve_calibration, resolve_chip, together
+from roofline.prediction.warnings import slower_together, warnings_of
 
 
 def predict(
@@ -42,9 +41,9 @@ def predict(
     batch: int | None = None,
     bind: Mapping[str, int] | None = None,
     dtype: str = "fp32",
-    stack: Stack | None = None,
+    stack: Stack | str | None = None,
     calibration: str | Path | Calibration | None = None,
-    run: Run | None = None,
+    run: Run | str | None = None,
 ) -> Prediction:
     """Predict one run of a network on a chip: one inference, or one training step.
 
@@ -54,9 +53,9 @@ def predict(
     batch, bind : values of the workload's symbols; ``batch=32`` is ``bind={"batch": 32}``.
     dtype : what products are computed in, such as ``fp32``, ``tf32``, ``fp16``, ``fp16/fp16``, ``int8``.
         Training in 16 bits keeps fp32 weights (autocast) unless the recipe is pure.
-    stack : the software; one thread of eager PyTorch unless said otherwise.
+    stack : the software, a value or a word such as ``compiled``; one thread of eager PyTorch unless said otherwise.
     calibration : a file, a value, ``"none"`` for the plain roofline, or None for the best that fits.
-    run : inference or training and by which recipe, narrower weights and caches, the input pipeline.
+    run : inference or training (a word will do) and by which recipe, narrower weights and caches, the input pipeline.
 
     Returns
     -------
@@ -66,27 +65,20 @@ def predict(
     ------
     UnknownName, UsageError, SpecError, Unsupported : see :mod:`roofline.errors`.
     """
-    stack, run = stack or Stack(), run or Run()
-    part = together(resolve_chip(chip), stack)
-    wanted = with_tf32(parse_precision(dtype), part, stack)
-    warnings = []
-    emulation = part.resolve(wanted)[1]
-    if emulation:
-        warnings.append(f"{part.name} has no {wanted} arithmetic: {emulation}")
-    program = make_program(workload, batch=batch, bind=bind, precision=wanted, stack=stack, run=run, kind=part.kind)
-    fitted = resolve_calibration(part, wanted, calibration, stack)
-    timing = time_program(program, part, stack, fitted)
-    prediction = _combine(part, program, timing, stack, fitted, warnings, wanted)
-    if stack.serving == "sharded" and stack.chips > 1:
-        one = replace(stack, chips=1)
-        how: dict[str, Any] = {"batch": batch, "bind": bind, "dtype": dtype, "calibration": calibration, "run": run}
-        alone = predict(chip, workload, stack=one, **how)
-        said = slower_together(prediction, alone)
-        prediction = replace(prediction, warnings=(*prediction.warnings, *said))
-    if stack.mode != "compiled":
+    one, on, task = resolve_chip(chip), Stack.of(stack), Run.of(run)
+    part = together(one, on)
+    wanted = with_tf32(parse_precision(dtype), part, on)
+    sizes: dict[str, Any] = {"batch": batch, "bind": bind, "precision": wanted}
+    cuda = model_of(part).cuda
+    program = make_program(workload, **sizes, stack=on, run=task, cuda=cuda)
+    fitted = resolve_calibration(part, wanted, calibration, on)
+    prediction = _answer(part, program, on, fitted, wanted)
+    if on.serving == "sharded" and on.chips > 1:
+        alone = _answer(one, program, replace(on, chips=1), fitted, wanted)
+        prediction = replace(prediction, warnings=(*prediction.warnings, *slower_together(prediction, alone)))
+    if on.mode != "compiled":
         return prediction
-    plain = replace(stack, mode="eager")
-    eager = make_program(workload, batch=batch, bind=bind, precision=wanted, stack=plain, run=run, kind=part.kind)
+    eager = make_program(workload, **sizes, stack=replace(on, mode="eager"), run=task, cuda=cuda)
     return replace(prediction, merged=_merged(program, eager))
 
 
@@ -104,6 +96,7 @@ def time_program(program: Program, chip: Chip, stack: Stack, calibration: Calibr
         chip,
         stack=stack,
         calibration=calibration,
+        spread=datasheet_spread(chip),
         network=True,
         pieces=1 if program.run.training else program.workload.samples,
         footprint=program.memory.total,
@@ -111,82 +104,11 @@ def time_program(program: Program, chip: Chip, stack: Stack, calibration: Calibr
     )
 
 
-def resolve_chip(chip: str | Path | Chip) -> Chip:
-    """A chip by name, path or value."""
-    return chip if isinstance(chip, Chip) else specs.load_chip(chip)
-
-
-def together(chip: Chip, stack: Stack) -> Chip:
-    """The chips of the stack as one.
-
-    Raises
-    ------
-    UsageError : several chips of another kind than arrays.
-    """
-    if stack.chips == 1:
-        return chip
-    if chip.kind != "array":
-        raise UsageError(f"several chips together are modelled for arrays; {chip.name} is a {chip.kind}")
-    return chip.together(stack.chips)
-
-
-def resolve_calibration(
-    chip: Chip,
-    precision: Precision,
-    calibration: str | Path | Calibration | None,
-    stack: Stack | None = None,
-) -> Calibration | None:
-    """The calibration to use: the one given, none for ``"none"``, else the first found that describes this.
-
-    Raises
-    ------
-    UsageError : the one given is of another chip, dtype or stack, or of an earlier version; the
-        message says which.
-    """
-    stack = stack or Stack()
-    if calibration == "none":
-        return None
-    if calibration is not None:
-        if not isinstance(calibration, Calibration) and not Path(calibration).is_file():
-            raise UsageError(f"--calibration: there is no file {calibration}; 'none' does without")
-        given = calibration if isinstance(calibration, Calibration) else specs.load_calibration(calibration)
-        why = _mismatch(given, chip, precision, stack)
-        if why:
-            raise UsageError(f"the calibration {given.file or 'given'} {why}; '--calibration none' does without")
-        return _of_this_version(given)
-    found = (specs.load_calibration(path) for path in specs.calibrations_for(chip.name, chip.architecture, chip.kind))
-    best = next((fit for fit in found if not _mismatch(fit, chip, precision, stack)), None)
-    return _of_this_version(best) if best else borrowed_calibration(chip, precision, stack)
-
-
-def _mismatch(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) -> str:
-    """Why a fit does not describe this chip, dtype and stack; empty where it does."""
-    if fit.model == "gpu":  # one stack, every precision; of this chip, of its architecture, or of all
-        fits = chip.kind == "gpu" and fit.chip in (chip.name, any_of(chip.architecture), ANY_GPU)
-        return "" if fits else f"is of {fit.chip}, not of {chip.name} ({chip.architecture}, a {chip.kind})"
-    if fit.model == "array":  # one stack, every precision; of a chip, its architecture, or all arrays
-        fits = chip.kind == "array" and (fit.chip == chip.name or fit.architecture in (chip.architecture, "any"))
-        return "" if fits else f"is of {fit.chip} ({fit.architecture}), not of {chip.name} ({chip.architecture})"
-    if (fit.chip, fit.architecture) != (chip.name, chip.architecture):
-        return f"is of {fit.chip} ({fit.architecture}), not of {chip.name} ({chip.architecture})"
-    if fit.dtype != str(precision):
-        return f"was fitted in {fit.dtype}, not in {precision}"
-    theirs = Stack.from_dict(fit.stack)
-    for name in ("mode", "threads", "layout"):
-        if getattr(theirs, name) != getattr(stack, name):
-            return f"was fitted with {name} {getattr(theirs, name)}, not {getattr(stack, name)}"
-    return ""
-
-
-def _of_this_version(fit: Calibration) -> Calibration:
-    """The fit, unless the model has parameters by now that it lacks."""
-    for plan, family in fit.families.items() if fit.model == "cpu" else ():
-        if missing := cpu_plans.lacking(plan, family.parameters):
-            raise UsageError(
-                f"the calibration {fit.file or 'given'} is of an earlier version ({plan} has no {', '.join(missing)}): "
-                f"fit its rows anew with 'roofline calibrate', or '--calibration none' does without"
-            )
-    return fit
+def _answer(chip: Chip, program: Program, stack: Stack, fitted: Calibration | None, precision: Precision) -> Prediction:
+    """A program timed on a chip and combined."""
+    emulation = chip.resolve(precision)[1]
+    warnings = [f"{chip.name} has no {precision} arithmetic: {emulation}"] if emulation else []
+    return _combine(chip, program, time_program(program, chip, stack, fitted), stack, fitted, warnings, precision)
 
 
 def _combine(
@@ -226,7 +148,7 @@ def _combine(
     outside = float(timing.total[timing.octaves > 0].sum() / max(timing.total.sum(), 1e-300))
     if outside > 0.01:
         warnings.append(f"{outside:.0%} of the time is in shapes outside those fitted; their intervals are widened")
-    return replace(prediction, warnings=(*warnings, *remarks(chip, prediction, calibration)))
+    return replace(prediction, warnings=(*warnings, *warnings_of(chip, prediction, calibration)))
 
 
 def _layers(program: Program, timing: Timing) -> list[LayerPrediction]:

@@ -49,7 +49,10 @@ def print_comparison(comparison: Comparison, screen: Console) -> None:
     screen.print()
     print_paragraph(tier_note(comparison), screen, style="dim")
     stack = Stack.from_dict(comparison.stack)
-    arrays = [kind == "array" for kind in comparison.kinds]
-    told = stack.on("array") if arrays and all(arrays) else str(stack)
-    mixed = "; NPUs and TPUs run what their own compilers make of it" if any(arrays) and not all(arrays) else ""
+    (first, *_), mixed = comparison.runs_on, ""
+    if len(set(comparison.runs_on)) > 1:
+        own = [chip for chip, software in zip(comparison.chips, comparison.runs_on, strict=True) if software]
+        mixed = f"; {', '.join(own)}: what {next(filter(None, comparison.runs_on))} makes of it"
+        first = ""
+    told = stack.words(first)
     print_paragraph(f"stack: {told}{mixed}", screen, style="dim")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from roofline.analysis.arithmetic import Term
 from roofline.analysis.explain import Explanation, KernelAccount, Part
+from roofline.devices.account import Term
 from roofline.render.table import Column, Table, table
 from roofline.render.words import count, percent, seconds, tier, times
 from roofline.units import format_si
@@ -63,7 +63,7 @@ def kernel_facts(kernel: KernelAccount) -> Iterator[tuple[str, str]]:
     if kernel.ridge is not None:
         where = _where(kernel)
         yield "intensity", f"{count(kernel.intensity)} FLOP/B, ridge point {count(kernel.ridge)} FLOP/B: {where}"
-    yield "tier", f"{kernel.tier}, {tier(kernel.tier, modelled=kernel.plan == 'array')}"
+    yield "tier", f"{kernel.tier}, {tier(kernel.tier, modelled=kernel.modelled)}"
 
 
 def _part(part: Part, kernel: KernelAccount) -> str:

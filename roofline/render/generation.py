@@ -21,7 +21,7 @@ def facts(answer: Generation, chip: Chip) -> list[tuple[str, str]]:
     prefill, last = answer.prefill, answer.last
     first, end = (seconds(part.seconds.middle) for part in (answer.first, last))
     growth = f"; from {first} to {end} as the cache fills" if first != end else ""
-    asked = headline.question(prefill, chip.kind)
+    asked = headline.question(prefill, chip)
     lines = [
         ("question", f"{answer.tokens:,} tokens after a prompt of {answer.prompt:,}; {asked}"),
         ("first token", _between(answer.time_to_first_token)),

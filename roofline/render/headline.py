@@ -9,6 +9,7 @@ from roofline.core.chip import Chip, Package
 from roofline.core.dtype import precision
 from roofline.core.prediction import Anchor, Memory, Merged, Prediction
 from roofline.core.stack import Stack
+from roofline.devices.kinds import model_of
 from roofline.render import words
 from roofline.render.words import count, gigabytes, percent, seconds
 from roofline.units import format_bytes, format_si
@@ -25,7 +26,7 @@ def facts(prediction: Prediction, chip: Chip) -> list[tuple[str, str]]:
     span, noun = prediction.seconds, words.samples(prediction)
     slow, fast = prediction.batch / span.high, prediction.batch / span.low
     lines = [
-        ("question", question(prediction, chip.kind)),
+        ("question", question(prediction, chip)),
         ("speed", f"{count(prediction.samples_per_s)} {noun}/s, between {count(slow)} and {count(fast)}"),
         ("time", f"{seconds(span.middle)} per batch, between {seconds(span.low)} and {seconds(span.high)}"),
     ]
@@ -60,7 +61,7 @@ def sold_as(packages: Sequence[Package], per_s: float, noun: str) -> str:
     return f"{', '.join(told)} {noun}/s, each device with a batch of its own"
 
 
-def question(prediction: Prediction, kind: str) -> str:
+def question(prediction: Prediction, chip: Chip) -> str:
     """What was asked: symbols, precision, mode, software."""
     bound = {"batch": prediction.batch, **prediction.symbols}
     sizes = ", ".join(f"{name} {value:,}" for name, value in bound.items())
@@ -72,7 +73,7 @@ def question(prediction: Prediction, kind: str) -> str:
     known = prediction.run.get("host_dispatch")
     told = [f"host {seconds(known)} a kernel"] if known is not None else []
     how = ", ".join([prediction.dtype, *stored, prediction.mode, *told])
-    return f"{sizes}; {how}; {Stack.from_dict(prediction.stack).on(kind)}"
+    return f"{sizes}; {how}; {Stack.from_dict(prediction.stack).words(model_of(chip).runs_on)}"
 
 
 def anchor(found: Anchor) -> str:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from roofline.operators import OPERATORS, Operator, Parameter
+from roofline.operators import OPERATORS, Operator, Parameter, all_operators
 from roofline.render.table import Column, Table, table
-from roofline.specs.keys import CHIP, NET, Section
+from roofline.specs.chipkeys import CHIP
+from roofline.specs.keys import Section
+from roofline.specs.netkeys import NET
 
 COMMAND = "python -c \"from roofline.render.reference import page; print(page(), end='')\" > docs/reference.md"
 
@@ -108,7 +110,7 @@ def operators_table() -> Table:
     )
     rows = [
         (name, inputs_of(operator), ", ".join(map(_short, operator.parameters)), operator.summary)
-        for name, operator in OPERATORS.items()
+        for name, operator in all_operators().items()
     ]
     return table("Operators", columns, rows, "attributes without '=' are required; docs/reference.md has their meaning")
 

@@ -167,8 +167,8 @@ def fit_table(fitted: Calibration) -> Table:
             *fit.range.get("flops", (None, None)),
         ]
         for name, fit in fitted.families.items()
-        # of a CPU's plan with too few rows to hold any out, the errors are those of other machines
-        for others in [fitted.model == "cpu" and fit.spread is None]
+        # of a plan with too few rows to hold any out, the errors are those of other machines
+        for others in [not fit.range]
     ]
     return table(f"{fitted.chip}, {fitted.dtype}: held-out errors of the fitted plans", columns, rows)
 

@@ -11,8 +11,10 @@ from roofline import specs
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision
 from roofline.core.prediction import Prediction
+from roofline.core.stack import Stack
 from roofline.errors import OutputError, RooflineError
 from roofline.prediction.predict import predict
+from roofline.prediction.select import mismatch
 from roofline.render.charts import Speed, chips_figure
 from roofline.render.page import Section
 from roofline.render.style import figure_svg, save_figure
@@ -55,6 +57,7 @@ def chip_sections(target: Path, own: Chip | None) -> list[Section]:
     others = [name for name in CHIPS if own is None or name != own.name]
     chips = [*([own] if own else []), *(specs.load_chip(name) for name in others)]
     calibration = target / "calibration.yaml"
+    fitted = specs.load_calibration(calibration) if calibration.exists() else None
     predictions: list[Prediction] = []
     sections = []
     for heading, choose in (("fp32", lambda chip: "fp32"), ("reduced precision", _reduced)):
@@ -64,9 +67,8 @@ def chip_sections(target: Path, own: Chip | None) -> list[Section]:
             symbols = specs.load_network(net).symbols
             for chip in chips:
                 dtype = choose(chip)
-                any_dtype = chip.kind == "gpu"  # a CPU was fitted in fp32 alone
-                fitted = own is chip and (any_dtype or dtype == "fp32") and calibration.exists()
-                mine = calibration if fitted else "none" if chip.kind == "cpu" else None
+                fits = own is chip and fitted and not mismatch(fitted, chip, precision(dtype), Stack())
+                mine = calibration if fits else None
                 try:
                     result = predict(
                         chip, net, batch=BATCH if "batch" in symbols else None, dtype=dtype, calibration=mine

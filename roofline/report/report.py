@@ -15,38 +15,25 @@ import datetime
 import importlib.metadata
 import json
 import platform
-from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from roofline import specs
-from roofline.calibration.cpu.calibrate import Rows, calibrate, extrapolate, machine_ceilings, operator_rows
-from roofline.calibration.learning_curve import learning_curve
 from roofline.campaign import devices
-from roofline.campaign.campaign import Plan, Progress, run_campaign
+from roofline.campaign.campaign import run_campaign
 from roofline.campaign.design_cuda import growth_of
-from roofline.campaign.dispatch import host_dispatch
 from roofline.campaign.numerics import refuse
-from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision
 from roofline.core.validation import Validation
-from roofline.errors import DataError, RooflineError
-from roofline.measurements.store import ReadResult, read_measurements
+from roofline.errors import RooflineError
+from roofline.measurements.plan import Plan, Progress
+from roofline.measurements.store import read_measurements
 from roofline.measurements.summary import settings_of
-from roofline.render.charts import scatter_figure
-from roofline.render.dots import Dot, kind_of
 from roofline.render.page import Section, render_page
-from roofline.render.roofplot import roofline_figure
-from roofline.render.roofs import Facet
-from roofline.render.scores import network_table, pairs_of, score_table, worst_table
-from roofline.report.named_chips import chip_sections, make_folder, picture, write
-from roofline.validation.leave_out import validate_card
-from roofline.validation.validate import validate
+from roofline.report.learned import measured_sections
+from roofline.report.named_chips import chip_sections, make_folder, write
 
 Say = Callable[[str], None]
 
@@ -101,7 +88,7 @@ def make_report(
             plan = _gpu_plan(chip, quick) if device == "cuda" else Plan.quick() if quick else Plan()
             paths.append(run_campaign(path, chip.name, plan, dtype=dtype, device=device, progress=progress))
         say("fitting and validating")
-        chip, validation, own = _measured(paths, target, chip)
+        chip, validation, own = measured_sections(paths, target, chip, device)
         sections += own
     say("predicting the named chips")
     sections += chip_sections(target, chip)
@@ -174,143 +161,3 @@ def _dtypes(chip: Chip, say: Say) -> list[str]:
 def _gpu_plan(chip: Chip, quick: bool) -> Plan:
     plan = Plan(rows=GPU_ROWS, rounds=GPU_ROUNDS, growth=growth_of(chip))
     return replace(plan, rows=GPU_ROWS // 4, rounds=1) if quick else plan
-
-
-def _measured(paths: Sequence[Path], target: Path, chip: Chip) -> tuple[Chip, Validation, list[Section]]:
-    """Calibrate on the rows, validate on them, and say so in sections."""
-    reads = [read_measurements(path) for path in paths]
-    notes: list[str] = []
-    if chip.kind == "cpu":
-        (read,) = reads
-        chip = specs.detect_cpu(machine_ceilings(operator_rows(read.measurements, chip, alone=True), chip))
-        rows = [operator_rows(read.measurements, chip)]
-        fitted = calibrate(rows[0], chip, data={"file": paths[0].name, "sha256": read.sha256})
-        validation = validate(read.measurements, chips={chip.name: chip}, calibration=fitted, sha256=read.sha256)
-    else:
-        fitted, validation, notes = _card(paths, reads, chip)
-        rows = _rows_by_dtype(reads, chip)
-    specs.save_calibration(fitted, target / "calibration.yaml")
-    write(target / "chip.yaml", specs.dump_chip(chip))
-    write(target / "validation.json", json.dumps(validation.to_dict(), indent=1))
-    return chip, validation, _sections(target, chip, rows, validation, notes)
-
-
-def _card(paths: Sequence[Path], reads: Sequence[ReadResult], chip: Chip) -> tuple[Calibration, Validation, list[str]]:
-    """A GPU's own numbers, how far off they are held out, and what is to be said of them."""
-    shared = specs.load_calibration(specs.calibrations_for("any-gpu", "any-gpu")[0])
-    origin = {"file": ", ".join(path.name for path in paths), "sha256": ", ".join(read.sha256 for read in reads)}
-    host_s = host_dispatch(sample for read in reads for sample in read.samples.values())
-    measurements = [row for read in reads for row in read.measurements]
-    fitted, validation, borrowed = validate_card(measurements, chip, shared, data=origin, host_dispatch=host_s)
-    notes = []
-    if borrowed == borrowed:  # there were calls to score
-        known = ", of which this is one" if chip.name in shared.data.get("devices", ()) else ""
-        notes.append(
-            f"Numbers that other GPUs taught ({', '.join(shared.data.get('devices', ()))}{known}) are "
-            f"{_percent(borrowed)} off in the median on the same operators."
-        )
-    if fitted is shared:
-        notes.append("Too few calls for numbers of its own: predictions are by the numbers that all GPUs share.")
-    if host_s is not None:
-        notes.append(
-            f"The host hands over an elementwise kernel in {host_s * 1e6:.1f} us; nets run kernel by kernel are "
-            f"predicted with it (--host-dispatch '{host_s * 1e6:.1f} us')."
-        )
-    flags = Counter(flag for row in measurements for flag in row.flags)
-    notes += [f"{count} of {len(measurements)} rows are flagged: {flag}." for flag, count in flags.items()]
-    return fitted, validation, notes
-
-
-def _rows_by_dtype(reads: Sequence[ReadResult], chip: Chip) -> list[Rows]:
-    """The rows of one kernel that a picture shows, by precision."""
-    found = []
-    for read in reads:
-        for dtype in dict.fromkeys(row.dtype for row in read.measurements):
-            with suppress(DataError):
-                found.append(operator_rows(read.measurements, chip, dtype=dtype))
-    return found
-
-
-def _sections(
-    target: Path, chip: Chip, rows: Sequence[Rows], validation: Validation, notes: Sequence[str]
-) -> list[Section]:
-    networks, operators = validation.networks, validation.operators
-    found = []
-    if networks:
-        found.append(
-            f"Networks run for real are predicted with a mean error of {_percent(networks.mean)} "
-            f"(worst {_percent(networks.worst)}); the plain roofline is {_percent(networks.plain_mean)} off."
-        )
-    if operators:
-        found.append(
-            f"Operators are predicted with a median error of {_percent(operators.median)} and 90 % within "
-            f"{_percent(operators.p90)}; {_percent(operators.coverage)} of them lie inside their nominal 90 % "
-            f"interval, whose ends differ by a factor of {operators.width:.2f} in the median."
-        )
-    if chip.kind == "cpu":
-        index, predicted = extrapolate(rows[0])
-        error = float(np.nanmedian(np.abs(predicted / rows[0].seconds[index] - 1.0)))
-        found.append(f"Fitted on the smaller shapes alone, the largest 30 % are {_percent(error)} off in the median.")
-        lessons = [
-            f"{lesson.rows}: {_percent(lesson.median) if np.isfinite(lesson.median) else 'too few of most kinds'}"
-            for lesson in learning_curve(rows[0])
-        ]
-        found.append(
-            "Median error on shape groups that a fit has not seen, by the number of rows measured, those that "
-            f"tell most first: {', '.join(lessons) or 'too few rows to say'}."
-        )
-        network_note = "No network took part in the fit: it has seen random operator shapes only."
-        operator_note = "Every point was predicted by a fit that had not seen its shape group."
-        threads = rows[0].stack.threads
-        title = f"{chip.title.split(',')[0]}, {threads} thread{'s'[: threads > 1]}"
-    else:
-        network_note = "No network took part in the fit. Each ran kernel by kernel (eager) and as a recorded graph."
-        operator_note = "Every point was predicted by numbers of this card from the other half of its calls."
-        threads, title = 1, chip.title
-    used = replace(chip.with_units(threads), title=title)
-    dots = tuple(dot for part in rows for dot in _dots(part))
-    dtypes = tuple(dict.fromkeys(part.measurements[0].dtype for part in rows)) or ("fp32",)
-    roof = roofline_figure([Facet(used, measured=dots, dtypes=dtypes)])
-    scatter = scatter_figure(pairs_of(validation.of_kind("operator")))
-    sections = [
-        Section(
-            "This device and its measured kernels",
-            (*found, *notes, *chip.notes),
-            picture(roof, target / "roofline.svg", f"Roofline of {chip.title} with measured kernels"),
-        ),
-    ]
-    if networks:
-        figure = scatter_figure(pairs_of(validation.of_kind("network")))
-        sections.append(
-            Section(
-                "Networks: predicted against measured",
-                (network_note,),
-                picture(figure, target / "networks.svg", "Predicted against measured seconds of networks"),
-                network_table(validation),
-            )
-        )
-    sections += [
-        Section(
-            "Operators: predicted against measured",
-            (operator_note,),
-            picture(scatter, target / "operators.svg", "Predicted against measured seconds of operators"),
-            score_table(validation, "operator"),
-        ),
-        Section("Worst rows", (), "", worst_table(validation)),
-    ]
-    return sections
-
-
-def _dots(rows: Rows) -> tuple[Dot, ...]:
-    schedule = rows.schedule
-    return tuple(
-        Dot(row.label, kind_of(row.op), row.dtype, flops / moved, flops / seconds, measured=True)
-        for row, flops, moved, seconds in zip(
-            rows.measurements, schedule.flops, schedule.bytes, rows.seconds, strict=True
-        )
-        if flops > 0
-    )
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.1f} %"

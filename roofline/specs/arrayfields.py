@@ -24,9 +24,9 @@ def read_array(reader: FactReader, fields: Fields, rates: Mapping[Precision, Fac
         return None
     entry.partial = reader.root.partial
     source, status = reader.source(entry)
-    chip_of_arrays = reader.root.data.get("kind") == "array"  # elsewhere the shape is only shown
-    needed = f"what stays in the array: one of {', '.join(DATAFLOWS)}" if chip_of_arrays else ""
     figures = {name: reader.fact(entry, name, "", whole=True) for name in ("issue", "moving", "load", "accumulators")}
+    timed = any(figures.values()) or "cores" in reader.root.data  # else its shape is only shown
+    needed = f"what stays in the array: one of {', '.join(DATAFLOWS)}" if timed else ""
     array = ArrayGeometry(
         rows=entry.integer("rows", 1, required="the number of rows"),
         cols=entry.integer("cols", 1, required="the number of columns"),

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from roofline.core.calibration import Calibration, FamilyFit, Spread
+from roofline.core.stack import Stack
 from roofline.errors import OutputError
 from roofline.specs.fields import Fields, Reading, finite
 from roofline.specs.yamlio import load_document
@@ -36,7 +37,7 @@ def load_calibration(path: str | Path) -> Calibration:
         architecture=root.text("architecture", required="the architecture of that chip"),
         model=root.text("model", required="the device model whose parameters these are"),
         dtype=root.text("dtype", required="the precision it was fitted in"),
-        stack=_free(root, "stack"),
+        stack=_stack(root),
         families={name: _family(families, name) for name in families.each()} if families else {},
         ceilings=_numbers(root, "ceilings"),
         data=_free(root, "data"),
@@ -47,23 +48,28 @@ def load_calibration(path: str | Path) -> Calibration:
     return calibration
 
 
+_NOTHING = FamilyFit({}, {}, {}, 0, {}, 0.0)
+
+
 def _family(families: Fields, name: str) -> FamilyFit:
     entry = families.mapping(name)
     if entry is None:
-        return FamilyFit({}, {}, {}, 0, {}, 0.0)
-    fit = FamilyFit(
-        parameters=_numbers(entry, "parameters"),
-        uncertainty=_numbers(entry, "uncertainty"),
-        quantiles=_numbers(entry, "quantiles"),
-        points=entry.integer("points", least=0, required="the number of rows fitted"),
-        range=_ranges(entry),
-        median_error=entry.number("median_error", required="the held-out median error"),
-        p90_error=entry.number("p90_error"),
-        spread=_spread(entry),
-        borrowed=_texts(entry, "borrowed"),
+        return _NOTHING
+    fit = entry.attempt(
+        lambda: FamilyFit(
+            parameters=_numbers(entry, "parameters"),
+            uncertainty=_numbers(entry, "uncertainty"),
+            quantiles=_numbers(entry, "quantiles"),
+            points=entry.integer("points", least=0, required="the number of rows fitted"),
+            range=_ranges(entry),
+            median_error=entry.number("median_error", required="the held-out median error"),
+            p90_error=entry.number("p90_error"),
+            spread=_spread(entry),
+            borrowed=_texts(entry, "borrowed"),
+        )
     )
     entry.finish()
-    return fit
+    return fit or _NOTHING
 
 
 def _numbers(fields: Fields, key: str) -> dict[str, float]:
@@ -117,13 +123,16 @@ def _spread(fields: Fields) -> Spread | None:
     if len(lists["scale"]) != 2:
         entry.note("expected [smallest, largest]", "scale")
         return None
-    low, high = lists["scale"]
-    return Spread(
-        lists["coefficients"],
-        (low, high),
-        entry.number("low", required="the lower quantile"),
-        entry.number("high", required="the upper quantile"),
-    )
+    least, most = lists["scale"]
+    low = entry.number("low", required="the lower quantile")
+    high = entry.number("high", required="the upper quantile")
+    return entry.attempt(lambda: Spread(lists["coefficients"], (least, most), low, high))
+
+
+def _stack(root: Fields) -> dict[str, Any]:
+    """What was measured under, in the words of a :class:`Stack`; a later version may have added some."""
+    found = _free(root, "stack")
+    return found if root.attempt(lambda: Stack.from_dict(found), "stack") else {}
 
 
 def _free(fields: Fields, key: str) -> dict[str, Any]:

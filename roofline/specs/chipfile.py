@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Literal, cast
 
 from roofline import units
-from roofline.core.chip import Chip, Clock, Emulation, Engine, Fact, Link, StatedPeak
+from roofline.core import plugins
+from roofline.core.chip import KINDS, KINDS_GROUP, Chip, Clock, Emulation, Engine, Fact, Link, StatedPeak
 from roofline.core.dtype import Precision, precision
-from roofline.errors import SpecError
+from roofline.errors import SpecError, UsageError
 from roofline.specs.arrayfields import check_room, read_array
 from roofline.specs.extends import KEY, extended, is_part
 from roofline.specs.facts import PLACEHOLDER, FactReader
@@ -61,8 +62,12 @@ def read_chip(document: Document, *, partial: bool = False) -> Chip:
     reading = Reading(extended(document))
     root = reading.root("a chip")
     root.partial = partial
-    reader = _ChipReader(root)
-    chip = reader.chip()
+    try:
+        chip = _ChipReader(root).chip()
+    except UsageError as error:  # a value that refuses itself, such as a figure that overflows
+        root.note(str(error))
+        reading.check()
+        raise
     root.finish()
     reading.check()
     return chip
@@ -77,14 +82,14 @@ class _ChipReader(FactReader):
         name = root.text("name", required="a short name, such as gtx-980")
         if name and not _NAME.fullmatch(name):
             root.note(f"{name!r}: write lower-case letters, digits, '-', '.' and '_'", "name")
-        kind = root.choice("kind", ("gpu", "array", "cpu"), required="gpu, array or cpu")
+        kind = self.kind()
         process = self.fact(root, "process", "m")
         engines = tuple(map(self.engine, root.items("engines", required="at least one engine")))
         levels = root.items("memory", required="at least one level, DRAM last")
         count = engines[0].count if engines else PLACEHOLDER
         memory = [read_level(self, level, count, last=level is levels[-1]) for level in levels]
         cores = self.fact(root, "cores", "", whole=True)
-        if kind == "array" and not root.partial:
+        if not root.partial:
             check_room(root, engines, memory, cores)
         packages = read_packages(self, root.items("packages"))
         for key in ("engines", "memory", "packages"):
@@ -92,7 +97,7 @@ class _ChipReader(FactReader):
         return Chip(
             name=name,
             title=root.text("title", name),
-            kind=cast(Literal["gpu", "array", "cpu"], kind),
+            kind=kind,
             vendor=root.text("vendor", required="who makes it"),
             architecture=root.text("architecture", required="the family it belongs to, such as turing"),
             engines=engines,
@@ -113,6 +118,14 @@ class _ChipReader(FactReader):
             file=root.reading.document.file,
             extends=root.reading.document.files[1:],
         )
+
+    def kind(self) -> str:
+        """The kind of device: one that ships, or one that an installed package brings."""
+        shipped = ", ".join(KINDS)
+        name = self.root.text("kind", required=f"one of {shipped}")
+        if not name or name in KINDS:
+            return name
+        return self.root.choice("kind", (*KINDS, *plugins.names(KINDS_GROUP)))
 
     def unique(self, fields: Fields, key: str) -> None:
         seen: set[str] = set()

@@ -1,17 +1,13 @@
 """How does a YAML file become plain data that knows its lines, without trusting the file?
 
-Scalars follow the core rules of YAML 1.2, not PyYAML's 1.1: ``1e12`` and ``4.8e12`` are numbers;
-``no``, ``yes``, ``on``, ``off``, ``12:30``, ``2014-09-19`` and ``1_000`` stay text; ``010`` is ten.
-Only ``true`` and ``false`` are booleans. Keys are always text, as written.
-
 Loading is bounded in size, depth, aliases and number of nodes, and builds nothing but dictionaries,
-lists, text, numbers, booleans and None. Whatever is wrong becomes a :class:`~roofline.errors.Fault`
+lists, text, numbers, booleans and None. Keys are always text, as written; what other scalars mean,
+:mod:`roofline.specs.yamlscalars` says. Whatever is wrong becomes a :class:`~roofline.errors.Fault`
 with its line.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,26 +16,19 @@ from typing import Any, NoReturn
 import yaml
 
 from roofline.errors import Fault, SpecError
+from roofline.specs.yamlfaults import syntax_fault
+from roofline.specs.yamlscalars import MAX_DIGITS, is_number, plain_value
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
 MAX_ALIASES = 200
 MAX_NODES = 50_000
-MAX_DIGITS = 40
 
 KeyPath = tuple[str | int, ...]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("map", "seq")}
 _TEXT_TAGS = {"tag:yaml.org,2002:str", "!"}
-
-_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_CONSTANTS: dict[str, Any] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
-_CONSTANTS |= dict.fromkeys(("true", "True", "TRUE"), True)
-_CONSTANTS |= dict.fromkeys(("false", "False", "FALSE"), False)
-_CONSTANTS |= {sign + dot: float(f"{sign}inf") for sign in ("", "+", "-") for dot in (".inf", ".Inf", ".INF")}
-_CONSTANTS |= {text: float("nan") for text in (".nan", ".NaN", ".NAN")}
 
 
 @dataclass
@@ -115,7 +104,7 @@ def parse_document(text: str, file: str = "<text>") -> Document:
     try:
         data, root = builder.document(_events(text))
     except yaml.YAMLError as error:
-        raise SpecError([*builder.faults, _syntax(error, text, file)]) from None
+        raise SpecError([*builder.faults, syntax_fault(error, text, file)]) from None
     if builder.faults:
         raise SpecError(sorted(builder.faults, key=lambda fault: fault.line or 0))
     return Document(data, file, root, (file,))
@@ -257,15 +246,10 @@ class _Builder:
             return None
         if event.style:
             return text
-        if text in _CONSTANTS:
-            return _CONSTANTS[text]
-        is_int = _INT.fullmatch(text)
-        if is_int or _FLOAT.fullmatch(text):
-            if len(text) > MAX_DIGITS:
-                self.note(event, path, f"a number of {len(text)} characters")
-                return 0
-            return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10)) if is_int else float(text)
-        return text
+        if len(text) > MAX_DIGITS and is_number(text):
+            self.note(event, path, f"a number of {len(text)} characters")
+            return 0
+        return plain_value(text)
 
 
 def _line(event: Any) -> int:
@@ -274,31 +258,3 @@ def _line(event: Any) -> int:
 
 def _short(tag: str) -> str:
     return tag.replace("tag:yaml.org,2002:", "!!")[:80]
-
-
-_HINTS = {
-    "mapping values are not allowed": "a second ': ' on one line; put the text in quotes",
-    "did not find expected key": "check the indentation and the quotes here",
-    "could not find expected ':'": "a key without ': ', or wrong indentation",
-    "did not find expected ',' or": "a bracket or brace is not closed",
-    "found unexpected end of stream": "a quote is not closed",
-    "found undefined tag handle": "tags are not allowed; write plain values",
-}
-
-
-def _syntax(error: yaml.YAMLError, text: str, file: str) -> Fault:
-    """The parser's complaint in words of ours."""
-    mark: Any = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error).split("\n")[0]
-    if mark is None:
-        position = getattr(error, "position", None)
-        line = text.count("\n", 0, position) + 1 if isinstance(position, int) else None
-        return Fault(file, line, "", f"not valid YAML: {problem}")
-    lines = text.splitlines()
-    for number in (mark.line + 1, mark.line):
-        if 0 < number <= len(lines) and re.match(r"\s*\t", lines[number - 1]):
-            return Fault(file, number, "", "a tab in the indentation; write spaces")
-    if mark.line < len(lines) and lines[mark.line][mark.column : mark.column + 1] == "\t":
-        return Fault(file, mark.line + 1, "", "a tab where YAML wants spaces; write spaces")
-    hint = next((hint for start, hint in _HINTS.items() if problem.startswith(start)), "")
-    return Fault(file, mark.line + 1, "", f"not valid YAML: {problem}" + (f" ({hint})" if hint else ""))

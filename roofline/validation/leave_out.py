@@ -16,15 +16,18 @@ from roofline.calibration.gpu.calibrate import calibrate_card
 from roofline.calibration.gpu.fit import Fit, fit_own, fit_shared
 from roofline.calibration.gpu.held_out import (
     Held,
+    by_halves,
     by_own_numbers,
-    family_fits,
     fits_without_each,
     halves,
     leave_out,
+    shared_by,
     stranger,
+    without_card,
 )
 from roofline.calibration.gpu.rows import parts_of
-from roofline.core.calibration import ANY_GPU, Calibration
+from roofline.calibration.kinds import fitting_of
+from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.measurement import Measurement
 from roofline.core.prediction import Tier
@@ -64,16 +67,16 @@ def validate_held_out(
     if how == "device":
         without = fits_without_each(parts)
         held = leave_out(others or parts, without)
-        numbers = {name: _without(name, without, held) for name in without}
+        numbers = {name: without_card(name, without, held) for name in without}
         chips |= {name: stranger(chips[name]) for name in parts.chips}
     else:
         found = fit_shared(parts.parts)
         fit_own(found, parts.parts, {name: chips[name] for name in parts.chips})
         held = by_own_numbers(others, found) if others else halves(parts)
-        numbers = {name: _own(chips[name], found, held) for name in parts.chips}
+        numbers = {name: by_halves(chips[name], found, held) for name in parts.chips}
     unseen = sorted({row.chip for row in measurements if row.kind == "network"} & set(chips) - set(numbers))
     if unseen:  # no calls of them at all: they borrow from everyone
-        lent = _shared(fit_shared(parts.parts), held)
+        lent = shared_by(fit_shared(parts.parts), held)
         numbers |= dict.fromkeys(unseen, lent)
     tier: Tier = "borrowed" if how == "device" else "calibrated"
     scored = _calls(held, tier, WORDS[how])
@@ -123,7 +126,7 @@ def validate_card(
 def _gpus(measurements: Sequence[Measurement]) -> dict[str, Chip]:
     known = specs.list_chips()
     chips = {name: specs.load_chip(name) for name in sorted({row.chip for row in measurements}) if name in known}
-    return {name: chip for name, chip in chips.items() if chip.kind == "gpu"}
+    return {name: chip for name, chip in chips.items() if fitting_of(chip.kind).each_left_out}
 
 
 def _calls(held: Sequence[Held], tier: Tier, how: str) -> list[Scored]:
@@ -138,20 +141,3 @@ def _calls(held: Sequence[Held], tier: Tier, how: str) -> list[Scored]:
             measured, predicted, low, high, roofline = (float(column[index]) for column in columns)
             rows.append(Scored(row, family, measured, predicted, low, high, roofline, tier, how))
     return rows
-
-
-def _without(chip: str, without: Mapping[str, Fit], held: Sequence[Held]) -> Calibration:
-    """What a card left out is predicted by: the others' numbers, and how far off those were on each other."""
-    return _shared(without[chip], [one for one in held if one.part.chip.name != chip])
-
-
-def _shared(found: Fit, held: Sequence[Held]) -> Calibration:
-    """Numbers for any card, with their errors on calls that did not make them."""
-    return Calibration(ANY_GPU, "any", "gpu", "any", {}, family_fits(held), found.shared)
-
-
-def _own(chip: Chip, found: Fit, held: Sequence[Held]) -> Calibration:
-    """A card's own numbers, with the errors on half of its calls; those of all cards for families it lacks."""
-    families = {**family_fits(held), **family_fits([one for one in held if one.part.chip.name == chip.name])}
-    numbers = {**found.shared, **found.own[chip.name]}
-    return Calibration(chip.name, chip.architecture, "gpu", "any", {}, families, numbers)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from roofline import specs
 from roofline.core.calibration import Calibration
+from roofline.core.dtype import precision as parse_precision
 from roofline.core.measurement import Measurement
 from roofline.core.validation import PublishedScores, Scored
 from roofline.errors import DataError
 from roofline.measurements.store import read_measurements
-from roofline.prediction.predict import resolve_chip
+from roofline.prediction.select import mismatch, resolve_chip
 from roofline.validation.validate import validate
 
 UNKNOWN = "unknown shapes"
@@ -38,8 +39,9 @@ def score_published(calibration: Calibration | str | None = None) -> PublishedSc
 
 
 def _unfitted(row: Scored) -> float:
-    """Seconds of the chip's model with nothing fitted: the array model, or the plain roofline."""
+    """Seconds of the chip's model with nothing fitted, where it has one; else the plain roofline."""
     measured: Measurement = row.measurement
-    if resolve_chip(measured.chip).kind != "array":
+    unfitted, chip = specs.load_unfitted(), resolve_chip(measured.chip)
+    if mismatch(unfitted, chip, parse_precision(measured.dtype), measured.stack):
         return row.plain
-    return validate([measured], calibration=specs.load_unfitted()).rows[0].predicted
+    return validate([measured], calibration=unfitted).rows[0].predicted

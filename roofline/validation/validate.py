@@ -13,14 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from roofline.calibration.cpu.calibrate import (
-    LIGHT_TOLERANCE,
-    HeldOut,
-    Rows,
-    cross_validate,
-    operator_rows,
-    questions_of,
-)
+from roofline.calibration.intervals import LIGHT_TOLERANCE
+from roofline.calibration.kinds import fitting_of
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
@@ -31,11 +25,12 @@ from roofline.core.schedule import FAMILIES, Kernel, Schedule
 from roofline.core.stack import Stack
 from roofline.core.validation import Scored, Validation
 from roofline.devices import ceiling
-from roofline.devices.cpu.transfer import borrowed_calibration, is_borrowed
 from roofline.devices.timing import time_schedule
 from roofline.errors import DataError, RooflineError
 from roofline.measurements.kernels import kernels_of
-from roofline.prediction.predict import predict, resolve_calibration, resolve_chip
+from roofline.measurements.questions import questions_of
+from roofline.prediction.predict import predict
+from roofline.prediction.select import datasheet_spread, resolve_calibration, resolve_chip
 from roofline.units import format_si
 
 
@@ -65,14 +60,14 @@ def validate(
     for (name, dtype, stack), rows in _by_question(measurements).items():
         try:
             chip = (chips or {}).get(name) or resolve_chip(name)
-            fitted = resolve_calibration(chip, parse_precision(dtype), calibration, stack)
-            if calibration is None and fitted and is_borrowed(fitted):  # from all but these rows themselves
-                fitted = borrowed_calibration(chip, parse_precision(dtype), stack, _not_from(rows, sha256))
+            # what other machines teach comes from all but these rows themselves
+            lends = _not_from(rows, sha256)
+            fitted = resolve_calibration(chip, parse_precision(dtype), calibration, stack, lends)
         except RooflineError as error:
             skipped[str(error)] = skipped.get(str(error), 0) + len(rows)
             continue
-        if fitted is not None and (fitted.file or is_borrowed(fitted)):
-            used[fitted.file or "numbers of other CPUs"] = None
+        if fitted is not None and (fitted.file or fitted.data.get("lenders")):
+            used[fitted.file or f"transferred from {', '.join(fitted.data['lenders'])}"] = None
         own = fitted is not None and _fitted_on(fitted, rows, sha256)
         scored += _operators([m for m in rows if m.kind == "operator"], chip, stack, fitted, own, skipped)
         scored += score_networks([m for m in rows if m.kind == "network"], chip, fitted, skipped)
@@ -192,12 +187,13 @@ def _operators(
     if not usable:
         return []
     schedule = Schedule.of(kernels)
-    timing = time_schedule(schedule, chip, stack=stack, calibration=fitted)
+    timing = time_schedule(schedule, chip, stack=stack, calibration=fitted, spread=datasheet_spread(chip))
     middle, low, high, plain, light = (
         np.add.reduceat(seconds, first)
         for seconds in (timing.total, timing.low, timing.high, timing.ceiling, timing.light)
     )
-    held = _cross_validated(usable, chip, alone=not fitted.data.get("lenders")) if own and fitted else {}
+    fitting = fitting_of(chip.kind) if own and fitted else None
+    held = fitting.held_out(usable, chip, fitted) if fitting and fitted else {}
     scored = []
     for index, (row, start, stop) in enumerate(zip(usable, first, [*first[1:], len(kernels)], strict=True)):
         key = row.key if own else ""
@@ -220,7 +216,7 @@ def _operators(
                 most,
                 float(plain[index]),
                 max(timing.tiers[start:stop], key=TIERS.index),
-                "shape group" if fitted_on else "rows of other kinds" if own else "other data",
+                fitting.seen if fitted_on and fitting else "rows of other kinds" if own else "other data",
                 _arithmetic(row, kernels[start:stop], chip, float(light[index])) if impossible else "",
             )
         )
@@ -240,14 +236,3 @@ def _arithmetic(row: Measurement, kernels: Sequence[Kernel], chip: Chip, light: 
         f"{format_si(flops / row.seconds, 'FLOP/s')} where {format_si(rate, 'FLOP/s')} is the most, "
         f"{format_si(moved / row.seconds, 'B/s')} where DRAM gives {format_si(bandwidth, 'B/s')}"
     )
-
-
-def _cross_validated(rows: Sequence[Measurement], chip: Chip, *, alone: bool) -> dict[str, tuple[float, float, float]]:
-    """Held-out (middle, low, high) by row key, for rows the calibration was fitted on."""
-    prepared: Rows = operator_rows(rows, chip, dtype=rows[0].dtype, alone=alone)
-    held: HeldOut = cross_validate(prepared)
-    return {
-        row.key: (float(held.predicted[i] * times), float(held.low[i] * times), float(held.high[i] * times))
-        for i, (row, times) in enumerate(zip(prepared.measurements, prepared.schedule.repeats, strict=True))
-        if not np.isnan(held.predicted[i])
-    }

@@ -13,20 +13,10 @@ from hypothesis import strategies as st
 from synthetic import CEILINGS, NOISE, Synthetic, fittable, lower, parameters, row, seconds
 
 from roofline import specs
-from roofline.calibration.cpu.calibrate import (
-    FOLDS,
-    MIN_ROWS,
-    HeldOut,
-    Rows,
-    calibrate,
-    cross_validate,
-    extrapolate,
-    fit_and_predict,
-    machine_ceilings,
-    operator_rows,
-    shape_groups,
-)
+from roofline.calibration.cpu.calibrate import calibrate
 from roofline.calibration.cpu.fit import fit_machine
+from roofline.calibration.cpu.held_out import MIN_ROWS, HeldOut, cross_validate, extrapolate, fit_and_predict
+from roofline.calibration.cpu.rows import FOLDS, Rows, machine_ceilings, operator_rows, shape_groups
 from roofline.calibration.intervals import quantile
 from roofline.campaign.question import Question
 from roofline.core.calibration import Calibration

@@ -3,7 +3,8 @@
 import numpy as np
 from synthetic import Synthetic
 
-from roofline.calibration.cpu.calibrate import Rows, cross_validate, operator_rows, shape_groups
+from roofline.calibration.cpu.held_out import cross_validate
+from roofline.calibration.cpu.rows import Rows, operator_rows, shape_groups
 from roofline.calibration.learning_curve import learning_curve
 from roofline.core.schedule import Schedule
 

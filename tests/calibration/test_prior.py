@@ -12,9 +12,11 @@ import pytest
 from synthetic import CEILINGS, Synthetic, lower, parameters
 
 from roofline import specs
-from roofline.calibration.cpu.calibrate import MIN_ROWS, calibrate, cross_validate, operator_rows
+from roofline.calibration.cpu.calibrate import calibrate
 from roofline.calibration.cpu.fit import LADDER_OPS, fit_machine
+from roofline.calibration.cpu.held_out import MIN_ROWS, cross_validate
 from roofline.calibration.cpu.prior import fit_plans
+from roofline.calibration.cpu.rows import operator_rows
 from roofline.calibration.learning_curve import learning_curve
 from roofline.campaign.question import Question
 from roofline.core.calibration import Calibration, FamilyFit
@@ -101,7 +103,11 @@ def test_an_unsure_lender_counts_for_less(cpu: Synthetic) -> None:
 
 def test_relatives_are_nearer_and_lend_nothing_to_a_calibration() -> None:
     zen5 = replace(specs.load_chip(EPYC), architecture="zen5")
-    strangers, all_of_them = lent_to(zen5), lent_to(zen5, lends=lambda fit: True)
+    everyone = specs.load_lenders()
+    strangers, all_of_them = (
+        lent_to(zen5, [fit for fit in everyone if fit.architecture != "zen5"]),
+        lent_to(zen5, everyone),
+    )
     assert strangers is not None
     assert all_of_them is not None
     assert set(all_of_them.lenders) - set(strangers.lenders) == {"zen5"}
@@ -113,7 +119,6 @@ def test_relatives_are_nearer_and_lend_nothing_to_a_calibration() -> None:
     ("changes", "asked"),
     [
         ({"vendor": "ARM"}, {}),
-        ({"kind": "gpu"}, {}),
         ({}, {"stack": Stack(threads=2)}),
         ({}, {"stack": Stack(layout="nhwc")}),
         ({}, {"dtype": "bf16"}),
@@ -121,7 +126,8 @@ def test_relatives_are_nearer_and_lend_nothing_to_a_calibration() -> None:
 )
 def test_nobody_lends_what_nobody_measured(changes: dict[str, str], asked: dict[str, object]) -> None:
     chip = replace(specs.load_chip(EPYC), **changes)  # type: ignore[arg-type]
-    assert lent_to(chip, **asked) is None  # type: ignore[arg-type]
+    assert lent_to(chip, specs.load_lenders(), **asked) is None  # type: ignore[arg-type]
+    assert lent_to(specs.load_chip(EPYC), []) is None
 
 
 def test_an_operator_without_rows_follows_the_others_of_its_plan(cpu: Synthetic) -> None:
@@ -212,7 +218,7 @@ def test_lenders_were_fitted_on_their_own_rows_alone_which_are_here() -> None:
 def test_a_vendor_may_be_written_in_small_letters() -> None:
     intel = specs.load_chip(XEON)
     small = replace(intel, vendor="intel")
-    lent, same = lent_to(intel, lends=lambda fit: True), lent_to(small, lends=lambda fit: True)
+    lent, same = (lent_to(chip, specs.load_lenders()) for chip in (intel, small))
     assert lent is not None
     assert same is not None
     assert lent.known("linear", CEILINGS, {}) == same.known("linear", CEILINGS, {})
@@ -264,7 +270,7 @@ def test_rows_that_a_lender_was_fitted_on_are_scored_without_it(machines: list[M
     found = validate(machine.measurements, chips={machine.chip.name: machine.chip})
     fitted, _ = machine.unmeasured(machine.chip)
     assert [row.error for row in found.of_kind("network")] == pytest.approx(list(machine.networks(fitted)[:, 0]))
-    assert found.calibration == "numbers of other CPUs"
+    assert found.calibration == "transferred from zen3, zen5"
 
 
 def test_two_streams_bend_the_curve_that_is_lent(cpu: Synthetic) -> None:

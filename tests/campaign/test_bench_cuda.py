@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from simulated_gpu import FullError, Gpu, after
 
 from roofline import specs
-from roofline.campaign import bench, campaign, devices, run_eight_bit
+from roofline.campaign import bench, campaign, devices, run_eight_bit, watch
 from roofline.campaign.bench_cuda import CudaBench
-from roofline.campaign.campaign import Plan, run_campaign
+from roofline.campaign.campaign import run_campaign
 from roofline.campaign.numerics import NUMERICS, computing_in, precision_of, refuse
 from roofline.campaign.nvml import Nvml, summary
 from roofline.campaign.rounds import has_nan
@@ -23,8 +23,9 @@ from roofline.cli.app import cli
 from roofline.core.measurement import Measurement
 from roofline.core.stack import Stack
 from roofline.errors import DeviceLost, UnknownName, Unsupported
-from roofline.measurements import health
+from roofline.measurements.health import REFERENCES
 from roofline.measurements.kernels import kernels_of
+from roofline.measurements.plan import Plan
 from roofline.measurements.store import read_measurements
 
 torch = pytest.importorskip("torch")
@@ -168,8 +169,8 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     monkeypatch.setattr(campaign, "design", lambda rows, seed=0, training=True: asked)
     monkeypatch.setattr(campaign, "ladder", list)
-    small = {name: replace(row, inputs=((4, 4),) * len(row.inputs)) for name, row in health.REFERENCES.items()}
-    monkeypatch.setattr(health, "REFERENCES", small)
+    small = {name: replace(row, inputs=((4, 4),) * len(row.inputs)) for name, row in REFERENCES.items()}
+    monkeypatch.setattr(watch, "REFERENCES", small)
 
 
 def test_a_campaign_ends_with_rows_and_facts(card: Gpu, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

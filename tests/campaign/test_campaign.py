@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from campaigns import CHIP, PLAN, Counting, burst, length
 
-from roofline.campaign import campaign, rounds
-from roofline.campaign.campaign import Plan, run_campaign
+from roofline.campaign import campaign, rounds, watch
+from roofline.campaign.campaign import run_campaign
 from roofline.core.measurement import Measurement
 from roofline.errors import DataError, OutputError, Unsupported, UsageError
-from roofline.measurements import health
+from roofline.measurements.plan import Plan
 from roofline.measurements.records import checksum, read_measurements
 from roofline.measurements.store import Store
 
@@ -262,8 +262,8 @@ def test_rows_carry_the_flags_of_the_sample_they_are_from(tmp_path: Path, run) -
 
 def test_the_state_of_the_machine_marks_rows_and_is_shown(tmp_path: Path, run, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     ticks = iter(range(10_000))
-    monkeypatch.setattr(health, "PERIOD_S", 0.0)
-    monkeypatch.setattr(health, "steal_s", lambda: 100.0 * next(ticks))
+    monkeypatch.setattr(watch, "PERIOD_S", 0.0)
+    monkeypatch.setattr(watch, "steal_s", lambda: 100.0 * next(ticks))
     shown: list[str] = []
 
     def make(row: Measurement) -> object:

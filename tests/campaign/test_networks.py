@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from roofline.campaign.networks import MEASURED, build
+from roofline.campaign.networks import build
 from roofline.errors import MissingExtra, UnknownName, UsageError
+from roofline.measurements.plan import MEASURED
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"image": 64, "batch": 2}

@@ -133,7 +133,7 @@ def test_ctrl_c_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("roofline.cli.predict.predict", interrupt)
+    monkeypatch.setattr("roofline.prediction.predict.predict", interrupt)
     result = run("predict", "rtx-2070", *NET)
     assert result.exit_code == 130
     assert result.stderr == "interrupted\n"
@@ -143,7 +143,7 @@ def test_a_bug_is_one_line_and_debug_shows_where(monkeypatch: pytest.MonkeyPatch
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("roofline.cli.predict.predict", broken)
+    monkeypatch.setattr("roofline.prediction.predict.predict", broken)
     result = run("predict", "rtx-2070", *NET)
     assert result.exit_code == 70
     assert result.stderr.splitlines() == ["roofline: error: a bug: ZeroDivisionError: oops; --debug shows where"]

@@ -74,9 +74,7 @@ def test_at_other_sizes(name: str, traced: dict[str, Network]) -> None:
 @pytest.mark.parametrize("name", NETS)
 def test_training(name: str, traced: dict[str, Network]) -> None:
     """The whole step, its memory among it, though only the forward pass was traced."""
-    ours, theirs = (
-        training_step(net, Recipe("adam"), Stack(), on_gpu=True) for net in pair(name, traced, NETS[name][2])
-    )
+    ours, theirs = (training_step(net, Recipe("adam"), Stack(), cuda=True) for net in pair(name, traced, NETS[name][2]))
     (flops, traffic), (expected_flops, expected_traffic) = work(lower_training(ours)), work(lower_training(theirs))
     assert flops == expected_flops
     if name != "gpt2":  # in the file keys and values are kept in inference alone

@@ -71,5 +71,5 @@ def really_saved(name: str) -> int:
 @pytest.mark.parametrize("name", NETS)
 def test_saved_for_the_gradients(name: str) -> None:
     work = with_squares(build(trace(*ZOO[name], mode="training")))
-    kept = saved_bytes(training_step(work, Recipe(), Stack(), on_gpu=False))
+    kept = saved_bytes(training_step(work, Recipe(), Stack(), cuda=False))
     assert kept == pytest.approx(really_saved(name), rel=0.01)

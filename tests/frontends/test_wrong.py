@@ -99,7 +99,7 @@ def test_any_input_is_read_or_refused(text: str) -> None:
 def test_gradients_of_its_own_are_said_and_taken_for_those_of_what_it_runs() -> None:
     found = trace_all(broken.Squared, ["4x8"])
     assert any("gradients of OwnGradient are its own" in note for note in found.notes)
-    lower_training(training_step(build(found.network), Recipe(), Stack(), on_gpu=False))
+    lower_training(training_step(build(found.network), Recipe(), Stack(), cuda=False))
 
 
 def test_an_operation_nobody_knows_is_a_visible_layer() -> None:
@@ -111,7 +111,7 @@ def test_an_operation_nobody_knows_is_a_visible_layer() -> None:
     assert schedule.reads[row] == (4 * 8 + 8 * 16) * 4
     assert schedule.writes[row] == 4 * 16 * 4
     assert work.parameters == 8 * 16
-    step = lower_training(training_step(work, Recipe(), Stack(), on_gpu=False))
+    step = lower_training(training_step(work, Recipe(), Stack(), cuda=False))
     assert step.in_family("uncovered").sum() == 2
 
 

@@ -101,7 +101,7 @@ def test_inference(name: str, traced: dict[tuple[str, str], Traced]) -> None:
 @pytest.mark.parametrize("name", ZOO)
 def test_training(name: str, traced: dict[tuple[str, str], Traced]) -> None:
     """Gradients follow from the operators; PyTorch's autograd dispatches as much."""
-    step = training_step(build(net(name, "training", traced).network), Recipe("adam"), Stack(), on_gpu=True)
+    step = training_step(build(net(name, "training", traced).network), Recipe("adam"), Stack(), cuda=True)
     schedule = lower_training(step)
     # the state before the first step is a constant, and needs no gradient
     tolerance = 0.03 if name in RECURRENT else 0.01 if name in UNSEEN else 0.002

@@ -32,7 +32,7 @@ def net(inputs: dict[str, tuple[int, ...]], *layers: Layer, how: Precision = BF1
 
 
 def mixed(work: Workload, *, pure: bool = False) -> Step:
-    return training_step(work, Recipe("none", pure=pure), Stack(), on_gpu=True)
+    return training_step(work, Recipe("none", pure=pure), Stack(), cuda=True)
 
 
 def formats(step: Step) -> dict[str, str]:

@@ -97,7 +97,7 @@ def test_training_writes_what_the_backward_reads() -> None:
     ]
     work = net((4, 8), *layers)
     assert [(k.op, k.writes) for k in merged(work)] == [("linear", 128), ("tanh+add+gelu+mean_squares", 4)]
-    step = training_step(work, Recipe("none"), COMPILED, on_gpu=True)
+    step = training_step(work, Recipe("none"), COMPILED, cuda=True)
     chain = next(k for k in lower_training(step) if k.op.startswith("tanh+"))
     # tanh, double and gelu are read again on the way back
     assert chain.writes == 3 * 128 + 4

@@ -26,7 +26,7 @@ EAGER = Stack()
 
 
 def step_of(work: Workload, stack: Stack, **how: Any) -> Schedule:
-    return lower_training(training_step(work, Recipe("none", **how), stack, on_gpu=True))
+    return lower_training(training_step(work, Recipe("none", **how), stack, cuda=True))
 
 
 def backward(work: Workload, stack: Stack = COMPILED) -> list[Kernel]:

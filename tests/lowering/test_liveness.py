@@ -93,8 +93,8 @@ def fc(name: str, out: int, read: str) -> Layer:
     return name, "linear", {"out": out, "bias": False}, (read,)
 
 
-def step_of(work: Workload, recipe: Recipe = Recipe(), *, on_gpu: bool = False) -> Step:  # noqa: B008 (a frozen value)
-    return training_step(work, recipe, Stack(), on_gpu=on_gpu)
+def step_of(work: Workload, recipe: Recipe = Recipe(), *, cuda: bool = False) -> Step:  # noqa: B008 (a frozen value)
+    return training_step(work, recipe, Stack(), cuda=cuda)
 
 
 def numbers(memory: Memory) -> tuple[float, float, float]:
@@ -226,7 +226,7 @@ def test_temporaries_of_adam(implementation: Implementation, expected: tuple[flo
 
 
 def test_loop_is_usual_on_cpus_and_foreach_on_gpus() -> None:
-    cpu, gpu = (memory_of_training(step_of(chain(), Recipe("adam"), on_gpu=gpu)) for gpu in (False, True))
+    cpu, gpu = (memory_of_training(step_of(chain(), Recipe("adam"), cuda=gpu)) for gpu in (False, True))
     assert (cpu.workspace, gpu.workspace) == (400 * 4, 300 * 4)
 
 

@@ -130,7 +130,7 @@ def test_fp16_gradients_are_divided_by_the_loss_scale_first() -> None:
     assert rest == kernels("adam", "fused", tensors(100, 20))
     for name, pure, expected in (("fp16", False, 1), ("fp16", True, 0), ("bf16", False, 0), ("fp32", False, 0)):
         work = single("linear", {"out": 4}, [(2, 8)], precision(name))
-        step = training_step(work, Recipe("adam", pure=pure), Stack(), on_gpu=True)
+        step = training_step(work, Recipe("adam", pure=pure), Stack(), cuda=True)
         assert [k.op for k in lower_training(step)].count("unscale") == expected
 
 
@@ -141,7 +141,7 @@ def test_sixteen_bits_move_half() -> None:
     # mixed precision keeps fp32 weights, gradients and states; pure keeps all in 16 bits
     work = single("linear", {"out": 4, "bias": False}, [(2, 8)], precision("bf16"))
     for pure, size in ((False, 4), (True, 2)):
-        step = training_step(work, Recipe("sgd", "fused", pure=pure), Stack(), on_gpu=True)
+        step = training_step(work, Recipe("sgd", "fused", pure=pure), Stack(), cuda=True)
         assert list(lower_training(step))[-1].reads == 2 * 32 * size
 
 
@@ -157,15 +157,13 @@ def test_temporaries() -> None:
 
 def test_no_optimizer_stops_at_the_gradients() -> None:
     work = single("linear", {"out": 4}, [(2, 8)])
-    phases = [k.phase for k in lower_training(training_step(work, Recipe("none"), Stack(), on_gpu=True))]
+    phases = [k.phase for k in lower_training(training_step(work, Recipe("none"), Stack(), cuda=True))]
     assert set(phases) == {"forward", "backward"}
 
 
 def test_the_default_is_foreach_on_gpus_and_a_loop_elsewhere() -> None:
     work = single("linear", {"out": 4}, [(2, 8)])
-    last = [
-        list(lower_training(training_step(work, Recipe("sgd"), Stack(), on_gpu=gpu)))[-1].op for gpu in (True, False)
-    ]
+    last = [list(lower_training(training_step(work, Recipe("sgd"), Stack(), cuda=gpu)))[-1].op for gpu in (True, False)]
     assert last == ["foreach_add", "add_"]
 
 

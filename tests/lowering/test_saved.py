@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from roofline import specs
-from roofline.campaign.networks import MEASURED
 from roofline.campaign.networks import build as module_of
 from roofline.core.dtype import precision
 from roofline.core.run import Recipe
@@ -18,6 +17,7 @@ from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.lowering import build, saved_bytes, single, training_step
 from roofline.lowering.build import node_of
+from roofline.measurements.plan import MEASURED
 from roofline.operators.elementwise import UNARY_FLOPS
 
 torch: Any = pytest.importorskip("torch")
@@ -60,7 +60,7 @@ def cross_entropy(module: Any, inputs: tuple[Any, ...]) -> Any:
 
 
 def kept(work: Workload, *, fused: bool = True) -> float:
-    return saved_bytes(training_step(work, Recipe(), Stack(fused_attention=fused), on_gpu=False))
+    return saved_bytes(training_step(work, Recipe(), Stack(fused_attention=fused), cuda=False))
 
 
 def test_all_measured_nets_are_here() -> None:

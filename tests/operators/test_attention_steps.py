@@ -141,7 +141,7 @@ def test_pytorch_launches_the_same_kernels_on_the_same_bytes(
     forward, backward = launched(attributes, batch, shared)
     case = case_in(work)
     assert sorted((k.reads, k.writes) for k in node_kernels(case)) == sorted(call[1:] for call in forward)
-    step = training_step(work, Recipe("none"), EAGER, on_gpu=False)
+    step = training_step(work, Recipe("none"), EAGER, cuda=False)
     ours = sorted((k.reads, k.writes) for k in gradient_kernels(case_in(step.workload), step))
     assert ours == sorted(call[1:] for call in backward)
 
@@ -201,5 +201,5 @@ def test_two_tables_of_scores_are_there_at_once() -> None:
     work = build(specs.load_network("gpt2"), sizes)
     table = 4 * 64 * 64 * 4
     assert memory_of(work, EAGER).workspace == 2 * table
-    step = training_step(work, Recipe("none"), EAGER, on_gpu=True)
+    step = training_step(work, Recipe("none"), EAGER, cuda=True)
     assert lower_training(step).op_labels().count("softmax_backward") == 1

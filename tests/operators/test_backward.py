@@ -61,7 +61,7 @@ def net(inputs: dict[str, Shape], *layers: Layer) -> Workload:
 
 def steps_back(work: Workload, stack: Stack = Stack()) -> list[Kernel]:  # noqa: B008 (a frozen value)
     """The backward kernels of a training step."""
-    step = training_step(work, Recipe("none"), stack, on_gpu=True)
+    step = training_step(work, Recipe("none"), stack, cuda=True)
     return [kernel for kernel in lower_training(step) if kernel.phase == "backward"]
 
 
@@ -185,7 +185,7 @@ def test_gpus_launch_two_kernels_for_softmax_and_layer_norm() -> None:
     (k,) = gradients("batch_norm", {}, [(2, 3, 4, 4)])
     assert cuda.launches(k) == [k]
     work = trainable(("softmax", {}, [(2, 5, 16)]))
-    there, here = (lower_training(training_step(work, Recipe("none"), Stack(), on_gpu=gpu)) for gpu in (True, False))
+    there, here = (lower_training(training_step(work, Recipe("none"), Stack(), cuda=gpu)) for gpu in (True, False))
     assert there.op_labels().count("mul") == here.op_labels().count("mul") + 1
 
 
@@ -310,15 +310,15 @@ def test_losses() -> None:
 
 def test_the_loss_a_net_gets() -> None:
     classes = net({"x": (6, 8)}, ("fc", "linear", {"out": 10}, ("x",)))
-    loss = training_step(classes, Recipe(), Stack(), on_gpu=True).workload.nodes[-1]
+    loss = training_step(classes, Recipe(), Stack(), cuda=True).workload.nodes[-1]
     assert (loss.op, loss.attributes["dim"]) == ("cross_entropy", -1)
     images = net({"x": (2, 3, 8, 8)}, ("conv", "conv2d", {"out": 5, "kernel": 1}, ("x",)))
-    loss = training_step(images, Recipe(), Stack(), on_gpu=True).workload.nodes[-1]
+    loss = training_step(images, Recipe(), Stack(), cuda=True).workload.nodes[-1]
     assert (loss.op, loss.attributes["dim"]) == ("cross_entropy", 1)
     number = net({"x": (6, 8)}, ("fc", "linear", {"out": 1}, ("x",)))
-    assert training_step(number, Recipe(), Stack(), on_gpu=True).workload.nodes[-1].op == "mean_squares"
+    assert training_step(number, Recipe(), Stack(), cuda=True).workload.nodes[-1].op == "mean_squares"
     own = net({"x": (6, 8)}, ("fc", "linear", {"out": 4}, ("x",)), ("mine", "mean_squares", {}, ("fc",)))
-    assert len(training_step(own, Recipe(), Stack(), on_gpu=True).workload.nodes) == 2
+    assert len(training_step(own, Recipe(), Stack(), cuda=True).workload.nodes) == 2
 
 
 def test_gradients_that_meet_are_added() -> None:
@@ -374,9 +374,9 @@ def test_every_operator_is_trained_or_refused_by_name(question: Question, fused:
     work, recipe, stack = trainable(question), Recipe("adamw"), Stack(fused_attention=fused)
     if OPERATORS[question[0]].backward is None:
         with pytest.raises(Unsupported, match=f"{question[0]} has no backward pass"):
-            training_step(work, recipe, stack, on_gpu=True)
+            training_step(work, recipe, stack, cuda=True)
         return
-    schedule = lower_training(training_step(work, recipe, stack, on_gpu=True))
+    schedule = lower_training(training_step(work, recipe, stack, cuda=True))
     for column in (schedule.flops, schedule.reads, schedule.weights, schedule.writes):
         assert (column >= 0).all()
     assert (schedule.batch * schedule.m * schedule.n * schedule.k >= 1).all()
@@ -415,7 +415,7 @@ def test_the_forward_kernels_of_a_step_are_those_of_the_net(question: Question) 
     work = trainable(question)
     if OPERATORS[question[0]].backward is None:
         return
-    step = training_step(work, Recipe("none"), Stack(), on_gpu=True)
+    step = training_step(work, Recipe("none"), Stack(), cuda=True)
     forward = [k for k in lower_training(step) if k.phase == "forward" and k.layer == len(work.nodes) - 1]
     assert len(forward) == len(node_kernels(case_of(step.workload.nodes[len(work.nodes) - 1], step.workload, Stack())))
 
@@ -424,7 +424,7 @@ def test_the_forward_kernels_of_a_step_are_those_of_the_net(question: Question) 
 def test_nobody_trains_in_less_than_sixteen_bits(name: str) -> None:
     work = replace(single("linear", {"out": 4}, [(2, 3)]), precision=precision(name))
     with pytest.raises(UsageError, match=f"training in {name}.* is not modelled"):
-        training_step(work, Recipe(), Stack(), on_gpu=True)
+        training_step(work, Recipe(), Stack(), cuda=True)
 
 
 # What PyTorch does -----------------------------------------------------------------------------------------------
@@ -537,7 +537,7 @@ def test_pytorch_gives_pieces_back_in_one_copy() -> None:
 
 def matrix_flops(name: str, sizes: dict[str, int], stack: Stack) -> float:
     work = build(specs.load_network(name), sizes)
-    schedule = lower_training(training_step(work, Recipe("none"), stack, on_gpu=True))
+    schedule = lower_training(training_step(work, Recipe("none"), stack, cuda=True))
     return float(schedule.all_flops[schedule.kind == KINDS.index("matmul")].sum())
 
 

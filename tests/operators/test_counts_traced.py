@@ -41,7 +41,7 @@ def behind_a_weight(op: str, attributes: dict[str, Any], *others: tuple[int, ...
 
 
 def backward_of(op: str, attributes: dict[str, Any], *others: tuple[int, ...]) -> list[Kernel]:
-    step = training_step(behind_a_weight(op, attributes, *others), Recipe(), Stack(), on_gpu=False)
+    step = training_step(behind_a_weight(op, attributes, *others), Recipe(), Stack(), cuda=False)
     layer = next(index for index, node in enumerate(step.workload.nodes) if node.name == "odd")
     return [k for k in lower_training(step) if k.layer == layer and k.phase == "backward"]
 
@@ -207,7 +207,7 @@ def test_what_autograd_keeps(op: str) -> None:
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         torch.nn.functional.mse_loss(SAVED[op](torch, linear(torch.rand(4, 8))), torch.zeros(4, 6))
     real = sum(found.values()) - 96  # the target
-    step = training_step(behind_a_weight(op, {}), Recipe(), Stack(), on_gpu=False)
+    step = training_step(behind_a_weight(op, {}), Recipe(), Stack(), cuda=False)
     assert saved_bytes(step) == real
 
 

@@ -29,11 +29,11 @@ def said(chip: str, net: str, pattern: str, **how: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("chip", "net", "stack", "flag", "why"),
     [
-        ("rtx-2070", "mlp", Stack(serving="latency"), "--serving latency", "is a gpu"),
+        ("rtx-2070", "mlp", Stack(serving="latency"), "--serving latency", "is a GPU"),
         ("rtx-2070", "mlp", Stack(cudnn=4), "--cudnn", "no convolutions"),
         ("rtx-2070", "mlp", Stack(cudnn=4, autotuned=True), "--cudnn and --autotune change", "no convolutions"),
-        ("rtx-2070", "mlp", Stack(threads=4), "--threads", "is a gpu"),
-        ("inferentia2", "resnet18", Stack(cudnn=4, winograd=False), "--cudnn and --no-winograd change", "is no GPU"),
+        ("rtx-2070", "mlp", Stack(threads=4), "--threads", "is a GPU"),
+        ("inferentia2", "resnet18", Stack(cudnn=4, winograd=False), "--cudnn and --no-winograd change", "is an array"),
         ("tpu-v1", "mlp", Stack(serving="sharded"), "--serving sharded", "has one core"),
         ("inferentia2", "mlp", Stack(serving="latency", chips=4), "--chips 4 adds nothing but memory", "sharded"),
     ],
@@ -124,7 +124,7 @@ def test_arrays_run_what_their_compiler_makes() -> None:
     assert "pytorch" not in text
     assert "its own compiler" in text
     both = " ".join(run("compare", "rtx-2070", "tpu-v3", "-w", "mlp", "--dtype", "fp32").split())
-    assert "stack: pytorch, eager, 1 thread; NPUs and TPUs run what their own compilers make of it" in both
+    assert "stack: pytorch, eager, 1 thread; tpu-v3: what its own compiler makes of it" in both
     assert "tier datasheet: the model of arrays with nothing fitted" in both
 
 

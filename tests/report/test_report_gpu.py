@@ -16,7 +16,6 @@ from roofline import specs
 from roofline.calibration.gpu import fit as gpu_fit
 from roofline.campaign import bench, design, devices
 from roofline.campaign.bench_cuda import SAMPLES, WITHIN_S, CudaBench
-from roofline.campaign.campaign import Plan
 from roofline.campaign.design_cuda import grow, growth_of
 from roofline.campaign.timer_cuda import FEWEST, WARM_UP_S
 from roofline.cli.app import cli
@@ -25,6 +24,7 @@ from roofline.core.run import Recipe, Run
 from roofline.core.schedule import Schedule
 from roofline.devices.timing import time_schedule
 from roofline.measurements.kernels import kernels_of
+from roofline.measurements.plan import Plan
 from roofline.measurements.store import read_measurements
 from roofline.prediction.predict import predict
 from roofline.report import report

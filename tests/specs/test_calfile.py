@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from roofline.core.calibration import Calibration, FamilyFit
-from roofline.errors import OutputError, SpecError
+from roofline.errors import OutputError, SpecError, UsageError
 from roofline.specs.calfile import load_calibration, save_calibration
 
 FIT = FamilyFit(
@@ -92,6 +92,20 @@ def test_a_fit_that_is_no_number_is_not_written(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     save_calibration(CALIBRATION, path)
     before = path.read_text()
-    with pytest.raises(OutputError, match="nan"):
+    with pytest.raises(UsageError, match="ceilings, x: expected a finite number, got nan"):
         save_calibration(replace(CALIBRATION, ceilings={"x": float("nan")}), path)
     assert path.read_text() == before
+
+
+def test_values_that_are_not_possible_are_faults_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    save_calibration(CALIBRATION, path)
+    text = path.read_text().replace("threads: 1\n", "threads: 0\n")
+    path.write_text(text.replace("flops: [1000.0, 2500000000000.0]", "flops: [9.0, 1.0]"))
+    with pytest.raises(SpecError) as caught:
+        load_calibration(path)
+    assert [fault.message for fault in caught.value.faults] == [
+        "threads: expected a whole number from 1 to 1000000, got 0",
+        *["range of flops: expected [smallest, largest], got (9.0, 1.0)"] * 2,
+    ]
+    assert all(fault.line for fault in caught.value.faults)

@@ -97,7 +97,7 @@ def line_of(path: str, part: str) -> int:
 def test_a_card_of_an_architecture(here: Path) -> None:
     chip = specs.load_chip("card")
     assert (chip.name, chip.title, chip.vendor, chip.architecture) == ("card", "card", "Nobody", "toys")
-    assert chip.launch == Fact(pytest.approx(5e-6), "the guide", "datasheet", "usual")
+    assert chip.launch == Fact(5 * 1e-6, "the guide", "datasheet", "usual")
     (engine,) = chip.engines
     assert engine.count == Fact(16, "the sheet")
     assert engine.peak(precision("fp32")) == 16 * 2 * 128 * 1e9
@@ -113,7 +113,7 @@ def test_a_card_of_an_architecture(here: Path) -> None:
 
 def test_a_figure_is_replaced_whole(here: Path) -> None:
     put("hw_specs/card.yaml", CARD + "launch: {value: 7 us, source: unverified}\n")
-    assert specs.load_chip("card").launch == Fact(pytest.approx(7e-6), "unverified", "unverified", "")
+    assert specs.load_chip("card").launch == Fact(7 * 1e-6, "unverified", "unverified", "")
     put("hw_specs/card.yaml", CARD + "launch: {note: mine}\n")
     assert any("launch.value: is missing" in fault for fault in faults("card"))
 

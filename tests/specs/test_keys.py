@@ -11,9 +11,11 @@ from toy import GOOD, chip_of
 
 from roofline import specs
 from roofline.render.reference import COMMAND, page
+from roofline.specs.chipkeys import CHIP
 from roofline.specs.fields import Fields
-from roofline.specs.keys import CHIP, NET, Section
+from roofline.specs.keys import Section
 from roofline.specs.netfile import load_network
+from roofline.specs.netkeys import NET
 from roofline.specs.yamlio import KeyPath
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from roofline.core.dtype import precision
 from roofline.core.unverified import unverified_figures
 from roofline.errors import SpecError, Unsupported
 from roofline.prediction.predict import predict
-from roofline.prediction.warnings import remarks
+from roofline.prediction.warnings import warnings_of
 from roofline.render.headline import facts
 from roofline.render.tables import comparison_table
 from roofline.render.words import for_money
@@ -170,5 +170,5 @@ def test_a_fitted_time_does_not_rest_on_the_sheet() -> None:
     )
     plain = predict(doubtful, "resnet18", batch=1)
     fitted = replace(plain, layers=tuple(replace(layer, tier="calibrated") for layer in plain.layers))
-    assert any("nobody verified" in said for said in remarks(doubtful, plain))
-    assert not any("nobody verified" in said for said in remarks(doubtful, fitted))
+    assert any("nobody verified" in said for said in warnings_of(doubtful, plain))
+    assert not any("nobody verified" in said for said in warnings_of(doubtful, fitted))

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from roofline import specs
 from roofline.cli.app import Roofline
 from roofline.core.validation import PLAUSIBILITY, PublishedScores
-from roofline.prediction.predict import predict, resolve_calibration
+from roofline.prediction.predict import predict
+from roofline.prediction.select import resolve_calibration
 from roofline.validation.published import UNKNOWN, score_published
 
 ROOT = Path(__file__).resolve().parents[2]

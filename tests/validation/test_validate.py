@@ -11,7 +11,8 @@ from synthetic import Synthetic, row, seconds
 from synthetic import lower as lowered
 
 from roofline import specs
-from roofline.calibration.cpu.calibrate import calibrate, operator_rows
+from roofline.calibration.cpu.calibrate import calibrate
+from roofline.calibration.cpu.rows import operator_rows
 from roofline.campaign.question import Question
 from roofline.core.dtype import precision
 from roofline.core.measurement import Measurement

@@ -8,17 +8,20 @@ itself: the next one has another power limit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
+from roofline import specs
 from roofline.calibration.gpu.fit import STAGES, Fit, fit_own, fit_shared
 from roofline.calibration.gpu.held_out import family_fits, fits_without_each, halves, leave_out
-from roofline.calibration.gpu.rows import Parts
+from roofline.calibration.gpu.rows import Parts, parts_of
 from roofline.core.calibration import ANY_GPU, Calibration, FamilyFit, any_of
 from roofline.core.chip import Chip
+from roofline.core.measurement import Measurement
 from roofline.errors import DataError
 
 CLOCK = "sustained"
@@ -59,7 +62,7 @@ def calibrate_card(parts: Parts, chip: Chip, shared: Calibration, data: Mapping[
     fits = {**shared.families, **own}
     numbers = {**shared.ceilings, **found.own[chip.name]}
     held_out = "half of the calls; families without calls of this card: each card in turn"
-    told = {**data, "held_out": held_out, "families": sorted(own)}
+    told = {**_taught(shared), **data, "held_out": held_out, "families": sorted(own)}
     return _calibration(chip.name, chip.architecture, fits, numbers, mine, told)
 
 
@@ -83,9 +86,13 @@ def calibrate_architecture(
     fit_own(found, mine.parts, cards)
     numbers = {**shared.ceilings, **in_common(found, tuple(cards))}
     held_out = "each card of any architecture in turn"
-    return _calibration(
-        any_of(architecture), architecture, shared.families, numbers, mine, {**data, "held_out": held_out}
-    )
+    told = {**_taught(shared), **data, "held_out": held_out}
+    return _calibration(any_of(architecture), architecture, shared.families, numbers, mine, told)
+
+
+def _taught(shared: Calibration) -> dict[str, Any]:
+    """The operators that measurements behind the shared numbers were about."""
+    return {"operators": shared.data["operators"]} if "operators" in shared.data else {}
 
 
 def in_common(found: Fit, cards: tuple[str, ...]) -> dict[str, float]:
@@ -114,6 +121,47 @@ def _calibration(
     data: Mapping[str, Any],
 ) -> Calibration:
     counts = {name: sum(len(part) for part in parts.where(chips=(name,)).values()) for name in parts.chips}
-    known = {"rows": counts, "devices": parts.chips, "left_out": dict(parts.left_out)}
+    operators = sorted({*parts.operators, *data.get("operators", ())})
+    known = {"rows": counts, "devices": parts.chips, "operators": operators, "left_out": dict(parts.left_out)}
     made = Calibration(chip, architecture, "gpu", "any", {"framework": "several"}, fits, numbers)
     return replace(made, data={**data, **known})
+
+
+def shared_by_all() -> Calibration:
+    """The numbers that all GPUs share, which own ones start from."""
+    return specs.load_calibration(specs.calibrations_for("any-gpu", "any-gpu")[0])
+
+
+def calibrate_rows(
+    measurements: Sequence[Measurement], chip: Chip, dtype: str, alone: bool, data: Mapping[str, Any]
+) -> Calibration:
+    """A card's own numbers from its calls in every precision, around those that all GPUs share."""
+    return calibrate_card(parts_of(measurements, {chip.name: chip}), chip, shared_by_all(), data)
+
+
+def calibrate_rows_of(
+    measurements: Sequence[Measurement], architecture: str, chips: Mapping[str, Chip], data: Mapping[str, Any]
+) -> Calibration:
+    """The numbers of all cards of an architecture, or of ``any`` GPU."""
+    parts = parts_of(measurements, chips)
+    if architecture == "any":
+        return calibrate_any(parts, data)
+    return calibrate_architecture(parts, architecture, chips, shared_by_all(), data)
+
+
+def place(fitted: Calibration) -> PurePosixPath:
+    """``<card, architecture or any-gpu>/measured.yaml``."""
+    owner = {ANY_GPU: "any-gpu", any_of(fitted.architecture): fitted.architecture}.get(fitted.chip, fitted.chip)
+    return PurePosixPath(owner) / "measured.yaml"
+
+
+def held_out(
+    measurements: Sequence[Measurement], chip: Chip, fitted: Calibration
+) -> dict[str, tuple[float, float, float]]:
+    """(middle, low, high) in seconds by key, of calls the calibration was fitted on: by the other half of them."""
+    held = halves(parts_of(measurements, {chip.name: chip}), fitted.ceilings, refit=False)
+    return {
+        row.key: (float(one.predicted[i]), float(one.low[i]), float(one.high[i]))
+        for one in held
+        for i, row in enumerate(one.part.measurements)
+    }

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from roofline import specs
 from roofline.calibration.gpu.fit import Fit, fit_own, fit_shared
 from roofline.calibration.gpu.rows import Part, Parts
-from roofline.core.calibration import FamilyFit
+from roofline.core.calibration import ANY_GPU, Calibration, FamilyFit
 from roofline.core.chip import Chip
 
 Floats = NDArray[np.float64]
@@ -149,6 +149,23 @@ def family_fits(held: Sequence[Held]) -> dict[str, FamilyFit]:
             p90_error=quantile(errors, weight, 0.9),
         )
     return fits
+
+
+def without_card(chip: str, without: Mapping[str, Fit], held: Sequence[Held]) -> Calibration:
+    """What a card left out is predicted by: the others' numbers, and how far off those were on each other."""
+    return shared_by(without[chip], [one for one in held if one.part.chip.name != chip])
+
+
+def shared_by(found: Fit, held: Sequence[Held]) -> Calibration:
+    """Numbers for any card, with their errors on calls that did not make them."""
+    return Calibration(ANY_GPU, "any", "gpu", "any", {}, family_fits(held), found.shared)
+
+
+def by_halves(chip: Chip, found: Fit, held: Sequence[Held]) -> Calibration:
+    """A card's own numbers, with the errors on half of its calls; those of all cards for families it lacks."""
+    families = {**family_fits(held), **family_fits([one for one in held if one.part.chip.name == chip.name])}
+    numbers = {**found.shared, **found.own[chip.name]}
+    return Calibration(chip.name, chip.architecture, "gpu", "any", {}, families, numbers)
 
 
 def _range(held: Sequence[Held], column: str) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from roofline.calibration.intervals import LIGHT_TOLERANCE
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.measurement import Measurement
@@ -35,7 +36,6 @@ NEIGHBOURS = 100
 """Rows before and after one that show the host time it was taken in."""
 HOST_BOUND = 2.0
 """Drifting rows below this many times their floor are host time: they are not scored, and those near it weigh less."""
-LIGHT_TOLERANCE = 0.03
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,11 @@ class Parts:
     @property
     def chips(self) -> list[str]:
         return sorted({key[0] for key in self.parts})
+
+    @property
+    def operators(self) -> set[str]:
+        """What the kernels of the calls are of."""
+        return {part.schedule.op_names[code] for part in self.parts.values() for code in np.unique(part.schedule.op)}
 
     def where(self, *, chips: Iterable[str] | None = None, families: Iterable[str] | None = None) -> dict[Key, Part]:
         """The parts of these chips and families."""

@@ -27,9 +27,19 @@ BORROWED = 2.0
 
 
 def timed(
-    schedule: Schedule, chip: Chip, calibration: Calibration, *, serving: str = "throughput", **how: Any
+    schedule: Schedule,
+    chip: Chip,
+    calibration: Calibration,
+    *,
+    light: Floats,
+    serving: str = "throughput",
+    **how: Any,
 ) -> tuple[Times, Floats, Floats]:
-    """Times of every kernel with the ends of its interval; ``how`` as for :func:`.array.array_times`."""
+    """Times of every kernel with the ends of its interval; ``how`` as for :func:`.array.array_times`.
+
+    light : seconds of the speed-of-light bound. A kernel that the model puts below it takes that, and its upper end
+        lies as far above it as above the model's own time.
+    """
     parameters = Parameters.of(calibration)
     moved = None if serving == "sharded" else moved_bytes(schedule, chip, parameters, **how)
     middle = array_times(schedule, chip, parameters, serving=serving, moved=moved, **how)
@@ -42,7 +52,8 @@ def timed(
             same = moved if end.sram == parameters.sram else None
             other = array_times(schedule, chip, end, serving=serving, moved=same, **how)
             part += np.log(_ratio(other.total, middle.total, schedule, together=bool(how.get("network", True)))) ** 2
-    return middle, middle.total * np.exp(-np.sqrt(faster)), middle.total * np.exp(np.sqrt(slower))
+    floored = np.maximum(middle.total, light)
+    return middle, middle.total * np.exp(-np.sqrt(faster)), floored * np.exp(np.sqrt(slower))
 
 
 def _ratio(these: Floats, those: Floats, schedule: Schedule, *, together: bool) -> Floats:

@@ -27,6 +27,7 @@ from roofline.core.stack import Stack
 from roofline.core.times import Times
 from roofline.devices.cpu.convolutions import columns, copied_bytes, idle_blocks, input_bytes, tails, unfolded
 from roofline.devices.cpu.plans import LANES, PLAN_NAMES, PLANS, Plan, plans
+from roofline.devices.timed import ALIKE
 
 Floats = NDArray[np.float64]
 OUTPUT_BUFFERS = 3.0
@@ -34,16 +35,6 @@ OUTPUT_BUFFERS = 3.0
 
 OPTIMIZER_ARRAYS = 4.0
 """Arrays that the passes over one parameter work on: itself, its gradient, and what Adam remembers."""
-
-ALIKE = {
-    "add_gradients": "add",
-    "bias_backward": "sum_backward",
-    "matmul_backward": "matmul",
-    "mul_backward": "mul",
-    "scale_backward": "scale",
-    "scale": "mul",
-}
-"""Kernels that run the same code as another operator, whose rate they have."""
 
 RESOURCES = ("compute", "memory", "dispatch")
 

@@ -2,18 +2,17 @@
 
 Every machine that was measured lends what was fitted on its rows alone (``hw_specs/calibrations/cpus``), in units in
 which cores agree (:mod:`roofline.devices.cpu.units`): the mean of logarithms, by how sure each is. A CPU that nobody
-measured is predicted by it (:func:`borrowed_calibration`), a calibration starts from it
+measured is predicted by it (:func:`transferred`), a calibration starts from it
 (:mod:`roofline.calibration.cpu.prior`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from roofline import specs
 from roofline.core.calibration import Calibration, FamilyFit
 from roofline.core.chip import Chip
 from roofline.core.dtype import Precision
@@ -94,21 +93,12 @@ def kind_of(name: str) -> str:
     return name.partition(":")[0]
 
 
-Lends = Callable[[Calibration], bool]
-"""Whether a measured machine lends its numbers here."""
-
-
-def lent_to(chip: Chip, dtype: str = "fp32", stack: Stack = Stack(), lends: Lends | None = None) -> Lent | None:  # noqa: B008
-    """What measured machines lend to a CPU; None where none describes it.
-
-    lends : which machines; those of another architecture unless said otherwise.
-    """
+def lent_to(chip: Chip, lenders: Sequence[Calibration], dtype: str = "fp32", stack: Stack = Stack()) -> Lent | None:  # noqa: B008
+    """What measured machines lend to a CPU; None where none describes it: other vendors, precisions and stacks."""
     how = (dtype, stack.threads, stack.mode, stack.layout)
-    if chip.kind != "cpu" or chip.vendor.casefold() not in X86 or how != ("fp32", 1, "eager", "nchw"):
+    if chip.vendor.casefold() not in X86 or how != ("fp32", 1, "eager", "nchw") or not lenders:
         return None
-    chosen = lends or (lambda fit: fit.architecture != chip.architecture)
-    lenders = [fit for fit in specs.load_lenders() if chosen(fit)]
-    return Lent.of(lenders, chip) if lenders else None
+    return Lent.of(lenders, chip)
 
 
 def _lanes(chip: Chip) -> float:
@@ -136,15 +126,14 @@ def without_rows(known: Numbers) -> Fit:
     )
 
 
-def borrowed_calibration(
-    chip: Chip, precision: Precision, stack: Stack, lends: Lends = lambda fit: True
+def transferred(
+    chip: Chip, precision: Precision, stack: Stack, lenders: Sequence[Calibration], spread: Calibration
 ) -> Calibration | None:
-    """A calibration of a CPU that nobody measured, from those of others; None where none describes it.
+    """A calibration of a CPU that was not measured, from those of others; None where none describes it.
 
-    Its intervals are those of machines left out in turn (``hw_specs/calibrations/borrowed-cpu.yaml``).
-    lends : which machines; all of them unless said otherwise.
+    lenders : what was fitted on each machine. spread : how far off a machine left out was, by plan; the intervals.
     """
-    lent = lent_to(chip, str(precision), stack, lends)
+    lent = lent_to(chip, lenders, str(precision), stack)
     if lent is None:
         return None
     return Calibration(
@@ -153,27 +142,17 @@ def borrowed_calibration(
         model="cpu",
         dtype="fp32",
         stack=stack.to_dict(),
-        families={plan: unmeasured(plan, without_rows(lent.known(plan, lent.ceilings, {}))) for plan in lent.plans},
+        families={
+            plan: unmeasured(without_rows(lent.known(plan, lent.ceilings, {})), spread.families.get(plan))
+            for plan in lent.plans
+        },
         ceilings=vars(lent.ceilings),
         data={"lenders": list(lent.lenders)},
     )
 
 
-def is_borrowed(fit: Calibration) -> bool:
-    """Whether nothing of a calibration was measured on its chip, a CPU."""
-    return fit.model == "cpu" and not any(family.points for family in fit.families.values())
-
-
-def borrowed_interval(plan: str) -> tuple[float, float]:
-    """Factors (low, high) on predictions of a plan without rows; NaN where no machine has any either."""
-    spread = specs.load_borrowed_spread().families.get(plan)
-    low, high = (spread.quantiles[level] for level in ("0.05", "0.95")) if spread else (np.nan, np.nan)
-    return float(np.exp(low)), float(np.exp(high))
-
-
-def unmeasured(plan: str, fit: Fit) -> FamilyFit:
-    """A plan without rows of its own, with the errors that it had on machines left out."""
-    spread = specs.load_borrowed_spread().families.get(plan)
+def unmeasured(fit: Fit, spread: FamilyFit | None) -> FamilyFit:
+    """A plan without rows of its own, with the errors that it had on machines left out (``spread``)."""
     return FamilyFit(
         parameters=fit.parameters,
         uncertainty=fit.uncertainty,

@@ -1,18 +1,14 @@
-"""Formulas for PyTorch's views, copies, tables, indices and tensors made on the spot."""
+"""Which formulas do PyTorch's views, copies and tensors made on the spot have?"""
 
 # mypy: disable-error-code="misc"
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
-import torch
-
 from roofline.core.workload import Attribute
-from roofline.frontends.pytorch.aten_pointwise import pointwise
-from roofline.frontends.pytorch.calls import Call, bits, shape_of, tensors_in
-from roofline.frontends.pytorch.recorder import Handler, Recorder
+from roofline.frontends.pytorch.calls import Call, bits, shape_of
+from roofline.frontends.pytorch.ledger import Handler, Ledger
 
 Tensor = Any
 Attributes = dict[str, Attribute]
@@ -22,7 +18,7 @@ def _shares(c: Call) -> bool:
     return bool(c.result.untyped_storage()._cdata == c.first.untyped_storage()._cdata)
 
 
-def view(r: Recorder, c: Call) -> bool:
+def view(r: Ledger, c: Call) -> bool:
     """The same elements in another shape; where they have to be copied for that, a copy first."""
     if not _shares(c):
         return False
@@ -30,7 +26,7 @@ def view(r: Recorder, c: Call) -> bool:
     return True
 
 
-def alias(r: Recorder, c: Call) -> bool:
+def alias(r: Ledger, c: Call) -> bool:
     """The same storage in the same shape; a copy is taken apart instead."""
     if not _shares(c):
         return False
@@ -38,7 +34,7 @@ def alias(r: Recorder, c: Call) -> bool:
     return True
 
 
-def transpose(r: Recorder, c: Call) -> bool:
+def transpose(r: Ledger, c: Call) -> bool:
     x = c.first
     rank = x.dim()
     order = list(range(rank))
@@ -53,7 +49,7 @@ def transpose(r: Recorder, c: Call) -> bool:
     return True
 
 
-def expand(r: Recorder, c: Call) -> bool:
+def expand(r: Ledger, c: Call) -> bool:
     x, y = c.first, c.result
     if x.shape == y.shape:
         return alias(r, c)
@@ -62,7 +58,7 @@ def expand(r: Recorder, c: Call) -> bool:
     return True
 
 
-def cut(r: Recorder, c: Call) -> bool:
+def cut(r: Ledger, c: Call) -> bool:
     """A range of a dimension; every second of it is as many."""
     x, y, dim = c["self"], c.result, int(c["dim"] or 0) % max(1, c["self"].dim())
     length = int(y.shape[dim])
@@ -75,13 +71,13 @@ def cut(r: Recorder, c: Call) -> bool:
     return True
 
 
-def select(r: Recorder, c: Call) -> bool:
+def select(r: Ledger, c: Call) -> bool:
     x = c["self"]
     r.put("select", [x], {"dim": int(c["dim"]) % x.dim(), "index": int(c["index"])}, c.result)
     return True
 
 
-def split(r: Recorder, c: Call) -> bool:
+def split(r: Ledger, c: Call) -> bool:
     x, dim = c["self"], int(c["dim"] or 0) % c["self"].dim()
     start = 0
     for part in c.out:
@@ -94,50 +90,24 @@ def split(r: Recorder, c: Call) -> bool:
     return True
 
 
-def unbind(r: Recorder, c: Call) -> bool:
+def unbind(r: Ledger, c: Call) -> bool:
     x, dim = c["self"], int(c["dim"] or 0) % c["self"].dim()
     for index, part in enumerate(c.out):
         r.put("select", [x], {"dim": dim, "index": index}, part)
     return True
 
 
-def strided(r: Recorder, c: Call) -> bool:
+def strided(r: Ledger, c: Call) -> bool:
     r.put("strided", [c.first], {"shape": shape_of(c.result)}, c.result)
     return True
 
 
-def as_numbers(r: Recorder, c: Call) -> bool:
+def as_numbers(r: Ledger, c: Call) -> bool:
     """A complex number is two, so seeing it as two changes nothing."""
     return alias(r, c)
 
 
-def embedding(r: Recorder, c: Call) -> bool:
-    table, ids = c["weight"], c["indices"]
-    entries, features = (int(size) for size in table.shape)
-    if r.weight(table) is None:
-        r.put("gather", [table, ids], {"shape": shape_of(c.result), "piece": features}, c.result)
-    else:
-        r.put("embedding", [ids], {"entries": entries, "features": features}, c.result, weights=[table])
-    return True
-
-
-def embedding_bag(r: Recorder, c: Call) -> bool:
-    """Bags of equal size, as two-dimensional indices make them."""
-    table, ids, offsets = c["weight"], c["indices"], c["offsets"]
-    bags = int(offsets.shape[0]) - (1 if c["include_last_offset"] else 0)
-    if r.weight(table) is None or bags < 1 or int(ids.numel()) % bags:
-        return False
-    entries, features = (int(size) for size in table.shape)
-    rows = r.graph.seen_as(r.name(ids), (bags, int(ids.numel()) // bags))
-    attributes: Attributes = {"entries": entries, "features": features, "sparse": bool(c["sparse"])}
-    r.put("embedding_bag", [rows], attributes, c.out[0], weights=[table])
-    for other in c.out[1:]:
-        if other.numel():
-            r.beside(c.out[0], other)
-    return True
-
-
-def concat(r: Recorder, c: Call) -> bool:
+def concat(r: Ledger, c: Call) -> bool:
     parts = [part for part in c.first if part.numel()]
     dim = int(c["dim"] or 0) % c.result.dim()
     if len(parts) == 1:
@@ -149,7 +119,7 @@ def concat(r: Recorder, c: Call) -> bool:
     return True
 
 
-def stack(r: Recorder, c: Call) -> bool:
+def stack(r: Ledger, c: Call) -> bool:
     out = c.result
     dim = int(c["dim"] or 0) % out.dim()
     shape = shape_of(out)
@@ -161,12 +131,12 @@ def stack(r: Recorder, c: Call) -> bool:
     return True
 
 
-def copied(r: Recorder, c: Call) -> bool:
+def copied(r: Ledger, c: Call) -> bool:
     r.put("copy", [c.first], {}, c.result)
     return True
 
 
-def converted(r: Recorder, c: Call) -> bool:
+def converted(r: Ledger, c: Call) -> bool:
     """Another number format; of the same kind and size it is a copy."""
     x, y = c.first, c.result
     if y.untyped_storage()._cdata == x.untyped_storage()._cdata:
@@ -179,12 +149,12 @@ def converted(r: Recorder, c: Call) -> bool:
     return True
 
 
-def written(r: Recorder, c: Call) -> bool:
+def written(r: Ledger, c: Call) -> bool:
     r.overwritten(c["self"], c["src"])
     return True
 
 
-def filled(r: Recorder, c: Call) -> bool:
+def filled(r: Ledger, c: Call) -> bool:
     """Numbers written on the spot, into a new tensor or into (a part of) an old one."""
     out = c.result
     counted = any(word in c.name for word in ("range", "rand", "normal", "bernoulli", "uniform", "linspace", "eye"))
@@ -194,70 +164,32 @@ def filled(r: Recorder, c: Call) -> bool:
     if not c.inplace:
         r.put("fill", [], attributes, out)
         return True
-    made = r.graph.add("fill", r._label("fill", "", []), [], attributes)
+    made = r.graph.add("fill", r.label("fill", "", []), [], attributes)
     if r.roots.get(int(out.untyped_storage()._cdata), out) is out:
         r.bind(out, made)
     return True
 
 
-def blank(r: Recorder, c: Call) -> bool:
+def blank(r: Ledger, c: Call) -> bool:
     r.put("blank", [], {"shape": shape_of(c.result), **bits(c.result)}, c.result)
     return True
 
 
-def rearranged(r: Recorder, c: Call) -> bool:
+def rearranged(r: Ledger, c: Call) -> bool:
     r.put("rearrange", [c.first], {"shape": shape_of(c.result)}, c.result)
     return True
 
 
-def masked_half(r: Recorder, c: Call) -> bool:
+def masked_half(r: Ledger, c: Call) -> bool:
     """One half of a matrix, zeros in the other: a copy."""
     return copied(r, c)
 
 
-def padded(r: Recorder, c: Call) -> bool:
+def padded(r: Ledger, c: Call) -> bool:
     x, y = c.first, c.result
     if x.dim() != y.dim():
         return False
     r.put("pad", [x], {"shape": shape_of(y)}, y)
-    return True
-
-
-def gather(r: Recorder, c: Call) -> bool:
-    """Numbers (or whole rows, where one dimension is picked from) at given places."""
-    x = c["self"]
-    places = c["indices"] if c["indices"] is not None else c["index"]
-    given = [places] if isinstance(places, torch.Tensor) else list(tensors_in(places))
-    if any(index.dtype == torch.bool for index in given):
-        return False
-    r.put("gather", [x, *given], {"shape": shape_of(c.result), "piece": _piece(c, x, places)}, c.result)
-    return True
-
-
-def _piece(c: Call, x: Tensor, places: Any) -> int:
-    """Numbers that lie side by side behind the dimensions that are picked from."""
-    if c.name.removesuffix("_") in ("index_select", "index_add", "index_copy"):
-        dim = int(c["dim"]) % max(1, x.dim())
-        behind = x.shape[dim + 1 :]
-    elif isinstance(places, list | tuple):
-        behind = x.shape[len(places) :]
-    else:
-        return 1
-    piece = prod(int(size) for size in behind) * (2 if x.is_complex() else 1)
-    return max(1, piece)
-
-
-def scatter(r: Recorder, c: Call) -> bool:
-    """Numbers put where indices say, or added to what is there."""
-    x = c["self"]
-    places = c["indices"] if c["indices"] is not None else c["index"]
-    source = next((c[key] for key in ("src", "source", "values", "value") if isinstance(c[key], torch.Tensor)), None)
-    given = [places] if isinstance(places, torch.Tensor) else list(tensors_in(places))
-    if any(index.dtype == torch.bool for index in given):  # a number wherever a mask says so, all in one kernel
-        return len(given) == 1 and pointwise(r, c, "mask", [x, given[0]])
-    adds = "add" in c.name or "reduce" in c.name or bool(c["accumulate"])
-    inputs = [x, *given, *([source] if source is not None else [])]
-    r.put("scatter", inputs, {"add": adds, "piece": 1}, c.result, inplace=c.inplace)
     return True
 
 
@@ -274,8 +206,6 @@ MOVING: dict[str, Handler] = {
     **dict.fromkeys(("split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes"), split),
     "unbind": unbind,
     **dict.fromkeys(("as_strided", "unfold", "diagonal", "real", "imag"), strided),
-    "embedding": embedding,
-    **dict.fromkeys(("_embedding_bag", "_embedding_bag_forward_only"), embedding_bag),
     **dict.fromkeys(("cat", "concat", "concatenate"), concat),
     "stack": stack,
     "clone": copied,
@@ -298,13 +228,5 @@ MOVING: dict[str, Handler] = {
     **dict.fromkeys(("tril", "triu"), masked_half),
     **dict.fromkeys(("constant_pad_nd", "_pad_circular"), padded),
     **{f"{kind}_pad{n}d": padded for kind in ("reflection", "replication") for n in (1, 2, 3)},
-    **dict.fromkeys(("gather", "index_select", "index", "_unsafe_index", "take"), gather),
-    **dict.fromkeys(
-        (
-            *("scatter", "scatter_add", "scatter_reduce", "index_put", "index_add", "index_copy", "index_reduce"),
-            *("_index_put_impl", "_unsafe_index_put"),
-        ),
-        scatter,
-    ),
 }
 """``reshape``, ``contiguous`` and the like come here where they are views; where not, they are taken apart."""

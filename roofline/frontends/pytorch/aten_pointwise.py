@@ -13,7 +13,7 @@ import torch
 from roofline.core.workload import Attribute
 from roofline.errors import UsageError
 from roofline.frontends.pytorch.calls import Call, shape_of
-from roofline.frontends.pytorch.recorder import Handler, Recorder
+from roofline.frontends.pytorch.ledger import Handler, Ledger
 from roofline.operators import OPERATORS
 from roofline.operators.elementwise import broadcast
 
@@ -63,12 +63,12 @@ UNARY = {
 """PyTorch's functions of one tensor and our name for each."""
 
 
-def _broadcast(r: Recorder, tensor: Tensor) -> Tensor:
+def _broadcast(r: Ledger, tensor: Tensor) -> Tensor:
     """What a tensor was before it was spread without a copy: a kernel reads no more than that."""
     return r.unexpanded.get(id(tensor), tensor)
 
 
-def pointwise(r: Recorder, c: Call, op: str, inputs: Sequence[Tensor]) -> bool:
+def pointwise(r: Ledger, c: Call, op: str, inputs: Sequence[Tensor]) -> bool:
     """One kernel over these tensors, in place where PyTorch says so."""
     out = c.result
     read = [_broadcast(r, tensor) for tensor in inputs]
@@ -89,7 +89,7 @@ def pointwise(r: Recorder, c: Call, op: str, inputs: Sequence[Tensor]) -> bool:
     return True
 
 
-def binary(r: Recorder, c: Call) -> bool:
+def binary(r: Ledger, c: Call) -> bool:
     """With a tensor, or with a number (or a tensor of one number that was never on the device)."""
     name = c.name.removesuffix("_") if not c.name.startswith("__") else c.name
     with_tensor, with_number = BINARY[name]
@@ -100,32 +100,32 @@ def binary(r: Recorder, c: Call) -> bool:
     return pointwise(r, c, with_tensor if len(given) == 2 else with_number, given)
 
 
-def _counts_batches(r: Recorder, c: Call) -> bool:
+def _counts_batches(r: Ledger, c: Call) -> bool:
     """The counter of a batch norm, which the norm itself accounts for."""
     owner = r.buffer_of.get(int(c.first.untyped_storage()._cdata), "")
     return c.inplace and owner.endswith("num_batches_tracked")
 
 
-def add(r: Recorder, c: Call) -> bool:
+def add(r: Ledger, c: Call) -> bool:
     return True if _counts_batches(r, c) else binary(r, c)
 
 
-def unary(r: Recorder, c: Call) -> bool:
+def unary(r: Ledger, c: Call) -> bool:
     name = c.name.removesuffix("_")
     given = [value for value in c.args.values() if isinstance(value, torch.Tensor)]
     return pointwise(r, c, UNARY[name], given[:1]) if len(given) == 1 else False
 
 
-def hardtanh(r: Recorder, c: Call) -> bool:
+def hardtanh(r: Ledger, c: Call) -> bool:
     relu6 = (c["min_val"], c["max_val"]) == (0, 6) or c.name.startswith("relu6")
     return pointwise(r, c, "relu6" if relu6 else "clamp", [c.first])
 
 
-def gelu(r: Recorder, c: Call) -> bool:
+def gelu(r: Ledger, c: Call) -> bool:
     return pointwise(r, c, "gelu_tanh" if c["approximate"] == "tanh" else "gelu", [c.first])
 
 
-def power(r: Recorder, c: Call) -> bool:
+def power(r: Ledger, c: Call) -> bool:
     base, exponent = (value for value in list(c.args.values())[:2])
     given = [value for value in (base, exponent) if isinstance(value, torch.Tensor)]
     if len(given) == 2:
@@ -134,7 +134,7 @@ def power(r: Recorder, c: Call) -> bool:
     return pointwise(r, c, known.get(exponent, "power") if given[0] is base else "exp", given)
 
 
-def glu(r: Recorder, c: Call) -> bool:
+def glu(r: Ledger, c: Call) -> bool:
     x, dim = c.first, int(c["dim"]) % c.first.dim()
     half = int(x.shape[dim]) // 2
     parts = [r.graph.aside("slice", r.name(x), {"dim": dim, "start": start, "length": half}) for start in (0, half)]
@@ -145,7 +145,7 @@ def glu(r: Recorder, c: Call) -> bool:
 def all_tensors(op: str) -> Handler:
     """A function of all the tensors among its arguments."""
 
-    def handler(r: Recorder, c: Call) -> bool:
+    def handler(r: Ledger, c: Call) -> bool:
         given = [value for value in c.args.values() if isinstance(value, torch.Tensor)]
         least, most = OPERATORS[op].inputs
         if not least <= len(given) <= most:
@@ -155,7 +155,7 @@ def all_tensors(op: str) -> Handler:
     return handler
 
 
-def prelu(r: Recorder, c: Call) -> bool:
+def prelu(r: Ledger, c: Call) -> bool:
     """One slope for all, or one for each channel."""
     x, slope = c.first, c["weight"]
     spread = (int(slope.numel()), *(1,) * max(0, x.dim() - 2)) if slope.numel() > 1 else shape_of(slope)
@@ -163,18 +163,18 @@ def prelu(r: Recorder, c: Call) -> bool:
     return True
 
 
-def normed_weight(r: Recorder, c: Call) -> bool:
+def normed_weight(r: Ledger, c: Call) -> bool:
     """A direction and its length, multiplied; the norms come beside."""
     r.put("function", [c["v"], c["g"]], {}, c.out[0])
     r.beside(c.out[0], c.out[1])
     return True
 
 
-def mask(r: Recorder, c: Call) -> bool:
+def mask(r: Ledger, c: Call) -> bool:
     return pointwise(r, c, "mask", [c["self"], c["mask"]])
 
 
-def dropout(r: Recorder, c: Call) -> bool:
+def dropout(r: Ledger, c: Call) -> bool:
     """Nothing in inference; the layer stays there for training. With probability 0 it is not there at all."""
     share = float(c["p"] if c["p"] is not None else 0.5)
     x = c.first
@@ -188,7 +188,7 @@ def dropout(r: Recorder, c: Call) -> bool:
     return True
 
 
-def cross_entropy(r: Recorder, c: Call) -> bool:
+def cross_entropy(r: Ledger, c: Call) -> bool:
     x = c["self"]
     if c["reduction"] == 0:
         return False
@@ -197,7 +197,7 @@ def cross_entropy(r: Recorder, c: Call) -> bool:
     return True
 
 
-def squares(r: Recorder, c: Call) -> bool:
+def squares(r: Ledger, c: Call) -> bool:
     """A loss over pairs of numbers: their difference and a function of it, then the mean."""
     if c["reduction"] == 0:
         return pointwise(r, c, "function", [c.first, c["target"]])
@@ -205,11 +205,11 @@ def squares(r: Recorder, c: Call) -> bool:
     return True
 
 
-def nll(r: Recorder, c: Call) -> bool:
+def nll(r: Ledger, c: Call) -> bool:
     """One entry of every row, and their mean."""
     rows = int(c["target"].numel())
     picked = r.graph.add(
-        "gather", r._label("gather", "", []), [r.name(c["self"]), r.name(c["target"])], {"shape": (rows,)}
+        "gather", r.label("gather", "", []), [r.name(c["self"]), r.name(c["target"])], {"shape": (rows,)}
     )
     if c["reduction"] == 0:
         r.bind(c.result, r.graph.seen_as(picked, shape_of(c.result)))

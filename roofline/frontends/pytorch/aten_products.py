@@ -11,13 +11,13 @@ import torch
 
 from roofline.core.workload import Attribute
 from roofline.frontends.pytorch.calls import Call, shape_of
-from roofline.frontends.pytorch.recorder import Handler, Recorder
+from roofline.frontends.pytorch.ledger import Handler, Ledger
 
 Tensor = Any
 Attributes = dict[str, Attribute]
 
 
-def linear(r: Recorder, c: Call) -> bool:
+def linear(r: Ledger, c: Call) -> bool:
     """A product with a weight of the model, or with one that is computed."""
     x, weight, bias = c["input"], c["weight"], c["bias"]
     if r.weight(weight) is None:
@@ -31,7 +31,7 @@ def linear(r: Recorder, c: Call) -> bool:
     return True
 
 
-def _row(r: Recorder, x: Tensor) -> str:
+def _row(r: Ledger, x: Tensor) -> str:
     """A vector as a matrix of one row."""
     shape = shape_of(x)
     return r.name(x) if len(shape) > 1 else r.graph.seen_as(r.name(x), (1, *shape))
@@ -43,7 +43,7 @@ def _rowed(x: Tensor, out: int) -> tuple[int, ...]:
 
 
 def _product(
-    r: Recorder, left: Tensor, right: Tensor, c: Call, bias: Tensor | None = None, *, transposed: bool = False
+    r: Ledger, left: Tensor, right: Tensor, c: Call, bias: Tensor | None = None, *, transposed: bool = False
 ) -> bool:
     """A product of two tensors, leading dimensions broadcast; a plain weight on the right makes it a linear layer."""
     if left.is_complex() or right.is_complex():
@@ -81,29 +81,29 @@ def _product(
     return True
 
 
-def _spread(r: Recorder, name: str, lead: tuple[int, ...]) -> str:
+def _spread(r: Ledger, name: str, lead: tuple[int, ...]) -> str:
     """Leading dimensions made those of the other operand, without a copy."""
     shape = r.graph.tensors[name].shape
     wanted = (*lead, *shape[-2:])
     return name if shape == wanted else r.graph.aside("expand", name, {"shape": wanted})
 
 
-def matmul(r: Recorder, c: Call) -> bool:
+def matmul(r: Ledger, c: Call) -> bool:
     left, right = (value for value in list(c.args.values())[:2])
     return _product(r, left, right, c)
 
 
-def addmm(r: Recorder, c: Call) -> bool:
+def addmm(r: Ledger, c: Call) -> bool:
     left, right = (c[key] for key in (("mat1", "mat2") if c["mat1"] is not None else ("batch1", "batch2")))
     zero = c["beta"] == 0  # what is there already is not looked at
     return _product(r, left, right, c, None if zero else c["self"])
 
 
-def addmv(r: Recorder, c: Call) -> bool:
+def addmv(r: Ledger, c: Call) -> bool:
     return _product(r, c["mat"], c["vec"], c, c["self"])
 
 
-def outer(r: Recorder, c: Call) -> bool:
+def outer(r: Ledger, c: Call) -> bool:
     left, right = (value for value in list(c.args.values())[:2])
     r.put("mul", [r.graph.seen_as(r.name(left), (int(left.shape[0]), 1)), right], {}, c.result)
     return True
@@ -114,7 +114,7 @@ def _many(value: Any, count: int) -> tuple[int, ...]:
     return sizes * count if len(sizes) == 1 else sizes
 
 
-def convolution(r: Recorder, c: Call, *, turned: bool = False) -> bool:
+def convolution(r: Ledger, c: Call, *, turned: bool = False) -> bool:
     """One to three dimensions; a line is an image of height one."""
     x, weight, bias = c["input"], c["weight"], c["bias"]
     count = weight.dim() - 2
@@ -151,7 +151,7 @@ def convolution(r: Recorder, c: Call, *, turned: bool = False) -> bool:
     return True
 
 
-def grouped(r: Recorder, c: Call) -> bool:
+def grouped(r: Ledger, c: Call) -> bool:
     """Rows sorted by group, each group with a matrix of its own: groups of equal size, which is as much work."""
     left, right = (value for value in list(c.args.values())[:2])
     if left.dim() != 2 or right.dim() != 3 or int(left.shape[0]) % int(right.shape[0]):
@@ -162,11 +162,11 @@ def grouped(r: Recorder, c: Call) -> bool:
     return True
 
 
-def transposed_convolution(r: Recorder, c: Call) -> bool:
+def transposed_convolution(r: Ledger, c: Call) -> bool:
     return convolution(r, c, turned=True)
 
 
-def attention(r: Recorder, c: Call) -> bool:
+def attention(r: Ledger, c: Call) -> bool:
     """Fused: its result lies in storage as the queries do, as flash attention has it on GPUs and CPUs.
 
     Without a dimension of heads, or where the numbers of a head are not side by side, no such kernel takes it and
@@ -187,7 +187,7 @@ def attention(r: Recorder, c: Call) -> bool:
     return True
 
 
-def recurrence(r: Recorder, c: Call) -> bool:
+def recurrence(r: Ledger, c: Call) -> bool:
     """A whole stack of layers; the states they start from are zeros or as large as zeros."""
     if c["input"] is None or c["params"] is None:
         return False  # packed sequences
@@ -212,7 +212,7 @@ def recurrence(r: Recorder, c: Call) -> bool:
     if not c["has_biases"]:
         attributes["bias"] = False
     made = r.graph.add(
-        op, r._label(op, "", [key] if (key := r.weight(params[0])) else []), [name], attributes, shape=result
+        op, r.label(op, "", [key] if (key := r.weight(params[0])) else []), [name], attributes, shape=result
     )
     for weight in params:
         key = r.weight(weight)

@@ -9,12 +9,11 @@ channels that were moved to the end, a linear layer over tokens turned round, pr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-if TYPE_CHECKING:
-    from roofline.frontends.pytorch.recorder import Recorder
+from roofline.frontends.pytorch.ledger import Ledger
 
 Tensor = Any
 
@@ -24,7 +23,7 @@ _IN_ORDER = (
 )
 
 
-def laid_out(r: Recorder, name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
+def laid_out(r: Ledger, name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
     """The arguments of an operation, with copies in order of those that it would copy itself."""
     places = copied(name, args)
     if not places:

@@ -18,19 +18,14 @@ from roofline.errors import UsageError
 from roofline.frontends.inputs import Input, parse_input, resized, sizes_of, with_symbols
 from roofline.frontends.pytorch import models
 from roofline.frontends.pytorch.assemble import assemble
-from roofline.frontends.pytorch.aten_moving import MOVING
-from roofline.frontends.pytorch.aten_pointwise import ELEMENTS
-from roofline.frontends.pytorch.aten_products import PRODUCTS
-from roofline.frontends.pytorch.aten_rows import ROWS
 from roofline.frontends.pytorch.calls import tensors_in
 from roofline.frontends.pytorch.folding import folded
+from roofline.frontends.pytorch.formulas import HANDLERS
 from roofline.frontends.pytorch.graph import Graph
-from roofline.frontends.pytorch.recorder import ReadsNumbers, Recorder, Scope
+from roofline.frontends.pytorch.ledger import Scope
+from roofline.frontends.pytorch.recorder import ReadsNumbers, Recorder
 from roofline.frontends.pytorch.shapes import QUICK
 from roofline.frontends.pytorch.symbols import settle
-
-HANDLERS = {**PRODUCTS, **ROWS, **ELEMENTS, **MOVING}
-"""What there is a formula for, by the name of the operation without its overload and its ``_`` for in place."""
 
 _FORMATS = {
     "": torch.float32,

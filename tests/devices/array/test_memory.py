@@ -144,7 +144,7 @@ def test_the_largest_batch_of_several_chips() -> None:
 
 
 def test_several_chips_are_for_arrays() -> None:
-    with pytest.raises(UsageError, match="rtx-2070 is a gpu"):
+    with pytest.raises(UsageError, match="for NPUs and TPUs; rtx-2070 is a GPU"):
         predict("rtx-2070", "mlp", stack=Stack(chips=2))
 
 

@@ -179,7 +179,7 @@ def test_recurrent_layers_in_training_are_operators_of_their_own() -> None:
 
 def test_every_term_is_known_to_be_added_or_a_factor() -> None:
     """An explanation says what a term costs by setting it to what is nothing: 0 or 1."""
-    from roofline.analysis.arithmetic import _ADDED
+    from roofline.devices.cpu.account import _ADDED
 
     stems = {name.rstrip(":") for plan in PLANS.values() for name in plan.free}
     assert stems - set(_ADDED) == {"rate", "weight_bandwidth", "activations", "unaligned", "wide", "strided"}

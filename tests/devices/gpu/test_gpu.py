@@ -23,7 +23,8 @@ from roofline.devices.gpu.products import Grid, Sizes, product_seconds, tile_sec
 from roofline.devices.timing import time_schedule
 from roofline.errors import UsageError
 from roofline.lowering import lower, single
-from roofline.prediction.predict import predict, resolve_calibration
+from roofline.prediction.predict import predict
+from roofline.prediction.select import resolve_calibration
 
 BARE = Parameters(edge=0.0, prologue=0.0, split=1.0, reach=1e12, sharpness=64.0)
 NO_HOST = Run(host_dispatch=0.0)
@@ -163,7 +164,7 @@ def test_more_bandwidth_never_slows(question: Question, name: str, factor: float
 
 
 def test_borrowed_is_wider_than_calibrated() -> None:
-    own, other = (predict(name, "bert-base", run=NO_HOST) for name in ("tesla-v100-pcie-32gb", "tesla-v100-sxm2"))
+    own, other = (predict(name, "mlp", run=NO_HOST) for name in ("tesla-v100-pcie-32gb", "tesla-v100-sxm2"))
     assert (own.tier, other.tier) == ("calibrated", "borrowed")
     assert other.seconds.high / other.seconds.low > own.seconds.high / own.seconds.low
     assert any("fitted on 7 other cards" in said for said in other.warnings)

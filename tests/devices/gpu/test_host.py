@@ -184,7 +184,7 @@ def test_steps_of_a_recurrence_wait_for_each_other_on_older_cards() -> None:
     # ten launches of the state's product in one call, ten of the gates; the product of all inputs is one
     assert between_steps(lower(net), old) == pytest.approx([0, 9 * STEP_S, 9 * STEP_S])
     assert not between_steps(lower(net), new).any()
-    twice = training_step(net, Recipe("sgd", accumulate=2), Stack(), on_gpu=True)
+    twice = training_step(net, Recipe("sgd", accumulate=2), Stack(), cuda=True)
     schedule = lower_training(twice)
     waits = between_steps(schedule, old)
     gates = [index for index, op in enumerate(schedule.op_labels()) if op == "lstm_training_gates"]

@@ -1,0 +1,87 @@
+"""How is each kind of device fitted to measurements? One table, by the name of the device model.
+
+The counterpart of :mod:`roofline.devices.kinds`: a :class:`Fitting` beside each
+:class:`~roofline.devices.kinds.DeviceModel` that learns from measurements. Another installed package brings one by the
+entry point group ``roofline.fittings``; a kind without any is refused by ``calibrate`` and predicted without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from roofline.calibration.array import calibrate as array
+from roofline.calibration.cpu import calibrate as cpu
+from roofline.calibration.gpu import calibrate as gpu
+from roofline.core import plugins
+from roofline.core.calibration import Calibration
+from roofline.core.chip import Chip
+from roofline.core.measurement import Measurement
+from roofline.errors import Unsupported
+
+GROUP = "roofline.fittings"
+HeldOut = Mapping[str, tuple[float, float, float]]
+"""Key of a measurement -> seconds (low, middle, high as predicted, least, most) by a fit that did not see it."""
+
+
+def _unheld(rows: Sequence[Measurement], chip: Chip, fitted: Calibration) -> HeldOut:
+    return {}
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How one kind of device is fitted.
+
+    calibrate : (measurements, chip, dtype, alone, what the measurements are) -> the chip's own calibration. ``alone``
+        does without what other chips teach.
+    place : where ``predict`` finds a calibration, under ``hw_specs/calibrations``.
+    architecture : the same for all chips of an architecture, or of the kind (``any``): (measurements, name, chips by
+        name, what they are); None where that is not done.
+    held_out : predictions of measurements that a calibration was fitted on, by fits that did not see them, and
+        ``seen``, the word for what those saw.
+    each_left_out : whether chips can be left out in turn, because they share parameters.
+    """
+
+    calibrate: Callable[[Sequence[Measurement], Chip, str, bool, Mapping[str, Any]], Calibration]
+    place: Callable[[Calibration], PurePosixPath]
+    architecture: Callable[[Sequence[Measurement], str, Mapping[str, Chip], Mapping[str, Any]], Calibration] | None = (
+        None
+    )
+    held_out: Callable[[Sequence[Measurement], Chip, Calibration], HeldOut] = _unheld
+    seen: str = "rows of other kinds"
+    each_left_out: bool = False
+
+
+FITTINGS: dict[str, Fitting] = {
+    "cpu": Fitting(cpu.calibrate_rows, cpu.place, held_out=cpu.held_out, seen="shape group"),
+    "gpu": Fitting(
+        gpu.calibrate_rows,
+        gpu.place,
+        gpu.calibrate_rows_of,
+        held_out=gpu.held_out,
+        seen="half of the calls seen",
+        each_left_out=True,
+    ),
+    "array": Fitting(array.calibrate_rows, array.place, array.calibrate_rows_of),
+}
+"""The fits that ship, by the name of the device model."""
+
+
+def fitting_of(kind: str) -> Fitting:
+    """How a kind of device is fitted.
+
+    Raises
+    ------
+    Unsupported : nobody says how. UsageError : what an installed package brings under that name is no fitting.
+    """
+    if kind in FITTINGS:
+        return FITTINGS[kind]
+    found = plugins.named(GROUP, kind)
+    if found is None:
+        raise Unsupported(f"chips of kind {kind!r} have no model that can be fitted to measurements")
+    if not isinstance(found, Fitting):
+        raise plugins.wrong(GROUP, kind, f"is no Fitting, but {found!r}")
+    FITTINGS[kind] = found
+    return found

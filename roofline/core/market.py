@@ -1,0 +1,83 @@
+"""What is a chip sold in, what does it cost, and which software still runs it?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from roofline.core import checks
+from roofline.core.fact import STATUSES, Fact, Status, check_figure
+
+Rent = Literal["", "hour"]
+RENTS: tuple[Rent, ...] = ("hour",)
+
+
+@dataclass(frozen=True)
+class Package:
+    """What the device is sold in, and how many of it that holds: a card with two, an instance with four."""
+
+    name: str
+    count: Fact
+
+    def __post_init__(self) -> None:
+        checks.text("name of a package", self.name)
+        check_figure(f"number of devices in {self.name}", self.count)
+
+
+@dataclass(frozen=True)
+class Price:
+    """What it costs: an amount, a currency, and the day it was true.
+
+    per : ``unit`` (this device) or the name of a package, which holds ``devices`` of it.
+    every : the time an amount of rent is for; empty where the device is bought.
+    """
+
+    amount: float
+    currency: str
+    date: str
+    source: str
+    status: Status = "datasheet"
+    per: str = "unit"
+    every: Rent = ""
+    devices: float = 1.0
+
+    def __post_init__(self) -> None:
+        checks.positive("amount of a price", self.amount)
+        checks.text("currency of a price", self.currency)
+        checks.text("date of a price", self.date)
+        checks.text("source of a price", self.source)
+        checks.word("status of a price", self.status, STATUSES)
+        checks.text("per", self.per)
+        checks.word("time of rent", self.every, RENTS, optional=True)
+        checks.positive("devices of a price", self.devices)
+
+    @property
+    def each(self) -> float:
+        """The amount for one device."""
+        return self.amount / self.devices
+
+    def buys(self, per_s: float) -> float:
+        """What one unit of the currency gives of something made at ``per_s``.
+
+        Bought: so many per second, for good. Rented: so many in all.
+        """
+        return per_s * (3600.0 if self.every else 1.0) / self.each
+
+
+@dataclass(frozen=True)
+class Software:
+    """The software that runs the chip: first and last versions (``None``: unknown, or no end yet)."""
+
+    last_cuda: str | None = None
+    last_torch: str | None = None
+    note: str = ""
+    source: str = ""
+    status: Status = "unverified"
+    cuda_capability: str | None = None
+    first_cuda: str | None = None
+    first_torch: str | None = None
+
+    def __post_init__(self) -> None:
+        for own in fields(self):
+            checks.instance(own.name, getattr(self, own.name), str, optional=own.default is None)
+        checks.word("status of the software", self.status, STATUSES)

@@ -1,0 +1,52 @@
+"""What does a calibration of arrays say of kernels, and which chips is it of?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from roofline.core.calibration import Calibration
+from roofline.core.chip import Chip
+from roofline.core.dtype import Precision
+from roofline.core.prediction import Interval, Tier
+from roofline.core.stack import Stack
+from roofline.devices.array import model, uncertainty
+from roofline.devices.timed import Asked, Fitted, of_operators
+
+
+def times(asked: Asked) -> Fitted:
+    """The model of matrix arrays, with the interval of its constants and of what nobody published."""
+    schedule, chip, calibration = asked.schedule, asked.chip, asked.fitted
+    light = np.where(model.applied(schedule, chip), 0.0, asked.plain.light)
+    found, low, high = uncertainty.timed(
+        schedule,
+        chip,
+        calibration,
+        light=light,
+        serving=asked.stack.serving,
+        samples=asked.samples,
+        footprint=asked.footprint,
+        network=asked.network,
+    )
+    tier = uncertainty.tier_of(calibration, chip)
+    unseen = (schedule.phase > 0) | (asked.stack.serving == "sharded")  # no fit has seen these
+    if (operators := calibration.data.get("operators")) is not None:
+        unseen = unseen | ~of_operators(schedule, operators)
+    tiers: list[Tier] = [tier if tier == "datasheet" or not other else "borrowed" for other in unseen]
+    return Fitted(found, tiers, low, high, np.zeros(len(schedule)), light)
+
+
+def accepts(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) -> str:
+    """Why a fit does not describe this chip; empty where it is of it, of its architecture, or of all arrays.
+
+    It holds for one stack and every precision.
+    """
+    fits = fit.chip == chip.name or fit.architecture in (chip.architecture, "any")
+    return "" if fits else f"is of {fit.chip} ({fit.architecture}), not of {chip.name} ({chip.architecture})"
+
+
+def request(chip: Chip, calibration: Calibration, stack: Stack) -> tuple[Interval, Tier] | None:
+    """What a request takes beside its kernels; None where requests follow each other closely."""
+    if stack.serving == "throughput":
+        return None
+    spans = uncertainty.request_seconds(calibration)
+    return (Interval(*spans), uncertainty.tier_of(calibration, chip)) if spans[2] else None

@@ -1,0 +1,132 @@
+"""What does a calibration of GPUs say of kernels, how sure is it, and which cards is it of?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roofline.core.calibration import ANY_GPU, Calibration, any_of
+from roofline.core.chip import Chip
+from roofline.core.dtype import Precision
+from roofline.core.prediction import Tier
+from roofline.core.schedule import Schedule
+from roofline.core.stack import Stack
+from roofline.devices import ceiling
+from roofline.devices.gpu import host, model, power
+from roofline.devices.gpu.parameters import Parameters
+from roofline.devices.timed import (
+    SPARSE_FACTOR,
+    WIDEN_PER_OCTAVE,
+    WIDEST,
+    Asked,
+    Fitted,
+    Floats,
+    Timing,
+    octaves_outside,
+    of_operators,
+)
+
+
+def times(asked: Asked) -> Fitted:
+    """The model of GPUs, every family with its held-out quantiles; light counts what the plan chosen does."""
+    schedule, chip, stack, calibration = asked.schedule, asked.chip, asked.stack, asked.fitted
+    parameters = Parameters.of(calibration.ceilings)
+    found, flops = model.planned(schedule, chip, parameters, stack)
+    if asked.network and power.sustained_share(chip, parameters) < power.ceiling(chip, parameters):
+        seconds = np.nan_to_num(found.total) * schedule.repeats
+        on_lanes = model.on_lanes(schedule, chip)
+        cooler = power.activity(float(seconds[on_lanes].sum()), float(seconds.sum()))
+        found, flops = model.planned(schedule, chip, replace(parameters, activity=cooler), stack)
+    octaves = np.zeros(len(schedule))
+    low, high = found.total / SPARSE_FACTOR, found.total * SPARSE_FACTOR
+    names, measured = model.scored_as(schedule, chip), measured_operators(schedule, calibration)
+    for name, (of, wider) in model.SCORES.items():
+        mine, fit = names == name, calibration.families.get(of)
+        if fit is None or not mine.any():
+            continue
+        octaves[mine] = octaves_outside(schedule.select(mine), fit)
+        unseen = np.where(measured[mine], wider, max(wider, model.WIDER))
+        wide = unseen * np.minimum(1.0 + WIDEN_PER_OCTAVE * octaves[mine], WIDEST)
+        low[mine] = found.total[mine] * np.exp(min(fit.quantiles["0.05"], 0.0) * wide)
+        high[mine] = found.total[mine] * np.exp(max(fit.quantiles["0.95"], 0.0) * wide)
+    light = ceiling.light(replace(schedule, flops=flops), chip)
+    seen = set(calibration.data.get("families", model.SCORES)) if calibration.chip == chip.name else set()
+    own = (schedule.phase == 0) & np.isin(names, [name for name, (of, _) in model.SCORES.items() if of in seen])
+    tiers: list[Tier] = ["calibrated" if mine else "borrowed" for mine in own & measured]
+    return Fitted(found, tiers, low, high, octaves, light)
+
+
+def measured_operators(schedule: Schedule, calibration: Calibration) -> NDArray[np.bool_]:
+    """Which kernels are of operators that some measurement behind a calibration was about.
+
+    A backward kernel counts as its family does: of those, only convolutions are measured apart.
+    """
+    operators = calibration.data.get("operators")
+    if operators is None:  # a calibration that does not say
+        return np.ones(len(schedule), dtype=bool)
+    return of_operators(schedule, operators) | (schedule.phase > 0)
+
+
+def part(chip: Chip, stack: Stack) -> Chip:
+    """The whole card; inside a recorded graph with the smaller launch floor of its kernels."""
+    if stack.mode != "graphs" or not chip.launch:
+        return chip
+    return replace(chip, launch=replace(chip.launch, value=chip.launch.value * host.GRAPH_FLOOR))
+
+
+def accepts(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) -> str:
+    """Why a fit does not describe this card; empty where it is of it, of its architecture, or of all GPUs.
+
+    It holds for one stack and every precision.
+    """
+    fits = fit.chip in (chip.name, any_of(chip.architecture), ANY_GPU)
+    return "" if fits else f"is of {fit.chip}, not of {chip.name} ({chip.architecture}, a {chip.kind})"
+
+
+def launched(timing: Timing, asked: Asked) -> Timing:
+    """What a device waits between launches that depend on each other, and in a network for the host."""
+    if asked.calibration is not None:
+        timing = _stepping(timing, host.between_steps(timing.schedule, asked.chip))
+    return _fed_by_host(timing, asked.stack, asked.host_dispatch) if asked.network else timing
+
+
+def _stepping(timing: Timing, waits: Floats) -> Timing:
+    """What a device waits between launches that depend on each other is part of their launches."""
+    launch = timing.resources["launch"] + waits
+    own = {name: values for name, values in timing.resources.items() if name != "launch"}
+    most = np.max(list(own.values()), axis=0)
+    return replace(
+        timing,
+        total=timing.total + waits,
+        low=timing.low + waits,
+        high=timing.high + waits,
+        resources={**own, "launch": launch},
+        bound=[
+            "launch" if wait and of > rest else name
+            for wait, of, rest, name in zip(waits, launch, most, timing.bound, strict=True)
+        ],
+    )
+
+
+def _fed_by_host(timing: Timing, stack: Stack, known: float | None) -> Timing:
+    """What the device waits for the host joins the rows as a resource, and bounds those it is most of."""
+    if len(timing.schedule) == 0:
+        return timing
+    effort = host.efforts(timing.schedule, stack)
+    replay = host.REPLAY_S if stack.mode == "graphs" else 0.0
+    ends = (timing.low, timing.total, timing.high)
+    waits = [
+        # a graph is handed over while the one before runs, if that takes long enough
+        host.waiting(timing.schedule, seconds, dispatch, max(0.0, replay - float(seconds.sum())), effort)
+        for seconds, dispatch in zip(ends, host.dispatch_seconds(stack, known), strict=True)
+    ]
+    low, total, high = (seconds + wait for seconds, wait in zip(ends, waits, strict=True))
+    bound = [
+        "host" if wait > own else name for wait, own, name in zip(waits[1], timing.total, timing.bound, strict=True)
+    ]
+    resources = {**timing.resources, "host": waits[1]}
+    return replace(
+        timing, total=total, low=np.minimum(low, total), high=np.maximum(high, total), resources=resources, bound=bound
+    )

@@ -1,0 +1,198 @@
+"""Which kinds of device are there, and what does the program ask of each? The one seam of a device kind.
+
+A kind is one :class:`DeviceModel`. What ships stands in :data:`KINDS`; another installed package brings its own by the
+entry point group ``roofline.device_kinds``, under the name that chip files write as ``kind:``. Everything outside this
+folder and the fits in ``calibration/`` asks the value, and never which kind it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from roofline.core import plugins
+from roofline.core.calibration import Calibration
+from roofline.core.chip import KINDS_GROUP, Chip
+from roofline.core.dtype import Precision
+from roofline.core.prediction import Interval, Prediction, Tier
+from roofline.core.stack import Stack
+from roofline.devices import ceiling
+from roofline.devices.account import Account, Explain, Explaining
+from roofline.devices.array import account as array_account
+from roofline.devices.array import fitted as array
+from roofline.devices.array import remarks as array_remarks
+from roofline.devices.cpu import account as cpu_account
+from roofline.devices.cpu import fitted as cpu
+from roofline.devices.cpu import remarks as cpu_remarks
+from roofline.devices.cpu.transfer import transferred
+from roofline.devices.gpu import account as gpu_account
+from roofline.devices.gpu import fitted as gpu
+from roofline.devices.gpu import remarks as gpu_remarks
+from roofline.devices.timed import Asked, Fitted, Timing
+from roofline.errors import UnknownName
+
+
+def _whole(chip: Chip, stack: Stack) -> Chip:
+    return chip
+
+
+def _as_they_are(timing: Timing, asked: Asked) -> Timing:
+    return timing
+
+
+def _of_this_chip(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) -> str:
+    return "" if fit.chip == chip.name else f"is of {fit.chip}, not of {chip.name}"
+
+
+def _nothing(fit: Calibration) -> str:
+    return ""
+
+
+def _no_request(chip: Chip, calibration: Calibration, stack: Stack) -> tuple[Interval, Tier] | None:
+    return None
+
+
+def _plain_sheet(chip: Chip, prediction: Prediction, calibration: Calibration | None) -> str:
+    return ""
+
+
+def _from_others(chip: Chip, calibration: Calibration) -> str:
+    return f"borrowed: fitted on {calibration.chip}, or on other kernels"
+
+
+def _no_warnings(chip: Chip, prediction: Prediction, calibration: Calibration | None) -> list[str]:
+    return []
+
+
+def _by_resource(timing: Timing, chip: Chip, calibration: Calibration, stack: Stack) -> Explaining:
+    """A fitted kernel as the model says it, its resources without arithmetic."""
+
+    def account(row: int, bandwidth: float | None) -> Account | None:
+        return None if timing.tiers[row] == "datasheet" else Account(ceiling.FORMULA, lambda name, seconds: "")
+
+    return account
+
+
+@dataclass(frozen=True)
+class DeviceModel:
+    """Everything the program asks of a kind of device. Only ``name``, ``noun`` and ``times`` have no default.
+
+    name : as chip files write it under ``kind:``, and calibrations under ``model:``.
+    noun, plural : in sentences: ``a GPU``, ``GPUs``.
+    times : fitted seconds of one launch of every kernel, with intervals and tiers; NaN where the model has none, and
+        the plain roofline stands in. Asked only where there is a calibration.
+    accepts : why a calibration of this model does not describe a chip in a precision under a stack; empty if it does.
+    lacks : what a calibration of an earlier version has not that the model needs by now; empty where it has all.
+    part : the chip as a stack uses it: some of its cores, other launches.
+    launched : what all launches together take beside themselves: waits between them, the host.
+    request : seconds (and their tier) that a request takes beside its kernels; None where it takes none.
+    transfer : a calibration from those of other chips (``lenders``, with the ``spread`` of their errors), where none of
+        its own is found; None where other chips teach this kind nothing.
+    explain : the arithmetic behind every fitted kernel.
+    sheet : what tier ``datasheet`` means here, where it is not the plain roofline of a spec sheet.
+    borrowed : whom a borrowed prediction borrows from. warnings : what else a reader must know.
+    options : fields of :class:`Stack` and :class:`Run` that mean something here and not everywhere.
+    together : whether several chips can be asked for as one. runs_on : the software, where it is not the stack's.
+    torch_device : where PyTorch runs on it; empty where it does not.
+    spread : whether measurements tell how far this kind lies above its plain roofline.
+    precisions : that a picture shows where none is asked for.
+    """
+
+    name: str
+    noun: str
+    times: Callable[[Asked], Fitted]
+    plural: str = ""
+    accepts: Callable[[Calibration, Chip, Precision, Stack], str] = _of_this_chip
+    lacks: Callable[[Calibration], str] = _nothing
+    part: Callable[[Chip, Stack], Chip] = _whole
+    launched: Callable[[Timing, Asked], Timing] = _as_they_are
+    request: Callable[[Chip, Calibration, Stack], tuple[Interval, Tier] | None] = _no_request
+    transfer: Callable[[Chip, Precision, Stack, Sequence[Calibration], Calibration], Calibration | None] | None = None
+    explain: Explain = _by_resource
+    sheet: Callable[[Chip, Prediction, Calibration | None], str] = _plain_sheet
+    borrowed: Callable[[Chip, Calibration], str] = _from_others
+    warnings: Callable[[Chip, Prediction, Calibration | None], list[str]] = _no_warnings
+    options: frozenset[str] = frozenset()
+    together: bool = False
+    runs_on: str = ""
+    torch_device: str = ""
+    spread: bool = False
+    precisions: tuple[str, ...] = ("fp32", "fp16")
+
+    @property
+    def cuda(self) -> bool:
+        """Whether PyTorch runs as on CUDA: optimizers over lists of tensors, some gradients in several kernels."""
+        return self.torch_device == "cuda"
+
+
+GPU = DeviceModel(
+    name="gpu",
+    noun="a GPU",
+    plural="GPUs",
+    times=gpu.times,
+    accepts=gpu.accepts,
+    part=gpu.part,
+    launched=gpu.launched,
+    explain=gpu_account.explain,
+    borrowed=gpu_remarks.borrowed,
+    warnings=gpu_remarks.warnings,
+    options=frozenset({"cudnn", "autotuned", "winograd", "host_dispatch"}),
+    torch_device="cuda",
+    spread=True,
+)
+ARRAY = DeviceModel(
+    name="array",
+    noun="an array",
+    plural="NPUs and TPUs",
+    times=array.times,
+    accepts=array.accepts,
+    request=array.request,
+    explain=array_account.explain,
+    sheet=array_remarks.sheet,
+    borrowed=array_remarks.borrowed,
+    warnings=array_remarks.warnings,
+    options=frozenset({"serving", "chips"}),
+    together=True,
+    runs_on="its own compiler",
+)
+CPU = DeviceModel(
+    name="cpu",
+    noun="a CPU",
+    plural="CPUs",
+    times=cpu.times,
+    accepts=cpu.accepts,
+    lacks=cpu.lacks,
+    part=cpu.part,
+    transfer=transferred,
+    explain=cpu_account.explain,
+    sheet=cpu_remarks.sheet,
+    borrowed=cpu_remarks.borrowed,
+    options=frozenset({"threads"}),
+    torch_device="cpu",
+    precisions=("fp32",),  # one that only stores fp16 gains nothing by it
+)
+KINDS: dict[str, DeviceModel] = {model.name: model for model in (GPU, ARRAY, CPU)}
+"""The kinds that ship, by name."""
+
+
+def kind_named(name: str) -> DeviceModel:
+    """The kind of that name: one that ships, or one that an installed package brings.
+
+    Raises
+    ------
+    UnknownName : neither, with the nearest names. UsageError : what the package brings is no kind of that name.
+    """
+    if name in KINDS:
+        return KINDS[name]
+    found = plugins.named(KINDS_GROUP, name)
+    if found is None:
+        raise UnknownName("kind of device", name, (*KINDS, *plugins.names(KINDS_GROUP)))
+    if not isinstance(found, DeviceModel) or found.name != name:
+        raise plugins.wrong(KINDS_GROUP, name, f"is no DeviceModel of that name, but {found!r}")
+    KINDS[name] = found
+    return found
+
+
+def model_of(chip: Chip) -> DeviceModel:
+    """The model of a chip's kind; raises as :func:`kind_named` does."""
+    return kind_named(chip.kind)

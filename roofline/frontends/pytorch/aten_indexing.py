@@ -1,0 +1,96 @@
+"""Which formulas do PyTorch's tables and indices have: numbers read from, or put at, places that others say?"""
+
+# mypy: disable-error-code="misc"
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import torch
+
+from roofline.core.workload import Attribute
+from roofline.frontends.pytorch.aten_pointwise import pointwise
+from roofline.frontends.pytorch.calls import Call, shape_of, tensors_in
+from roofline.frontends.pytorch.ledger import Handler, Ledger
+
+Tensor = Any
+Attributes = dict[str, Attribute]
+
+
+def embedding(r: Ledger, c: Call) -> bool:
+    table, ids = c["weight"], c["indices"]
+    entries, features = (int(size) for size in table.shape)
+    if r.weight(table) is None:
+        r.put("gather", [table, ids], {"shape": shape_of(c.result), "piece": features}, c.result)
+    else:
+        r.put("embedding", [ids], {"entries": entries, "features": features}, c.result, weights=[table])
+    return True
+
+
+def embedding_bag(r: Ledger, c: Call) -> bool:
+    """Bags of equal size, as two-dimensional indices make them."""
+    table, ids, offsets = c["weight"], c["indices"], c["offsets"]
+    bags = int(offsets.shape[0]) - (1 if c["include_last_offset"] else 0)
+    if r.weight(table) is None or bags < 1 or int(ids.numel()) % bags:
+        return False
+    entries, features = (int(size) for size in table.shape)
+    rows = r.graph.seen_as(r.name(ids), (bags, int(ids.numel()) // bags))
+    attributes: Attributes = {"entries": entries, "features": features, "sparse": bool(c["sparse"])}
+    r.put("embedding_bag", [rows], attributes, c.out[0], weights=[table])
+    for other in c.out[1:]:
+        if other.numel():
+            r.beside(c.out[0], other)
+    return True
+
+
+def gather(r: Ledger, c: Call) -> bool:
+    """Numbers (or whole rows, where one dimension is picked from) at given places."""
+    x = c["self"]
+    places = c["indices"] if c["indices"] is not None else c["index"]
+    given = [places] if isinstance(places, torch.Tensor) else list(tensors_in(places))
+    if any(index.dtype == torch.bool for index in given):
+        return False
+    r.put("gather", [x, *given], {"shape": shape_of(c.result), "piece": _piece(c, x, places)}, c.result)
+    return True
+
+
+def _piece(c: Call, x: Tensor, places: Any) -> int:
+    """Numbers that lie side by side behind the dimensions that are picked from."""
+    if c.name.removesuffix("_") in ("index_select", "index_add", "index_copy"):
+        dim = int(c["dim"]) % max(1, x.dim())
+        behind = x.shape[dim + 1 :]
+    elif isinstance(places, list | tuple):
+        behind = x.shape[len(places) :]
+    else:
+        return 1
+    piece = prod(int(size) for size in behind) * (2 if x.is_complex() else 1)
+    return max(1, piece)
+
+
+def scatter(r: Ledger, c: Call) -> bool:
+    """Numbers put where indices say, or added to what is there."""
+    x = c["self"]
+    places = c["indices"] if c["indices"] is not None else c["index"]
+    source = next((c[key] for key in ("src", "source", "values", "value") if isinstance(c[key], torch.Tensor)), None)
+    given = [places] if isinstance(places, torch.Tensor) else list(tensors_in(places))
+    if any(index.dtype == torch.bool for index in given):  # a number wherever a mask says so, all in one kernel
+        return len(given) == 1 and pointwise(r, c, "mask", [x, given[0]])
+    adds = "add" in c.name or "reduce" in c.name or bool(c["accumulate"])
+    inputs = [x, *given, *([source] if source is not None else [])]
+    r.put("scatter", inputs, {"add": adds, "piece": 1}, c.result, inplace=c.inplace)
+    return True
+
+
+INDEXING: dict[str, Handler] = {
+    "embedding": embedding,
+    **dict.fromkeys(("_embedding_bag", "_embedding_bag_forward_only"), embedding_bag),
+    **dict.fromkeys(("gather", "index_select", "index", "_unsafe_index", "take"), gather),
+    **dict.fromkeys(
+        (
+            *("scatter", "scatter_add", "scatter_reduce", "index_put", "index_add", "index_copy", "index_reduce"),
+            *("_index_put_impl", "_unsafe_index_put"),
+        ),
+        scatter,
+    ),
+}

@@ -1,0 +1,194 @@
+"""What has a module run so far, and what is every tensor called there? The notes that formulas write into.
+
+A formula gets one operation with its arguments (:class:`~roofline.frontends.pytorch.calls.Call`) and writes down the
+layers it means. Layers are named after the modules they ran in; weights belong to the first layer that used them.
+"""
+
+# torch has no types here, so its classes count as unknown
+# mypy: disable-error-code="misc"
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from roofline.core.workload import Attribute
+from roofline.frontends.pytorch.calls import Call, bits, shape_of, storage_of
+from roofline.frontends.pytorch.graph import FREE, Graph, Shape
+from roofline.operators import OPERATORS
+
+Tensor = Any
+
+_OWN = re.compile(r"[._]?weight(_ih_l0)?$")
+"""What a parameter is called within its module: the layer is named after the module."""
+Key = tuple[str, int, int]
+"""A parameter, or a part of it: name, first number, how many."""
+
+
+@dataclass
+class Scope:
+    """A module at work: its path, whether it has no children, and whether it has done something already."""
+
+    path: str
+    leaf: bool
+    used: bool = False
+
+
+class Ledger(AbstractContextManager[Any]):
+    """Grows a :class:`Graph`. ``parameters`` and ``buffers`` are the model's own tensors with their names.
+
+    ``with ledger:`` records what PyTorch runs inside as if the model had; how, its recorder knows.
+    """
+
+    def __init__(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor]) -> None:
+        self.graph = Graph()
+        self.names: dict[int, str] = {}
+        self.alive: list[Any] = []
+        self.roots: dict[int, Tensor] = {}
+        self.weight_of: dict[int, str] = {}
+        self.buffer_of: dict[int, str] = {}
+        for owned, store in ((parameters, self.weight_of), (buffers, self.buffer_of)):
+            for name, tensor in owned.items():
+                store.setdefault(storage_of(tensor), name)
+                self.alive.append(tensor)
+        self.sizes = {name: tensor.numel() for name, tensor in (*parameters.items(), *buffers.items())}
+        self.users: dict[Key, tuple[str, Shape]] = {}
+        """Which layer a weight, or a part of one, belongs to, and its shape there; ``()`` where it is not the first."""
+        self.scopes = [Scope("", leaf=False)]
+        self.unexpanded: dict[int, Tensor] = {}
+
+    def name(self, tensor: Tensor) -> str:
+        """The name of a tensor; weights, buffers and constants get a layer of their own when they are first read."""
+        known = self.names.get(id(tensor))
+        if known is not None:
+            return known
+        graph, shape, storage = self.graph, shape_of(tensor), storage_of(tensor)
+        owner = self.weight_of.get(storage)
+        if owner is not None and tensor.numel() == self.sizes[owner]:
+            made = self._parameter((owner, 0, tensor.numel()), shape)
+        else:
+            owner = self.buffer_of.get(storage) or owner or "constant"
+            made = graph.add("buffer", owner, [], {"shape": shape, **bits(tensor)})
+        self.bind(tensor, made)
+        return made
+
+    def _parameter(self, key: Key, shape: Shape) -> str:
+        """A parameter as a tensor like others, in this shape."""
+        user, own = self.users.get(key, ("", ()))
+        made = self.graph.add("parameter", key[0], [], {"shape": own or shape}, tied=user if own else "")
+        self.users.setdefault(key, (made, own or shape))
+        return self.graph.seen_as(made, shape)
+
+    def weight(self, tensor: Tensor | None) -> Key | None:
+        """Which parameter, from where and how much of it, a tensor is (a view of); None where it is computed."""
+        if tensor is None:
+            return None
+        owner = self.weight_of.get(storage_of(tensor))
+        if owner is None or tensor.numel() > self.sizes[owner]:
+            return None
+        return owner, int(tensor.storage_offset()), int(tensor.numel())
+
+    def put(
+        self,
+        op: str,
+        inputs: Sequence[Tensor | str],
+        attributes: dict[str, Attribute],
+        out: Tensor,
+        *,
+        weights: Sequence[Tensor] = (),
+        inplace: bool = False,
+        shape: Shape | None = None,
+        label: str = "",
+    ) -> str:
+        """Record one layer whose result is ``out``; of ``shape`` where ``out`` is seen in another one afterwards.
+
+        weights : parameters (or views of them) that it brings along; tensors computed for it are tied.
+        """
+        names = [one if isinstance(one, str) else self.name(one) for one in inputs]
+        keys = [self.weight(weight) for weight in weights]
+        tied, needed = self._tied(op, names, attributes, weights[0], keys[0]) if weights else ("", ())
+        if inplace and any(parameter.name == "inplace" for parameter in OPERATORS[op].parameters):
+            attributes = {**attributes, "inplace": True}
+        wanted = shape_of(out)
+        named = self.label(op, label, [key for key in keys if key is not None])
+        made = self.graph.add(op, named, names, attributes, tied=tied, shape=wanted if shape is None else shape)
+        for index, key in enumerate(keys):
+            if key is not None:
+                self.users.setdefault(key, (made, () if index else needed))
+        if self.graph.tensors[made].shape != wanted:
+            made = self.graph.seen_as(made, wanted)
+        self.bind(out, made)
+        return made
+
+    def _tied(
+        self, op: str, names: Sequence[str], attributes: dict[str, Attribute], weight: Tensor, key: Key | None
+    ) -> tuple[str, Shape]:
+        """The layer whose weight, or result, is the first weight of a layer (none: its own), and its shape."""
+        inferred = OPERATORS[op].infer([self.graph.tensors[one] for one in names], attributes)
+        needed = inferred.weights[0].shape if inferred.weights else ()
+        if key is None:
+            return self.graph.seen_as(self.name(weight), needed), needed
+        user, own = self.users.get(key, ("", ()))
+        if not own or own == needed:
+            return (user if own else ""), needed
+        return self._parameter(key, needed), needed  # used before in another shape
+
+    def bind(self, tensor: Tensor, name: str) -> None:
+        """Remember what a tensor is called; a result that PyTorch counts in another kind of numbers is told so."""
+        have = self.graph.tensors[name].dtype.kind
+        if (have == "int") == (tensor.is_floating_point() or tensor.is_complex()):
+            name = self.graph.aside("beside", name, {"shape": self.graph.tensors[name].shape, **bits(tensor)})
+        self.names[id(tensor)] = name
+        self.alive.append(tensor)
+        self.roots.setdefault(storage_of(tensor), tensor)
+
+    def beside(self, main: Tensor, other: Tensor) -> None:
+        """Another result of the layer that made ``main``; nothing where it is empty."""
+        if not other.numel():
+            return
+        made = self.graph.aside("beside", self.name(main), {"shape": shape_of(other), **bits(other)})
+        self.bind(other, made)
+
+    def overwritten(self, part: Tensor, source: Tensor) -> None:
+        """Numbers of ``source`` take the place of those of ``part``, a tensor or a view of one."""
+        root = self.roots.get(storage_of(part), part)
+        made = self.graph.add(
+            "overwrite",
+            self.label("overwrite", "", []),
+            [self.name(root), self.name(source)],
+            {"elements": max(1, int(part.numel()))},
+        )
+        self.bind(root, made)
+        if part is not root and shape_of(part) == shape_of(root):
+            self.bind(part, made)
+
+    def label(self, op: str, label: str, weights: Sequence[Key]) -> str:
+        """The name of the module, and of the operator where the module does more than that."""
+        scope = self.scopes[-1]
+        if weights:
+            parameter = weights[0][0]
+            stem = _OWN.sub("", parameter)
+            scope.used = scope.used or stem == scope.path
+            return stem or op
+        label = label or op
+        if op in FREE or op == "fill":
+            return f"{scope.path}.{label}" if scope.path else label
+        if scope.leaf and not scope.used and scope.path:
+            scope.used = True
+            return scope.path
+        return f"{scope.path}.{label}" if scope.path else label
+
+    def back_to(self, count: int) -> None:
+        """Forget all but the first ``count`` layers."""
+        if len(self.graph.entries) > count:
+            gone = {entry.name for entry in self.graph.entries[count:]}
+            self.names = {key: name for key, name in self.names.items() if name not in gone}
+            self.users = {key: user for key, user in self.users.items() if user[0] not in gone}
+            self.graph.back_to(count)
+
+
+Handler = Callable[[Ledger, Call], bool]
+"""A formula: whether it could be given for this call, whose layers are then in the ledger."""
