@@ -45,7 +45,7 @@ def apply(title: str, place: Path) -> set[str]:
 
 def patched(whole: str, diff: str) -> str:
     """The text with the hunks of a diff without line numbers applied; each must stand there exactly once."""
-    for hunk in diff.split("@@\n"):
+    for hunk in diff.split(" ...\n"):
         lines = hunk.splitlines()
         before = "".join(f"{line[1:]}\n" for line in lines if line[0] in " -")
         after = "".join(f"{line[1:]}\n" for line in lines if line[0] in " +")

@@ -69,7 +69,7 @@ PLAIN: dict[str, tuple[str, str, dict[str, Any]]] = {
 FITTED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "gtx-980 resnet50 fp32 borrowed": ("gtx-980", "resnet50", {"batch": 32}),
     "rtx-2070 mobilenetv2 fp16 borrowed": ("rtx-2070", "mobilenetv2", {"batch": 32, "dtype": "fp16"}),
-    "tesla-t4 bert-base fp32 calibrated": ("tesla-t4", "bert-base", {"batch": 8}),
+    "tesla-t4 bert-base fp32 of its own rows": ("tesla-t4", "bert-base", {"batch": 8}),
     "inferentia2 resnet50 fp16 calibrated": ("inferentia2", "resnet50", {"batch": 8, "dtype": "fp16"}),
     "inferentia2 bert-base fp16 alone": (
         "inferentia2",

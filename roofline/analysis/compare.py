@@ -98,7 +98,7 @@ def compare(
         chips=tuple(part.name for part in parts),
         dtypes=tuple(wanted),
         entries=tuple(_with_base(entry, base) for entry in entries),
-        stack=on.to_dict(),
+        stack=on,
         runs_on=tuple(model_of(part).runs_on for part in parts),
     )
 

@@ -91,7 +91,7 @@ class Explanation:
     workload: str
     batch: int
     dtype: str
-    stack: Mapping[str, Any]
+    stack: Stack
     layer: str
     op: str
     attributes: Mapping[str, Any]
@@ -152,7 +152,7 @@ def explain(
         workload=work.name,
         batch=work.samples,
         dtype=str(wanted),
-        stack=on.to_dict(),
+        stack=on,
         layer=node.name,
         op=node.op,
         attributes=dict(node.attributes),

@@ -82,7 +82,7 @@ class Generation:
             "chip": self.prefill.chip,
             "workload": self.prefill.workload,
             "dtype": self.prefill.dtype,
-            "stack": dict(self.prefill.stack),
+            "stack": self.prefill.stack.to_dict(),
             "tier": self.last.tier,
             "warnings": list(dict.fromkeys((*self.fullest.warnings, *self.last.warnings))),
             "prompt": self.prompt,

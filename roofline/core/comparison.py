@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from roofline.core.chip import Price
 from roofline.core.prediction import SCHEMA_VERSION, Prediction
+from roofline.core.stack import Stack
 
 SMALL = 0.04
 """Parts below this share of the time are told together."""
@@ -77,7 +78,7 @@ class Entry:
         return self.price.buys(each)
 
     def _of_each_chip(self) -> float | None:
-        return self.samples_per_s and self.samples_per_s / int(self.prediction.stack.get("chips", 1))  # type: ignore[union-attr]
+        return self.samples_per_s and self.samples_per_s / self.prediction.stack.chips  # type: ignore[union-attr]
 
     @property
     def per_watt(self) -> float | None:
@@ -122,7 +123,7 @@ class Comparison:
     chips: tuple[str, ...]
     dtypes: tuple[str, ...]
     entries: tuple[Entry, ...]
-    stack: Mapping[str, Any] = field(default_factory=dict)
+    stack: Stack = field(default_factory=Stack)
     runs_on: tuple[str, ...] = ()
 
     @property
@@ -135,7 +136,7 @@ class Comparison:
             "workload": self.workload,
             "chips": list(self.chips),
             "dtypes": list(self.dtypes),
-            "stack": dict(self.stack),
+            "stack": self.stack.to_dict(),
             "entries": [entry.to_dict() for entry in self.entries],
         }
 

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from roofline.core.run import Run
+from roofline.core.stack import Stack
+
 Tier = Literal["measured", "calibrated", "anchored", "borrowed", "datasheet"]
 TIERS: tuple[Tier, ...] = ("measured", "calibrated", "anchored", "borrowed", "datasheet")
 """Best to worst."""
@@ -131,19 +134,23 @@ class Prediction:
     batch: int
     symbols: Mapping[str, int]
     dtype: str
-    stack: Mapping[str, Any]
+    stack: Stack
     seconds: Interval
     layers: tuple[LayerPrediction, ...]
     tier: Tier
     memory: Memory
     capacity: float | None
     parameters: int
-    mode: str = "inference"
-    run: Mapping[str, Any] = field(default_factory=dict)
+    run: Run = field(default_factory=Run)
     calibration: str = ""
     anchor: Anchor | None = None
     merged: Merged | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def mode(self) -> str:
+        """``inference`` or ``training``."""
+        return self.run.mode
 
     @property
     def samples_per_s(self) -> float:
@@ -215,8 +222,8 @@ class Prediction:
             "symbols": dict(self.symbols),
             "dtype": self.dtype,
             "mode": self.mode,
-            "run": dict(self.run),
-            "stack": dict(self.stack),
+            "run": self.run.to_dict(),
+            "stack": self.stack.to_dict(),
             "seconds": self.seconds.to_dict(),
             "samples_per_s": self.samples_per_s,
             "bound": self.bound,

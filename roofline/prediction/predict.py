@@ -134,15 +134,14 @@ def _combine(
         batch=program.samples,
         symbols={**program.workload.symbols, **({"batch": program.samples} if has_batch else {})},
         dtype=str(precision),
-        stack=stack.to_dict(),
+        stack=stack,
         seconds=at_least(device, feeding),
         layers=tuple(layers),
         tier=max((layer.tier for layer in layers), key=TIERS.index, default="datasheet"),
         memory=program.memory,
         capacity=chip.dram.total_capacity,
         parameters=program.workload.parameters,
-        mode=program.run.mode,
-        run=program.run.to_dict(),
+        run=program.run,
         calibration=calibration.file if calibration else "",
     )
     outside = float(timing.total[timing.octaves > 0].sum() / max(timing.total.sum(), 1e-300))

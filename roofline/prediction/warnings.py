@@ -48,15 +48,15 @@ def warnings_of(chip: Chip, prediction: Prediction, calibration: Calibration | N
     reach = sizes.get("seq", 0) + sizes.get("context", 0)
     if reach > sizes.get("positions", reach):
         said.append(f"{prediction.workload} has learned {sizes['positions']:,} positions; {reach:,} are beyond them")
-    if prediction.run.get("cache") and not prediction.memory.cache:
+    if prediction.run.cache and not prediction.memory.cache:
         said.append(f"{prediction.workload} keeps no keys and values, so --kv-cache changes nothing")
-    if prediction.stack.get("tf32") and prediction.dtype != "tf32":
+    if prediction.stack.tf32 and prediction.dtype != "tf32":
         said.append(
             f"--tf32 changes nothing here: it is for fp32 on chips that have tf32; {chip.name} runs {prediction.dtype}"
         )
     said += _idle(chip, prediction, calibration)
     waits = prediction.bounds.get("host", 0.0)
-    if waits > 0.05 and prediction.run.get("host_dispatch") is None:
+    if waits > 0.05 and prediction.run.host_dispatch is None:
         said.append(
             f"{waits:.0%} of the time the device waits for the host to hand over kernels, at what is usual on other "
             "machines; --host-dispatch takes yours, --stack graphs does without"
@@ -81,9 +81,9 @@ def warnings_of(chip: Chip, prediction: Prediction, calibration: Calibration | N
 
 def _idle(chip: Chip, prediction: Prediction, calibration: Calibration | None) -> list[str]:
     """Options that were given and change nothing for this chip, network and calibration."""
-    usual, stack, model = Stack().to_dict(), prediction.stack, model_of(chip)
-    given = [name for name in FLAGS if name in usual and stack.get(name, usual[name]) != usual[name]]
-    given += ["host_dispatch"] if prediction.run.get("host_dispatch") is not None else []
+    usual, stack, model = Stack().to_dict(), prediction.stack.to_dict(), model_of(chip)
+    given = [name for name in FLAGS if name in usual and stack[name] != usual[name]]
+    given += ["host_dispatch"] if prediction.run.host_dispatch is not None else []
     idle, useless = [], dict[str, list[str]]()
     for name in given:
         if name not in model.options:
@@ -110,7 +110,7 @@ def slower_together(prediction: Prediction, alone: Prediction) -> list[str]:
     if slower <= 1:
         return []
     return [
-        f"cut over {prediction.stack['chips']} chips a batch takes {slower:.2f} times as long as on one: what every "
+        f"cut over {prediction.stack.chips} chips a batch takes {slower:.2f} times as long as on one: what every "
         "core does for itself (norms, additions) and the sums they wait for outweigh the rest; --serving throughput "
         "gives each a batch of its own"
     ]

@@ -6,7 +6,6 @@ from rich.console import Console
 
 from roofline.core.comparison import Comparison
 from roofline.core.prediction import TIERS
-from roofline.core.stack import Stack
 from roofline.render.tables import comparison_table
 from roofline.render.terminal import print_paragraph, print_table
 from roofline.render.words import tier, times
@@ -48,11 +47,10 @@ def print_comparison(comparison: Comparison, screen: Console) -> None:
         print_paragraph(why, screen, lead=f"{about}: ")
     screen.print()
     print_paragraph(tier_note(comparison), screen, style="dim")
-    stack = Stack.from_dict(comparison.stack)
     (first, *_), mixed = comparison.runs_on, ""
     if len(set(comparison.runs_on)) > 1:
         own = [chip for chip, software in zip(comparison.chips, comparison.runs_on, strict=True) if software]
         mixed = f"; {', '.join(own)}: what {next(filter(None, comparison.runs_on))} makes of it"
         first = ""
-    told = stack.words(first)
+    told = comparison.stack.words(first)
     print_paragraph(f"stack: {told}{mixed}", screen, style="dim")

@@ -8,7 +8,6 @@ from roofline.analysis.count import Anatomy
 from roofline.core.chip import Chip, Package
 from roofline.core.dtype import precision
 from roofline.core.prediction import Anchor, Memory, Merged, Prediction
-from roofline.core.stack import Stack
 from roofline.devices.kinds import model_of
 from roofline.render import words
 from roofline.render.words import count, gigabytes, percent, seconds
@@ -45,7 +44,7 @@ def facts(prediction: Prediction, chip: Chip) -> list[tuple[str, str]]:
         lines.append(("merged", merged(prediction.merged, prediction.bytes)))
     lines += [("work", work(prediction)), ("memory", memory(prediction))]
     larger = [package for package in chip.packages if package.count.value > 1]
-    each = prediction.samples_per_s / int(prediction.stack.get("chips", 1))
+    each = prediction.samples_per_s / prediction.stack.chips
     if larger:
         lines.append(("sold as", sold_as(larger, each, noun)))
     if chip.price:
@@ -66,14 +65,14 @@ def question(prediction: Prediction, chip: Chip) -> str:
     bound = {"batch": prediction.batch, **prediction.symbols}
     sizes = ", ".join(f"{name} {value:,}" for name, value in bound.items())
     stored = [
-        f"{what} in {prediction.run[key]}"
-        for key, what in (("weights", "weights"), ("cache", "cache"))
-        if prediction.run.get(key)
+        f"{what} in {kept}"
+        for what, kept in (("weights", prediction.run.weights), ("cache", prediction.run.cache))
+        if kept
     ]
-    known = prediction.run.get("host_dispatch")
+    known = prediction.run.host_dispatch
     told = [f"host {seconds(known)} a kernel"] if known is not None else []
     how = ", ".join([prediction.dtype, *stored, prediction.mode, *told])
-    return f"{sizes}; {how}; {Stack.from_dict(prediction.stack).words(model_of(chip).runs_on)}"
+    return f"{sizes}; {how}; {prediction.stack.words(model_of(chip).runs_on)}"
 
 
 def anchor(found: Anchor) -> str:
@@ -86,15 +85,15 @@ def anchor(found: Anchor) -> str:
 
 def training(prediction: Prediction) -> str:
     """The recipe of a step: optimizer, precision, micro-batches, checkpointing."""
-    recipe = prediction.run["recipe"]
-    said = ["no optimizer" if recipe["optimizer"] == "none" else recipe["optimizer"]]
-    if recipe["implementation"]:
-        said[0] += f" ({recipe['implementation']})"
+    recipe = prediction.run.recipe
+    said: list[str] = ["no optimizer" if recipe.optimizer == "none" else recipe.optimizer]
+    if recipe.implementation:
+        said[0] += f" ({recipe.implementation})"
     if precision(prediction.dtype).storage.bits == 16:
-        said.append("everything in 16 bits" if recipe["pure"] else "mixed precision over fp32 weights")
-    if recipe["accumulate"] > 1:
-        said.append(f"{recipe['accumulate']} micro-batches")
-    if recipe["checkpoint"]:
+        said.append("everything in 16 bits" if recipe.pure else "mixed precision over fp32 weights")
+    if recipe.accumulate > 1:
+        said.append(f"{recipe.accumulate} micro-batches")
+    if recipe.checkpoint:
         said.append("checkpoints at repeated blocks")
     return ", ".join(said)
 

@@ -61,14 +61,14 @@ def test_a_batch_that_takes_longer_on_several_chips() -> None:
     )
     assert slower_together(two, one) == []
     (text,) = slower_together(one_as_two := _named(one, 2), two)
-    assert one_as_two.stack["chips"] == 2
+    assert one_as_two.stack.chips == 2
     assert f"{one.seconds.middle / two.seconds.middle:.2f} times as long" in text
 
 
 def _named(prediction: Prediction, chips: int) -> Prediction:
     from dataclasses import replace
 
-    return replace(prediction, stack={**prediction.stack, "chips": chips})
+    return replace(prediction, stack=replace(prediction.stack, chips=chips))
 
 
 def test_a_chip_without_fp32_says_what_to_write() -> None:

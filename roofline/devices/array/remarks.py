@@ -46,14 +46,14 @@ def warnings(chip: Chip, prediction: Prediction, calibration: Calibration | None
     if chip.launch is None and calibration is None:
         said.append(f"{chip.name}: no launch time is known, so small nets come out far too fast")
     stack = prediction.stack
-    if stack.get("serving", "throughput") != "throughput" and chip.core_count == 1:
+    if stack.serving != "throughput" and chip.core_count == 1:
         said.append(
-            f"--serving {stack['serving']} changes nothing here: it is for NPUs and TPUs of several cores, "
+            f"--serving {stack.serving} changes nothing here: it is for NPUs and TPUs of several cores, "
             f"and {chip.name} has one core"
         )
-    if stack.get("serving") == "latency" and stack.get("chips", 1) != 1:
+    if stack.serving == "latency" and stack.chips != 1:
         said.append(
-            f"--serving latency is one batch on one core, so --chips {stack['chips']} adds nothing but memory; "
+            f"--serving latency is one batch on one core, so --chips {stack.chips} adds nothing but memory; "
             "--serving sharded cuts the batch over all cores"
         )
     free = [layer for layer in prediction.layers if not layer.seconds.middle and layer.flops]

@@ -9,7 +9,7 @@ from roofline.core.prediction import Prediction
 
 def sheet(chip: Chip, prediction: Prediction, calibration: Calibration | None) -> str:
     """What an answer without a fit is, where several threads are why; empty elsewhere."""
-    threads = int(prediction.stack.get("threads", 1))
+    threads = prediction.stack.threads
     if threads == 1:
         return ""
     return f"tier datasheet: fits of CPUs are of one thread; of {threads} the plain roofline, an upper bound on speed"

@@ -36,7 +36,7 @@ def warnings(chip: Chip, prediction: Prediction, calibration: Calibration | None
         said += _in_sectors(chip, prediction)
     convolves = any(layer.op.startswith("conv") for layer in prediction.layers)
     tf32 = chip.vendor == "NVIDIA" and convolves and any(p.compute == "tf32" for p in chip.precisions())
-    if tf32 and prediction.dtype == "fp32" and not prediction.stack.get("tf32"):
+    if tf32 and prediction.dtype == "fp32" and not prediction.stack.tf32:
         said.append(f"PyTorch convolves fp32 images in tf32 on {chip.name} unless told otherwise; --tf32 predicts that")
     spare = (prediction.capacity or 0.0) - prediction.memory.total
     if prediction.fits and spare < CUDA_CONTEXT_B:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -271,7 +272,24 @@ def test_which_constants_describe_a_chip() -> None:
     }
     for name, tier in tiers.items():
         dtype = str(specs.load_chip(name).precisions()[0])
-        assert predict(name, "resnet18", batch=1, dtype=dtype).tier == tier, name
+        net = "tpu-v1-mlp0" if name == "tpu-v1" else "resnet18"  # whose operators its figures are of
+        assert predict(name, net, batch=1, dtype=dtype).tier == tier, name
+
+
+@pytest.mark.parametrize("name", ["inferentia2", "tpu-v1", "nnp-i-1000", "trainium", "tesla-fsd-npu"])
+@pytest.mark.parametrize("op", ["relu", "gelu", "log_softmax", "sort", "running_sum"])
+def test_an_operator_in_no_fitted_network_is_borrowed_and_no_interval_is_a_point(
+    name: str, op: str, tmp_path: Path
+) -> None:
+    (tmp_path / "net.yaml").write_text(
+        "title: one operator\nsource: a test\nsymbols: {batch: 4096}\n"
+        f"inputs: {{x: [batch, 4096]}}\nlayers:\n  - it: {op}\n"
+    )
+    chip = specs.load_chip(name)
+    made = predict(chip, tmp_path / "net.yaml", dtype=str(chip.precisions()[0]))
+    fitted = {"inferentia2": ("relu", "gelu"), "tpu-v1": ("relu",)}
+    assert (made.tier == "calibrated") == (op in fitted.get(name, ()))
+    assert made.seconds.low < made.seconds.high
 
 
 def test_what_nobody_published_widens_the_interval() -> None:

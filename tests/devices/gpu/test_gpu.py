@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -198,3 +199,38 @@ def test_a_library_without_winograd_does_every_multiplication() -> None:
     peak = specs.load_chip("gtx-980").engines[0].peak(precision("fp32"), "top")
     assert all(b.seconds.middle >= b.flops / peak for _, b in convolutions)
     assert any(a.seconds.middle < a.flops / peak for a, _ in convolutions)
+
+
+@pytest.mark.parametrize(
+    ("op", "tier"),
+    [
+        ("relu", "calibrated"),
+        ("softmax", "calibrated"),
+        ("sort", "borrowed"),
+        ("running_sum", "borrowed"),
+        ("silu", "borrowed"),
+    ],
+)
+def test_the_tier_is_that_of_the_operator_and_not_of_its_family(op: str, tier: str, tmp_path: Path) -> None:
+    """The sets that a T4 is fitted on have relu and softmax; whatever else runs as they do, nobody measured."""
+    (tmp_path / "net.yaml").write_text(
+        "title: one operator\nsource: a test\nsymbols: {batch: 4096}\n"
+        f"inputs: {{x: [batch, 4096]}}\nlayers:\n  - it: {op}\n"
+    )
+    made = predict("tesla-t4", tmp_path / "net.yaml", run=NO_HOST)
+    assert made.tier == tier
+    if tier == "borrowed":
+        assert any("no measurement of this card was about" in said for said in made.warnings)
+
+
+def test_an_operator_that_nobody_measured_has_a_wider_interval() -> None:
+    """Silu is a stream as relu is, and twice as unsure in logarithms wherever the upper end is the device's own."""
+    schedule = lower(single("relu", {}, [(4096, 4096)], precision("fp32")))
+    other = replace(schedule, op_names=("silu",))
+    chip = specs.load_chip("tesla-t4")
+    fit = specs.load_calibration(specs.calibrations_for("tesla-t4", "turing", "gpu")[0])
+    seen, unseen = (time_schedule(one, chip, calibration=fit) for one in (schedule, other))
+    assert unseen.total == seen.total
+    for end in ("low", "high"):
+        wide = np.log(getattr(unseen, end) / unseen.total) / np.log(getattr(seen, end) / seen.total)
+        assert wide == pytest.approx(gpu.WIDER)
