@@ -17,15 +17,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roofline import specs
 from roofline.calibration.cpu.rows import Rows, operator_rows
-from roofline.calibration.intervals import LEVELS
 from roofline.calibration.learning_curve import learning_curve
+from roofline.calibration.spreads import borrowed_cpu, left_out
 from roofline.core.calibration import Calibration, FamilyFit
 from roofline.core.chip import Chip, Clock, Fact
 from roofline.core.dtype import precision
@@ -48,8 +47,6 @@ CAMPAIGNS = (
 )
 WORST = 3
 AGREEING = {"start": cpu_plans.PLAN_NAMES, "rate": ("linear", "bmm", "attention", "conv-blocked", "conv-gemm", "pool")}
-ODD = 1.5
-"""A residual (logarithm) counts as no more in the spread."""
 
 
 @dataclass(frozen=True)
@@ -138,22 +135,6 @@ def lines(machine: Machine, share: float) -> Iterator[str]:
         yield f"worst without rows, its clock known: {machine.rows.measurements[row].label}: {error[row]:+.0%}"
 
 
-def spread(residuals: Sequence[Mapping[str, Floats]]) -> dict[str, FamilyFit]:
-    """How far off a plan of one machine more may be: normal around none, as wide as the mean square of all residuals.
-
-    Three machines do not tell whether the next is faster or slower than they, so their own bias moves no quantile.
-    """
-    found = {}
-    for plan in dict.fromkeys(plan for by_plan in residuals for plan in by_plan):
-        parts = [by_plan[plan] for by_plan in residuals if plan in by_plan]
-        scale = float(np.sqrt(np.mean([np.mean(np.clip(part, -ODD, ODD) ** 2) for part in parts])))
-        errors = np.abs(np.expm1(-np.concatenate(parts)))
-        middle, most = np.quantile(errors, (0.5, 0.9))
-        quantiles = {f"{level:g}": scale * NormalDist().inv_cdf(level) for level in LEVELS}
-        found[plan] = FamilyFit({}, {}, quantiles, len(errors), {}, float(middle), float(most))
-    return found
-
-
 def agreement() -> Iterator[str]:
     """Starts and rates of each two lenders in units of a core: first / second, by plan."""
     lenders = specs.load_lenders()
@@ -191,36 +172,19 @@ def coverage(mine: Mapping[str, Floats], others: Mapping[str, FamilyFit]) -> str
     return f"no rows: {share:.0%} of operators inside the 90 % intervals of the others, high/low {factor:.1f}"
 
 
-def keep(families: Mapping[str, FamilyFit], machines: Sequence[Machine]) -> None:
-    """Write the intervals of CPUs that nobody measured."""
-    kept = Calibration(
-        chip="any CPU",
-        architecture="any",
-        model="cpu",
-        dtype="fp32",
-        stack=machines[0].rows.stack.to_dict(),
-        families=families,
-        ceilings={},
-        data={
-            "left_out_in_turn": [machine.chip.architecture for machine in machines],
-            "rule": "log(measured / predicted from the other machines' numbers, at the clock that the system shows)",
-        },
-    )
-    specs.save_calibration(kept, REPOSITORY / "hw_specs/calibrations/borrowed-cpu.yaml")
-
-
 def main(write: bool) -> None:
     """Print the tables, and keep the spread if asked to."""
     machines = [Machine.read(REPOSITORY / "reports/measurements" / path) for path in CAMPAIGNS]
     told = shares(machines)
     residuals = [machine.residuals(share) for machine, share in zip(machines, told, strict=True)]
     if write:
-        keep(spread(residuals), machines)
+        made = borrowed_cpu(residuals, [machine.chip.architecture for machine in machines], machines[0].rows.stack)
+        specs.save_calibration(made, REPOSITORY / "hw_specs/calibrations/borrowed-cpu.yaml")
     print("\n".join(agreement()), end="\n\n")
     for place, machine in enumerate(machines):
         for text in lines(machine, told[place]):
             print(text, flush=True)
-        print(coverage(residuals[place], spread([*residuals[:place], *residuals[place + 1 :]])), end="\n\n")
+        print(coverage(residuals[place], left_out([*residuals[:place], *residuals[place + 1 :]])), end="\n\n")
 
 
 if __name__ == "__main__":

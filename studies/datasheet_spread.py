@@ -19,13 +19,14 @@ from pathlib import Path
 import numpy as np
 
 from roofline import lowering, specs
-from roofline.core.calibration import Calibration, FamilyFit
+from roofline.calibration.spreads import Ratios, datasheet, over_the_roofline
 from roofline.core.dtype import precision
-from roofline.core.schedule import Kernel, Schedule
-from roofline.devices import ceiling
+from roofline.core.schedule import Kernel
 
-LEAST_S = 20e-6
-LEVELS = (0.05, 0.5, 0.95)
+SETS = (
+    "NeuSight (sitar-lab/NeuSight @ 6945927), DeepBench (baidu-research/DeepBench @ da81ba7), "
+    "aiconfigurator (ai-dynamo/aiconfigurator @ 095f58a)"
+)
 ELEMENTWISE = {"add": "add", "mul": "mul", "div": "div", "relu": "relu", "gelu": "gelu", "tanh": "tanh"}
 DTYPES = {"fp32": "fp32", "fp16_mixed": "fp16", "bfloat16": "bf16"}
 
@@ -80,7 +81,7 @@ def questions(data: Path) -> Iterator[tuple[str, str, str, dict[str, object], li
             )
 
 
-def spread(data: Path) -> tuple[dict[str, dict[str, list[float]]], dict[str, int]]:
+def spread(data: Path) -> tuple[Ratios, dict[str, int]]:
     """family -> device -> log ratios, and rows used by device."""
     kernels: dict[str, list[Kernel]] = {}
     seconds: dict[str, list[float]] = {}
@@ -90,26 +91,7 @@ def spread(data: Path) -> tuple[dict[str, dict[str, list[float]]], dict[str, int
             work = lowering.single(op, attributes, inputs, precision(dtype))  # type: ignore[arg-type]
             kernels.setdefault(device, []).extend(lowering.lower(work))
             seconds.setdefault(device, []).append(measured)
-    ratios: dict[str, dict[str, list[float]]] = {}
-    counts: dict[str, int] = {}
-    for device, rows in kernels.items():
-        schedule = Schedule.of(rows)
-        plain = ceiling.ceiling_times(schedule, specs.load_chip(device)).total
-        used = plain >= LEAST_S
-        counts[device] = int(used.sum())
-        logs = np.log(np.array(seconds[device]) / plain)
-        for family, log in zip(np.array(schedule.family_names())[used], logs[used], strict=True):
-            ratios.setdefault(str(family), {}).setdefault(device, []).append(float(log))
-    return ratios, counts
-
-
-def pooled(by_device: dict[str, list[float]], levels: tuple[float, ...] = LEVELS) -> dict[str, float]:
-    """Quantiles of the mixture in which every device has the same weight."""
-    values = np.concatenate([np.array(v) for v in by_device.values()])
-    weights = np.concatenate([np.full(len(v), 1.0 / len(v)) for v in by_device.values()])
-    order = np.argsort(values)
-    cumulated = np.cumsum(weights[order]) / weights.sum()
-    return {f"{level:g}": float(values[order][np.searchsorted(cumulated, level)]) for level in levels}
+    return over_the_roofline(kernels, seconds)
 
 
 def main() -> None:
@@ -117,36 +99,14 @@ def main() -> None:
     if not folder:
         sys.exit("set ROOFLINE_DATA to the folder that holds neusight/, deepbench/ and aiconfigurator/")
     ratios, counts = spread(Path(folder))
-    families = {}
-    for family, by_device in sorted(ratios.items()):
-        quantiles = pooled(by_device)
-        rows = sum(len(v) for v in by_device.values())
-        factors = "  ".join(f"{level}: x{np.exp(value):.2f}" for level, value in quantiles.items())
-        print(f"{family:12s} {rows:6d} rows, {len(by_device)} devices   {factors}")
-        medians = {d: round(float(np.exp(np.median(v))), 2) for d, v in by_device.items()}
+    made = datasheet(ratios, counts, {"sets": SETS})
+    for family, fit in made.families.items():
+        factors = "  ".join(f"{level}: x{np.exp(value):.2f}" for level, value in fit.quantiles.items())
+        print(f"{family:12s} {fit.points:6d} rows, {len(ratios[family])} devices   {factors}")
+        medians = {device: round(float(np.exp(np.median(logs))), 2) for device, logs in ratios[family].items()}
         print(f"{'':12s} median by device {medians}")
-        off = {d: list(np.abs(np.expm1(-np.array(v)))) for d, v in by_device.items()}
-        errors = pooled(off, (0.5, 0.9))
-        families[family] = FamilyFit({}, {}, quantiles, rows, {}, errors["0.5"], errors["0.9"])
     if "--write" in sys.argv:
-        specs.save_calibration(
-            Calibration(
-                chip="any GPU",
-                architecture="any",
-                model="ceiling",
-                dtype="any",
-                stack={"framework": "several"},
-                families=families,
-                ceilings={},
-                data={
-                    "sets": "NeuSight (sitar-lab/NeuSight @ 6945927), DeepBench (baidu-research/DeepBench @ da81ba7), "
-                    "aiconfigurator (ai-dynamo/aiconfigurator @ 095f58a)",
-                    "rows": counts,
-                    "rule": f"log(measured / plain roofline) where the roofline is at least {LEAST_S * 1e6:g} us",
-                },
-            ),
-            Path(__file__).parent.parent / "hw_specs/calibrations/datasheet.yaml",
-        )
+        specs.save_calibration(made, Path(__file__).parent.parent / "hw_specs/calibrations/datasheet.yaml")
 
 
 if __name__ == "__main__":

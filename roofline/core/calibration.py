@@ -24,6 +24,10 @@ def any_of(architecture: str) -> str:
     return f"any {architecture}"
 
 
+NOTHING_HELD_OUT = "nothing"
+"""``data.held_out`` of a calibration whose errors are of the very figures that it was fitted to."""
+
+
 @dataclass(frozen=True)
 class Spread:
     """How far measurements scatter around predictions, by what the kernel looks like.

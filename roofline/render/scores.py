@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roofline.core.calibration import Calibration
+from roofline.core.calibration import NOTHING_HELD_OUT, Calibration
 from roofline.core.validation import PublishedScores, Score, Scored, Validation
 from roofline.render.charts import Pair
 from roofline.render.table import Column, Table, table
@@ -170,7 +170,13 @@ def fit_table(fitted: Calibration) -> Table:
         # of a plan with too few rows to hold any out, the errors are those of other machines
         for others in [not fit.range]
     ]
-    return table(f"{fitted.chip}, {fitted.dtype}: held-out errors of the fitted plans", columns, rows)
+    what = "held-out errors of the fitted plans" if _held_out(fitted) else "errors on the figures it was fitted to"
+    return table(f"{fitted.chip}, {fitted.dtype}: {what}", columns, rows)
+
+
+def _held_out(fitted: Calibration) -> bool:
+    """Whether the errors of a fit are of what it had not seen."""
+    return fitted.data.get("held_out") != NOTHING_HELD_OUT
 
 
 def pairs_of(rows: tuple[Scored, ...]) -> list[Pair]:

@@ -12,6 +12,7 @@ import pytest
 from roofline import specs
 from roofline.calibration.array.calibrate import calibrate_rows, calibrate_rows_of
 from roofline.calibration.gpu.rows import parts_of
+from roofline.calibration.spreads import borrowed_cpu
 from roofline.core.calibration import Calibration
 from roofline.measurements.store import read_measurements
 
@@ -75,3 +76,18 @@ def test_operators_of_gpus() -> None:
     for owner in ("any-gpu", *parts.chips):
         shipped = specs.load_calibration(SHIPPED / owner / "public.yaml")
         assert shipped.data["operators"] == sorted(parts.operators), owner
+
+
+@pytest.mark.slow
+def test_intervals_of_cpus_that_borrow() -> None:
+    """What the three measured machines say of each other, each left out in turn."""
+    sys.path.insert(0, str(Path(__file__).parents[2] / "studies"))
+    from borrowed_cpu import CAMPAIGNS, REPOSITORY, Machine, shares
+
+    machines = [Machine.read(REPOSITORY / "reports/measurements" / path) for path in CAMPAIGNS]
+    residuals = [machine.residuals(share) for machine, share in zip(machines, shares(machines), strict=True)]
+    names = [machine.chip.architecture for machine in machines]
+    made, shipped = borrowed_cpu(residuals, names, machines[0].rows.stack), specs.load_borrowed_spread()
+    assert made.families.keys() == shipped.families.keys()
+    for plan, fit in made.families.items():
+        alike(fit.quantiles, shipped.families[plan].quantiles)

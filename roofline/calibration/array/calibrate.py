@@ -11,7 +11,7 @@ import numpy as np
 
 from roofline import specs
 from roofline.calibration.array.fit import FLOOR, NORMAL, constants_of, fitted, operators_of, seconds
-from roofline.core.calibration import Calibration, FamilyFit, any_of
+from roofline.core.calibration import NOTHING_HELD_OUT, Calibration, FamilyFit, any_of
 from roofline.core.chip import Chip
 from roofline.core.measurement import Measurement
 from roofline.devices.array.parameters import FAMILY
@@ -60,7 +60,12 @@ def calibrate_rows(
         stack={"framework": rows[0].stack.framework},
         families={FAMILY: family},
         ceilings={},
-        data={**data, "rows": [row.label for row in rows], "operators": operators_of(rows)},
+        data={
+            **data,
+            "held_out": NOTHING_HELD_OUT,
+            "rows": [row.label for row in rows],
+            "operators": operators_of(rows),
+        },
     )
 
 
@@ -98,7 +103,7 @@ def from_one_figure(row: Measurement, chip: Chip, data: Mapping[str, Any]) -> Ca
         chip=any_of(chip.architecture),
         architecture=chip.architecture,
         stack={"framework": row.stack.framework},
-        data={**data, "clock_x_efficiency_hz": work, "operators": operators_of([row])},
+        data={**data, "held_out": NOTHING_HELD_OUT, "clock_x_efficiency_hz": work, "operators": operators_of([row])},
         families={
             FAMILY: replace(
                 family,

@@ -1,0 +1,96 @@
+"""How far off are predictions of chips that were not measured? The spreads that ship, from residuals of others.
+
+``datasheet.yaml`` stands around the plain roofline of an uncalibrated GPU, ``borrowed-cpu.yaml`` around a CPU that is
+predicted by others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roofline import specs
+from roofline.calibration.intervals import LEVELS
+from roofline.core.calibration import ANY_GPU, Calibration, FamilyFit
+from roofline.core.schedule import Kernel, Schedule
+from roofline.core.stack import Stack
+from roofline.devices import ceiling
+
+Floats = NDArray[np.float64]
+Ratios = dict[str, dict[str, list[float]]]
+"""Family -> chip -> log(measured / plain roofline) of its kernels."""
+
+LEAST_S = 20e-6
+"""Kernels whose plain roofline is shorter show the host rather than the device."""
+ENDS = (0.05, 0.5, 0.95)
+ODD = 1.5
+"""A residual (logarithm) counts as no more in the spread of CPUs left out."""
+
+
+def over_the_roofline(
+    kernels: Mapping[str, Sequence[Kernel]], seconds: Mapping[str, Sequence[float]]
+) -> tuple[Ratios, dict[str, int]]:
+    """How much longer than the plain roofline kernels took, and how many of each chip were used.
+
+    kernels, seconds : by chip, in the same order.
+    """
+    ratios: Ratios = {}
+    counts: dict[str, int] = {}
+    for chip, rows in kernels.items():
+        schedule = Schedule.of(rows)
+        plain = ceiling.ceiling_times(schedule, specs.load_chip(chip)).total
+        used = plain >= LEAST_S
+        counts[chip] = int(used.sum())
+        logs = np.log(np.array(seconds[chip]) / plain)
+        for family, log in zip(np.array(schedule.family_names())[used], logs[used], strict=True):
+            ratios.setdefault(str(family), {}).setdefault(chip, []).append(float(log))
+    return ratios, counts
+
+
+def pooled(by_chip: Mapping[str, Sequence[float]], levels: tuple[float, ...] = ENDS) -> dict[str, float]:
+    """Quantiles of the mixture in which every chip has the same weight."""
+    values = np.concatenate([np.array(v) for v in by_chip.values()])
+    weights = np.concatenate([np.full(len(v), 1.0 / len(v)) for v in by_chip.values()])
+    order = np.argsort(values)
+    cumulated = np.cumsum(weights[order]) / weights.sum()
+    return {f"{level:g}": float(values[order][np.searchsorted(cumulated, level)]) for level in levels}
+
+
+def datasheet(ratios: Ratios, counts: Mapping[str, int], data: Mapping[str, Any]) -> Calibration:
+    """What ships as ``datasheet.yaml``: quantiles of :func:`over_the_roofline` by operator family."""
+    families = {}
+    for family, by_chip in sorted(ratios.items()):
+        off = {chip: list(np.abs(np.expm1(-np.array(logs)))) for chip, logs in by_chip.items()}
+        errors, rows = pooled(off, (0.5, 0.9)), sum(map(len, by_chip.values()))
+        families[family] = FamilyFit({}, {}, pooled(by_chip), rows, {}, errors["0.5"], errors["0.9"])
+    rule = f"log(measured / plain roofline) where the roofline is at least {LEAST_S * 1e6:g} us"
+    told = {**data, "rows": dict(counts), "rule": rule}
+    return Calibration(ANY_GPU, "any", "ceiling", "any", {"framework": "several"}, families, {}, told)
+
+
+def left_out(residuals: Sequence[Mapping[str, Floats]]) -> dict[str, FamilyFit]:
+    """How far off a plan of one machine more may be: normal around none, as wide as the mean square of all residuals.
+
+    Three machines do not tell whether the next is faster or slower than they, so their own bias moves no quantile.
+    residuals : of each machine left out, log(measured / predicted) by plan.
+    """
+    found = {}
+    for plan in dict.fromkeys(plan for by_plan in residuals for plan in by_plan):
+        parts = [by_plan[plan] for by_plan in residuals if plan in by_plan]
+        scale = float(np.sqrt(np.mean([np.mean(np.clip(part, -ODD, ODD) ** 2) for part in parts])))
+        errors = np.abs(np.expm1(-np.concatenate(parts)))
+        middle, most = np.quantile(errors, (0.5, 0.9))
+        quantiles = {f"{level:g}": scale * NormalDist().inv_cdf(level) for level in LEVELS}
+        found[plan] = FamilyFit({}, {}, quantiles, len(errors), {}, float(middle), float(most))
+    return found
+
+
+def borrowed_cpu(residuals: Sequence[Mapping[str, Floats]], machines: Sequence[str], stack: Stack) -> Calibration:
+    """What ships as ``borrowed-cpu.yaml``: :func:`left_out` of each of ``machines`` (architectures) in turn."""
+    rule = "log(measured / predicted from the other machines' numbers, at the clock that the system shows)"
+    told = {"left_out_in_turn": list(machines), "rule": rule}
+    return Calibration("any CPU", "any", "cpu", "fp32", stack.to_dict(), left_out(residuals), {}, told)
