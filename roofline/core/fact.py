@@ -13,6 +13,11 @@ Status = Literal["datasheet", "derived", "measured", "unverified"]
 STATUSES: tuple[Status, ...] = ("datasheet", "derived", "measured", "unverified")
 
 
+LEAST, MOST = 1e-15, 1e24
+"""Between these lies every figure of a chip in SI units: 1 fs and 10^24 op/s are both out of reach."""
+ABSURD = f"no figure of a chip is below {LEAST:g} or above {MOST:g} in SI units"
+
+
 @dataclass(frozen=True)
 class Fact:
     """A number, where it comes from, and how far to trust it. ``value`` is in SI units."""
@@ -27,6 +32,8 @@ class Fact:
             source = f" (from {checks.shown(self.source)})" if self.source else ""
             given = checks.shown(self.value)
             raise UsageError(f"a figure of {given}{source}: it must be a finite number not below zero")
+        if self.value and not LEAST <= self.value <= MOST:
+            raise UsageError(f"a figure of {checks.shown(self.value)}: {ABSURD}")
         checks.text("source of a figure", self.source)
         checks.word("status of a figure", self.status, STATUSES)
         checks.text("note of a figure", self.note)

@@ -15,6 +15,7 @@ from typing import cast
 
 from roofline import units
 from roofline.core.chip import STATUSES, Fact, Status
+from roofline.core.fact import ABSURD, LEAST, MOST
 from roofline.specs.fields import Fields
 
 INLINE: dict[str, Status] = {"derived": "derived", "measured": "measured", "unverified": "unverified"}
@@ -80,6 +81,9 @@ class FactReader:
             return None
         if value <= 0:
             entry.note(f"{raw} must be above zero; leave the figure out where it is unknown", key)
+            return None
+        if not LEAST <= value <= MOST:
+            entry.note(f"{raw}: {ABSURD}", key)
             return None
         if whole and value != int(value):
             entry.note(f"{raw} must be a whole number", key)
