@@ -210,7 +210,7 @@ def main() -> None:
         with setting(cpu_plans, "plans", fewer), setting(cpu, "plans", fewer):
             print(line(f"without a plan of its own: {name}", rows, read.measurements, chip), flush=True)
     borrowing = replace(
-        rows, lent=lent_to(chip, [fit for fit in specs.load_lenders() if fit.architecture != chip.architecture])
+        rows, lent=lent_to(chip, [fit for fit in specs.load_lenders("cpu") if fit.architecture != chip.architecture])
     )
     print(line("the model, borrowing from other CPUs", borrowing, read.measurements, chip))
 

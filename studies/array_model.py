@@ -2,7 +2,7 @@
 
     python studies/array_model.py            the fits, every figure, the ablation
 
-The fits are those of ``roofline calibrate`` (:mod:`roofline.calibration.array`); ``studies/ship.py`` writes them.
+The fits are those of ``roofline calibrate`` (:mod:`roofline.calibration.array`).
 """
 
 from __future__ import annotations

@@ -76,8 +76,10 @@ class Machine:
 
     def unmeasured(self, chip: Chip) -> tuple[Calibration, Floats]:
         """What the others say of this machine by the clock of a chip, and the seconds of its operators by that."""
-        lenders = [fit for fit in specs.load_lenders() if fit.architecture != self.chip.architecture]
-        fitted = transferred(chip, precision("fp32"), self.rows.stack, lenders, specs.load_borrowed_spread())
+        lenders = [fit for fit in specs.load_lenders("cpu") if fit.architecture != self.chip.architecture]
+        spread = specs.load_borrowed_spread("cpu")
+        assert spread is not None
+        fitted = transferred(chip, precision("fp32"), self.rows.stack, lenders, spread)
         assert fitted is not None
         numbers = {plan: fit.parameters for plan, fit in fitted.families.items()}
         ceilings = cpu.Ceilings(**fitted.ceilings)
@@ -137,7 +139,7 @@ def lines(machine: Machine, share: float) -> Iterator[str]:
 
 def agreement() -> Iterator[str]:
     """Starts and rates of each two lenders in units of a core: first / second, by plan."""
-    lenders = specs.load_lenders()
+    lenders = specs.load_lenders("cpu")
     inside: list[dict[tuple[str, str], float]] = []
     for fit in lenders:
         core, ceilings = Core.from_dict(fit.data["core"]), cpu.Ceilings(**fit.ceilings)

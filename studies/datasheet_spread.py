@@ -4,7 +4,7 @@
 
 For every public row of a card we have a spec of, log(measured / plain roofline), where the roofline is at
 least 20 us so that host time is not what is seen; per operator family the 5, 50 and 95 % quantiles, each
-device counting the same. ``--write`` puts them into hw_specs/calibrations/datasheet.yaml.
+device counting the same. ``--write`` puts them into hw_specs/calibrations/datasheet-gpu.yaml.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def main() -> None:
         medians = {device: round(float(np.exp(np.median(logs))), 2) for device, logs in ratios[family].items()}
         print(f"{'':12s} median by device {medians}")
     if "--write" in sys.argv:
-        specs.save_calibration(made, Path(__file__).parent.parent / "hw_specs/calibrations/datasheet.yaml")
+        specs.save_calibration(made, Path(__file__).parent.parent / "hw_specs/calibrations/datasheet-gpu.yaml")
 
 
 if __name__ == "__main__":

@@ -21,11 +21,12 @@ from gpu_data import SETS, drifting, folder, judges, networks, operators
 from roofline import specs
 from roofline.calibration.gpu.calibrate import calibrate_any, calibrate_card
 from roofline.calibration.gpu.rows import parts_of
+from roofline.calibration.left_out import How
 from roofline.core.measurement import Measurement
 from roofline.core.validation import Score, Scored, Validation, score
 from roofline.render.charts import Pair, scatter_figure
 from roofline.render.style import save_figure
-from roofline.validation.leave_out import How, validate_held_out
+from roofline.validation.leave_out import validate_held_out
 from roofline.validation.validate import validate
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -109,9 +109,9 @@ def generate(
     batch: int | None = None,
     bind: Mapping[str, int] | None = None,
     dtype: str = "fp16",
-    stack: Stack | None = None,
+    stack: Stack | str | None = None,
     calibration: str | Path | Calibration | None = None,
-    run: Run | None = None,
+    run: Run | str | None = None,
 ) -> Generation:
     """Predict an answer of ``tokens`` tokens; the other arguments as for :func:`roofline.prediction.predict.predict`.
 
@@ -127,9 +127,10 @@ def generate(
         raise UsageError(f"{network.name} has no symbol {missing[0]!r}, so it generates no text token by token")
     if tokens < 1:
         raise UsageError(f"{tokens} tokens are no answer; at least 1")
-    if run and run.loader_rate is not None:
+    task = Run.of(run)
+    if task.loader_rate is not None:
         raise UsageError("a prompt is there before its answer begins; a loader has no part in it")
-    if run and run.training:
+    if task.training:
         raise UsageError("text is generated in inference, not in training")
     given = dict(bind or {})
     if given.pop("context", 0):
@@ -147,7 +148,7 @@ def generate(
             dtype=dtype,
             stack=stack,
             calibration=calibration,
-            run=run,
+            run=task,
         )
 
     return Generation(prompt, tokens, at(prompt, 0), at(1, prompt), at(1, prompt + max(0, tokens - 2)))
@@ -160,8 +161,8 @@ def largest_answered(
     *,
     bind: Mapping[str, int] | None = None,
     dtype: str = "fp16",
-    stack: Stack | None = None,
-    run: Run | None = None,
+    stack: Stack | str | None = None,
+    run: Run | str | None = None,
 ) -> int:
     """How many answers of ``tokens`` tokens fit side by side, while prompts are read and at the last token."""
     network = workload if isinstance(workload, Network) else load_network(workload)

@@ -15,6 +15,8 @@ from typing import Any
 from roofline.calibration.array import calibrate as array
 from roofline.calibration.cpu import calibrate as cpu
 from roofline.calibration.gpu import calibrate as gpu
+from roofline.calibration.gpu.leave_out import score_left_out
+from roofline.calibration.left_out import LeaveOut
 from roofline.core import plugins
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
@@ -41,7 +43,7 @@ class Fitting:
         name, what they are); None where that is not done.
     held_out : predictions of measurements that a calibration was fitted on, by fits that did not see them, and
         ``seen``, the word for what those saw.
-    each_left_out : whether chips can be left out in turn, because they share parameters.
+    leave_out : scores chips left out in turn, where they share parameters; None where they do not.
     """
 
     calibrate: Callable[[Sequence[Measurement], Chip, str, bool, Mapping[str, Any]], Calibration]
@@ -51,7 +53,7 @@ class Fitting:
     )
     held_out: Callable[[Sequence[Measurement], Chip, Calibration], HeldOut] = _unheld
     seen: str = "rows of other kinds"
-    each_left_out: bool = False
+    leave_out: LeaveOut | None = None
 
 
 FITTINGS: dict[str, Fitting] = {
@@ -62,7 +64,7 @@ FITTINGS: dict[str, Fitting] = {
         gpu.calibrate_rows_of,
         held_out=gpu.held_out,
         seen="half of the calls seen",
-        each_left_out=True,
+        leave_out=score_left_out,
     ),
     "array": Fitting(array.calibrate_rows, array.place, array.calibrate_rows_of),
 }
@@ -76,11 +78,19 @@ def fitting_of(kind: str) -> Fitting:
     ------
     Unsupported : nobody says how. UsageError : what an installed package brings under that name is no fitting.
     """
+    found = known_fitting(kind)
+    if found is None:
+        raise Unsupported(f"chips of kind {kind!r} have no model that can be fitted to measurements")
+    return found
+
+
+def known_fitting(kind: str) -> Fitting | None:
+    """As :func:`fitting_of`; None where nobody says how."""
     if kind in FITTINGS:
         return FITTINGS[kind]
     found = plugins.named(GROUP, kind)
     if found is None:
-        raise Unsupported(f"chips of kind {kind!r} have no model that can be fitted to measurements")
+        return None
     if not isinstance(found, Fitting):
         raise plugins.wrong(GROUP, kind, f"is no Fitting, but {found!r}")
     FITTINGS[kind] = found

@@ -1,7 +1,7 @@
 """How far off are predictions of chips that were not measured? The spreads that ship, from residuals of others.
 
-``datasheet.yaml`` stands around the plain roofline of an uncalibrated GPU, ``borrowed-cpu.yaml`` around a CPU that is
-predicted by others.
+``datasheet-gpu.yaml`` stands around the plain roofline of an uncalibrated GPU, ``borrowed-cpu.yaml`` around a CPU that
+is predicted by others.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def pooled(by_chip: Mapping[str, Sequence[float]], levels: tuple[float, ...] = E
 
 
 def datasheet(ratios: Ratios, counts: Mapping[str, int], data: Mapping[str, Any]) -> Calibration:
-    """What ships as ``datasheet.yaml``: quantiles of :func:`over_the_roofline` by operator family."""
+    """What ships as ``datasheet-gpu.yaml``: quantiles of :func:`over_the_roofline` by operator family."""
     families = {}
     for family, by_chip in sorted(ratios.items()):
         off = {chip: list(np.abs(np.expm1(-np.array(logs)))) for chip, logs in by_chip.items()}

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 @click.option(
     "--architecture",
     metavar="NAME|any",
-    help="Of GPUs: numbers for every card of an architecture from the cards in the file; 'any' for all GPUs.",
+    help="Of GPUs: numbers for every card of an architecture from the cards in the file; 'any' for all GPUs. "
+    "Of NPUs and TPUs: the constants of the software in the file, for another architecture that it runs on.",
 )
 @click.option("--alone", is_flag=True, help="Of a CPU: without what other measured CPUs lend to operators of few rows.")
 @click.option(
@@ -43,7 +44,8 @@ def command(
     """Fit the device model to measured operators, and say how well it predicts what it has not seen.
 
     Writes the parameters, and for a CPU that no file describes a spec of it with the measured ceilings. A GPU gets
-    its own numbers around those that all GPUs share, a CPU around those of CPUs of other architectures.
+    its own numbers around those that all GPUs share, a CPU around those of CPUs of other architectures. An NPU or a
+    TPU gets the constants of its software from figures of whole networks.
 
     \b
       roofline measure --out here.jsonl && roofline calibrate here.jsonl
@@ -106,8 +108,9 @@ def _architecture(measurements: Sequence[Measurement], architecture: str, data: 
     fits = {name: fitting_of(chip.kind) for name, chip in chips.items()}
     able = list(dict.fromkeys(fit.architecture for fit in fits.values() if fit.architecture))
     if len(able) != 1:
-        what = "of several kinds" if able else "of no kind that shares numbers between chips"
-        raise DataError(f"--architecture {architecture}: the file has measurements {what}; choose some with --chip")
+        have = ", ".join(chips) or f"no known chip ({', '.join(sorted({row.chip for row in measurements}))})"
+        why = "whose kinds are fitted apart" if able else "none of which shares numbers with others"
+        raise DataError(f"--architecture {architecture}: the file has measurements of {have}, {why}")
     (fit,) = able
     return fit(measurements, architecture, {n: c for n, c in chips.items() if fits[n].architecture is fit}, data)
 

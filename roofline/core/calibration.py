@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roofline.core import checks
+from roofline.core.dtype import precision
 from roofline.core.stack import Stack
 from roofline.errors import UsageError
 
@@ -79,7 +80,12 @@ class FamilyFit:
     def __post_init__(self) -> None:
         checks.numbers("parameters", self.parameters)
         checks.numbers("uncertainty", self.uncertainty)
+        for what in ("parameters", "uncertainty"):
+            for name, value in getattr(self, what).items():
+                checks.not_negative(f"{what}: {name}", value)
         checks.numbers("quantiles", self.quantiles)
+        if self.quantiles and not {"0.05", "0.95"} <= self.quantiles.keys():
+            raise UsageError("quantiles: those of 0.05 and 0.95 make the interval; both are needed")
         checks.count("points", self.points, 0)
         for name, ends in checks.table("range", self.range).items():
             _check_range(f"range of {name}", ends)
@@ -112,7 +118,14 @@ class Calibration:
             raise UsageError(f"stack of a calibration: {error}") from None
         checks.entries("families", self.families, str, FamilyFit)
         checks.numbers("ceilings", self.ceilings)
+        for name, value in self.ceilings.items():
+            checks.not_negative(f"ceilings: {name}", value)
         checks.table("data", self.data)
+        for name in ("operators", "devices", "lenders", "families"):
+            if name in self.data and not _are_texts(self.data[name]):
+                raise UsageError(f"data: {name}: expected a list of names, got {checks.shown(self.data[name])}")
+        if self.dtype not in ("", "any"):  # of a file without one, the reader tells
+            precision(self.dtype)
 
     @property
     def points(self) -> int:
@@ -128,3 +141,7 @@ def _check_range(what: str, ends: Any) -> None:
         checks.number(what, end)
     if ends[0] > ends[1]:
         checks.refuse(what, "[smallest, largest]", ends)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from roofline.errors import UnknownName
+from roofline.errors import UnknownName, UsageError
 
 
 @dataclass(frozen=True, order=True)
@@ -104,6 +104,8 @@ def precision(text: str) -> Precision:
     The default accumulator is what PyTorch uses: fp32 for every float narrower than fp64, int32 for
     integers. ``fp16`` therefore means ``fp16/fp32``.
     """
+    if not isinstance(text, str):
+        raise UsageError(f"dtype: expected a word such as fp16, got {text!r}")
     compute, _, accumulate = text.strip().lower().partition("/")
     name = "tf32" if compute == "tf32" else dtype(compute).name
     return Precision(name, dtype(accumulate).name if accumulate else _ACCUMULATES.get(name, "fp32"))

@@ -191,11 +191,11 @@ class Measurement:
                 order=_whole(row.get("order")),
                 samples=_frozen(row.get("samples")),
                 flags=_frozen(row.get("flags")),
-                environment=str(row.get("environment", "")),
-                provenance=str(row.get("provenance", "")),
+                environment=_said(row.get("environment")),
+                provenance=_said(row.get("provenance")),
                 used_for_fit=row.get("used_for_fit", False),
-                what=str(row.get("what", "")),
-                fit=str(row.get("fit", "")),
+                what=_said(row.get("what")),
+                fit=_said(row.get("fit")),
             )
         except UsageError as error:
             raise DataError(f"{place}{error}") from None

@@ -85,7 +85,7 @@ class Run:
     loader_rate : samples per second that the input pipeline delivers; ``inf`` counts only the copy to the
         device, ``None`` neither.
     host_dispatch : seconds the host takes to hand over one elementwise kernel to a GPU (others take it longer:
-        :data:`roofline.devices.gpu.host.EFFORT`); ``None`` is what is usual for the mode of the stack.
+        ``EFFORT`` in ``devices/gpu/host.py``); ``None`` is what is usual for the mode of the stack.
     """
 
     mode: Mode = "inference"

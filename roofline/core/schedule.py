@@ -42,6 +42,10 @@ FAMILIES = (
 """Operator families: what calibrations are fitted and scored by."""
 
 
+GATES = ("_gates", "_gates_backward")
+"""How the names of kernels end that make the gates of a recurrent layer."""
+
+
 @dataclass(frozen=True)
 class Kernel:
     """One launch.

@@ -59,6 +59,9 @@ class Stack:
         checks.flag("autotuned", self.autotuned)
         checks.word("serving", self.serving, SERVING)
         checks.count("chips", self.chips, most=checks.MOST)
+        for name in ("threads", "cudnn", "chips"):  # a whole number of NumPy is none for JSON
+            if type(getattr(self, name)) is not int:
+                object.__setattr__(self, name, int(getattr(self, name)))
 
     def __str__(self) -> str:
         return self.words()

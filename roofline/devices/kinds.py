@@ -94,7 +94,6 @@ class DeviceModel:
     options : fields of :class:`Stack` and :class:`Run` that mean something here and not everywhere.
     together : whether several chips can be asked for as one. runs_on : the software, where it is not the stack's.
     torch_device : where PyTorch runs on it; empty where it does not.
-    spread : whether measurements tell how far this kind lies above its plain roofline.
     precisions : that a picture shows where none is asked for.
     """
 
@@ -116,8 +115,11 @@ class DeviceModel:
     together: bool = False
     runs_on: str = ""
     torch_device: str = ""
-    spread: bool = False
     precisions: tuple[str, ...] = ("fp32", "fp16")
+
+    def __post_init__(self) -> None:
+        if not self.plural:
+            object.__setattr__(self, "plural", f"chips of kind {self.name}")
 
     @property
     def cuda(self) -> bool:
@@ -131,6 +133,7 @@ GPU = DeviceModel(
     plural="GPUs",
     times=gpu.times,
     accepts=gpu.accepts,
+    lacks=gpu.lacks,
     part=gpu.part,
     launched=gpu.launched,
     explain=gpu_account.explain,
@@ -138,7 +141,6 @@ GPU = DeviceModel(
     warnings=gpu_remarks.warnings,
     options=frozenset({"cudnn", "autotuned", "winograd", "host_dispatch"}),
     torch_device="cuda",
-    spread=True,
 )
 ARRAY = DeviceModel(
     name="array",
@@ -146,6 +148,7 @@ ARRAY = DeviceModel(
     plural="NPUs and TPUs",
     times=array.times,
     accepts=array.accepts,
+    lacks=array.lacks,
     request=array.request,
     explain=array_account.explain,
     sheet=array_remarks.sheet,

@@ -12,10 +12,9 @@ from roofline.core.dtype import precision
 from roofline.core.measurement import Measurement
 from roofline.core.run import OPTIMIZERS as RECIPES
 from roofline.core.run import Implementation, OptimizerName, Recipe
-from roofline.core.schedule import Kernel
+from roofline.core.schedule import GATES, Kernel
 from roofline.core.stack import Stack
 from roofline.core.workload import Tensor
-from roofline.devices.cpu.plans import GATES
 from roofline.errors import Unsupported
 
 OPTIMIZERS = frozenset(RECIPES) - {"none"}

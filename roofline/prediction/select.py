@@ -61,6 +61,8 @@ def resolve_calibration(
     if calibration == "none":
         return None
     if calibration is not None:
+        if not isinstance(calibration, Calibration | str | Path):
+            raise UsageError(f"calibration: expected a file, a Calibration or 'none', got {calibration!r}")
         if not isinstance(calibration, Calibration) and not Path(calibration).is_file():
             raise UsageError(f"--calibration: there is no file {calibration}; 'none' does without")
         given = calibration if isinstance(calibration, Calibration) else specs.load_calibration(calibration)
@@ -95,13 +97,13 @@ def _of_this_version(fit: Calibration, chip: Chip) -> Calibration:
 
 def _transferred(chip: Chip, precision: Precision, stack: Stack, lends: Lends) -> Calibration | None:
     """What chips that were measured say of one that was not; None where they say nothing."""
-    transfer = model_of(chip).transfer
-    if transfer is None:
+    transfer, spread = model_of(chip).transfer, specs.load_borrowed_spread(chip.kind)
+    if transfer is None or spread is None:
         return None
-    lenders = [fit for fit in specs.load_lenders() if lends(fit)]
-    return transfer(chip, precision, stack, lenders, specs.load_borrowed_spread())
+    lenders = [fit for fit in specs.load_lenders(chip.kind) if lends(fit)]
+    return transfer(chip, precision, stack, lenders, spread)
 
 
 def datasheet_spread(chip: Chip) -> Calibration | None:
     """How far measured kernels lie above the plain roofline of such a chip; None where no measurements tell."""
-    return specs.load_datasheet_spread() if model_of(chip).spread else None
+    return specs.load_datasheet_spread(chip.kind)

@@ -56,7 +56,7 @@ def warnings_of(chip: Chip, prediction: Prediction, calibration: Calibration | N
         )
     said += _idle(chip, prediction, calibration)
     waits = prediction.bounds.get("host", 0.0)
-    if waits > 0.05 and prediction.run.host_dispatch is None:
+    if waits > 0.05 and prediction.run.host_dispatch is None and "host_dispatch" in model.options:
         said.append(
             f"{waits:.0%} of the time the device waits for the host to hand over kernels, at what is usual on other "
             "machines; --host-dispatch takes yours, --stack graphs does without"
@@ -91,7 +91,7 @@ def _idle(chip: Chip, prediction: Prediction, calibration: Calibration | None) -
             useless.setdefault(meant, []).append(FLAGS[name].format(stack.get(name)))
     for meant, flags in useless.items():
         verb, them = ("changes", "it is") if len(flags) == 1 else ("change", "they are")
-        idle.append(f"{' and '.join(flags)} {verb} nothing here: {them} for {meant}, and {chip.name} is {model.noun}")
+        idle.append(f"{_listed(flags)} {verb} nothing here: {them} for {meant}, and {chip.name} is {model.noun}")
     plans = [FLAGS[name] for name in PLANS if name in given and name in model.options]
     convolves = any(layer.op.startswith("conv") for layer in prediction.layers)
     if plans and (calibration is None or not convolves):
@@ -100,8 +100,13 @@ def _idle(chip: Chip, prediction: Prediction, calibration: Calibration | None) -
             if calibration is None
             else f"{prediction.workload} has no convolutions"
         )
-        idle.append(f"{' and '.join(plans)} {'change' if len(plans) > 1 else 'changes'} nothing here: {why}")
+        idle.append(f"{_listed(plans)} {'change' if len(plans) > 1 else 'changes'} nothing here: {why}")
     return idle
+
+
+def _listed(words: list[str]) -> str:
+    """``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def slower_together(prediction: Prediction, alone: Prediction) -> list[str]:

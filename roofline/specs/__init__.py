@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from roofline.errors import Fault, SpecError
+from roofline.errors import Fault, SpecError, UnknownName
 
 if TYPE_CHECKING:
     from roofline.core.calibration import Calibration
@@ -104,27 +104,38 @@ def why_misnamed(chip: Chip) -> str:
     return chipcheck.why_misnamed(chip)
 
 
-def load_datasheet_spread() -> Calibration:
-    """How far real kernels stay behind the plain roofline of an uncalibrated GPU, by operator family."""
+def load_datasheet_spread(kind: str) -> Calibration | None:
+    """How far measured kernels lie above the plain roofline of an uncalibrated chip of a kind, by operator family.
+
+    None where no file says.
+    """
+    return _shipped(f"datasheet-{kind}.yaml")
+
+
+def load_lenders(kind: str) -> tuple[Calibration, ...]:
+    """What was fitted on each chip of a kind that was measured, for others to borrow."""
     from roofline.specs import lookup
 
-    return load_calibration(lookup.package_folder("hw_specs") / "calibrations" / "datasheet.yaml")
+    return _all_of(tuple(lookup.lenders(kind)))
+
+
+def load_borrowed_spread(kind: str) -> Calibration | None:
+    """How far off the kernels of a chip are by the numbers of others of its kind; None where no file says."""
+    return _shipped(f"borrowed-{kind}.yaml")
 
 
 @cache
-def load_lenders() -> tuple[Calibration, ...]:
-    """What was fitted on each CPU that was measured, for others to borrow."""
-    from roofline.specs import lookup
-
-    return tuple(load_calibration(path) for path in lookup.lenders())
+def _all_of(paths: tuple[Path, ...]) -> tuple[Calibration, ...]:
+    return tuple(load_calibration(path) for path in paths)
 
 
 @cache
-def load_borrowed_spread() -> Calibration:
-    """How far off a CPU's kernels are by the numbers of other CPUs, by plan."""
+def _shipped(name: str) -> Calibration | None:
+    """A file of the calibrations that ship; None where there is none of that name."""
     from roofline.specs import lookup
 
-    return load_calibration(lookup.package_folder("hw_specs") / "calibrations" / "borrowed-cpu.yaml")
+    path = lookup.package_folder("hw_specs") / "calibrations" / name
+    return load_calibration(path) if path.is_file() else None
 
 
 def published_files() -> list[Path]:
@@ -134,11 +145,17 @@ def published_files() -> list[Path]:
     return lookup.published_files()
 
 
-def load_unfitted() -> Calibration:
-    """The array model with nothing fitted: where its constants are taken to lie without evidence."""
-    from roofline.specs import lookup
+def load_unfitted(kind: str = "array") -> Calibration:
+    """The model of a kind with nothing fitted: where its constants are taken to lie without evidence.
 
-    return load_calibration(lookup.package_folder("hw_specs") / "calibrations" / "any-array" / "unfitted.yaml")
+    Raises
+    ------
+    UnknownName : that model has no such constants.
+    """
+    found = _shipped(f"any-{kind}/unfitted.yaml")
+    if found is None:
+        raise UnknownName("kind of device with constants of its own", kind, ("array",))
+    return found
 
 
 def dump_chip(chip: Chip) -> str:

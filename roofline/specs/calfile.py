@@ -13,7 +13,7 @@ import yaml
 
 from roofline.core.calibration import Calibration, FamilyFit, Spread
 from roofline.core.stack import Stack
-from roofline.errors import OutputError
+from roofline.errors import OutputError, UsageError
 from roofline.specs.fields import Fields, Reading, finite
 from roofline.specs.yamlio import load_document
 
@@ -32,17 +32,22 @@ def load_calibration(path: str | Path) -> Calibration:
     reading = Reading(document)
     root = reading.root("a calibration")
     families = root.mapping("families", required="the fits by operator family")
-    calibration = Calibration(
-        chip=root.text("chip", required="the chip it was fitted on"),
-        architecture=root.text("architecture", required="the architecture of that chip"),
-        model=root.text("model", required="the device model whose parameters these are"),
-        dtype=root.text("dtype", required="the precision it was fitted in"),
-        stack=_stack(root),
-        families={name: _family(families, name) for name in families.each()} if families else {},
-        ceilings=_numbers(root, "ceilings"),
-        data=_free(root, "data"),
-        file=document.file,
-    )
+    try:
+        calibration = Calibration(
+            chip=root.text("chip", required="the chip it was fitted on"),
+            architecture=root.text("architecture", required="the architecture of that chip"),
+            model=root.text("model", required="the device model whose parameters these are"),
+            dtype=root.text("dtype", required="the precision it was fitted in"),
+            stack=_stack(root),
+            families={name: _family(families, name) for name in families.each()} if families else {},
+            ceilings=_numbers(root, "ceilings"),
+            data=_free(root, "data"),
+            file=document.file,
+        )
+    except UsageError as error:
+        root.note(str(error))
+        reading.check()
+        raise
     root.finish()
     reading.check()
     return calibration

@@ -134,6 +134,6 @@ def calibrations_for(chip_name: str, architecture: str, kind: str = "") -> list[
     return found
 
 
-def lenders() -> list[Path]:
-    """The files of CPUs whose numbers others borrow, ``calibrations/cpus/*.yaml``."""
-    return sorted((package_folder("hw_specs") / "calibrations" / "cpus").glob("*.yaml"))
+def lenders(kind: str) -> list[Path]:
+    """The files of chips of a kind whose numbers others borrow: ``calibrations/cpus/*.yaml``."""
+    return sorted((package_folder("hw_specs") / "calibrations" / f"{kind}s").glob("*.yaml"))

@@ -41,7 +41,7 @@ def score_published(calibration: Calibration | str | None = None) -> PublishedSc
 def _unfitted(row: Scored) -> float:
     """Seconds of the chip's model with nothing fitted, where it has one; else the plain roofline."""
     measured: Measurement = row.measurement
-    unfitted, chip = specs.load_unfitted(), resolve_chip(measured.chip)
+    chip, unfitted = resolve_chip(measured.chip), specs.load_unfitted()
     if mismatch(unfitted, chip, parse_precision(measured.dtype), measured.stack):
         return row.plain
     return validate([measured], calibration=unfitted).rows[0].predicted

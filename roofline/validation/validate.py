@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from roofline.calibration.intervals import LIGHT_TOLERANCE
-from roofline.calibration.kinds import fitting_of
+from roofline.calibration.kinds import known_fitting
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
@@ -67,7 +67,7 @@ def validate(
             skipped[str(error)] = skipped.get(str(error), 0) + len(rows)
             continue
         if fitted is not None and (fitted.file or fitted.data.get("lenders")):
-            used[fitted.file or f"transferred from {', '.join(fitted.data['lenders'])}"] = None
+            used[fitted.file or f"transferred from other chips ({', '.join(fitted.data['lenders'])})"] = None
         own = fitted is not None and _fitted_on(fitted, rows, sha256)
         scored += _operators([m for m in rows if m.kind == "operator"], chip, stack, fitted, own, skipped)
         scored += score_networks([m for m in rows if m.kind == "network"], chip, fitted, skipped)
@@ -192,7 +192,7 @@ def _operators(
         np.add.reduceat(seconds, first)
         for seconds in (timing.total, timing.low, timing.high, timing.ceiling, timing.light)
     )
-    fitting = fitting_of(chip.kind) if own and fitted else None
+    fitting = known_fitting(chip.kind) if own and fitted else None
     held = fitting.held_out(usable, chip, fitted) if fitting and fitted else {}
     scored = []
     for index, (row, start, stop) in enumerate(zip(usable, first, [*first[1:], len(kernels)], strict=True)):

@@ -103,7 +103,7 @@ def test_an_unsure_lender_counts_for_less(cpu: Synthetic) -> None:
 
 def test_relatives_are_nearer_and_lend_nothing_to_a_calibration() -> None:
     zen5 = replace(specs.load_chip(EPYC), architecture="zen5")
-    everyone = specs.load_lenders()
+    everyone = specs.load_lenders("cpu")
     strangers, all_of_them = (
         lent_to(zen5, [fit for fit in everyone if fit.architecture != "zen5"]),
         lent_to(zen5, everyone),
@@ -126,7 +126,7 @@ def test_relatives_are_nearer_and_lend_nothing_to_a_calibration() -> None:
 )
 def test_nobody_lends_what_nobody_measured(changes: dict[str, str], asked: dict[str, object]) -> None:
     chip = replace(specs.load_chip(EPYC), **changes)  # type: ignore[arg-type]
-    assert lent_to(chip, specs.load_lenders(), **asked) is None  # type: ignore[arg-type]
+    assert lent_to(chip, specs.load_lenders("cpu"), **asked) is None  # type: ignore[arg-type]
     assert lent_to(specs.load_chip(EPYC), []) is None
 
 
@@ -207,7 +207,7 @@ def test_an_operator_borrows_though_one_like_it_was_measured(cpu: Synthetic) -> 
 def test_lenders_were_fitted_on_their_own_rows_alone_which_are_here() -> None:
     files = (REPOSITORY / "reports/measurements").glob("*/*.gz")
     campaigns = {hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    for fit in specs.load_lenders():
+    for fit in specs.load_lenders("cpu"):
         assert not fit.data["lenders"]
         assert not any(family.borrowed for family in fit.families.values())
         assert (fit.model, fit.dtype, Stack.from_dict(fit.stack).threads) == ("cpu", "fp32", 1)
@@ -218,7 +218,7 @@ def test_lenders_were_fitted_on_their_own_rows_alone_which_are_here() -> None:
 def test_a_vendor_may_be_written_in_small_letters() -> None:
     intel = specs.load_chip(XEON)
     small = replace(intel, vendor="intel")
-    lent, same = (lent_to(chip, specs.load_lenders()) for chip in (intel, small))
+    lent, same = (lent_to(chip, specs.load_lenders("cpu")) for chip in (intel, small))
     assert lent is not None
     assert same is not None
     assert lent.known("linear", CEILINGS, {}) == same.known("linear", CEILINGS, {})
@@ -270,7 +270,7 @@ def test_rows_that_a_lender_was_fitted_on_are_scored_without_it(machines: list[M
     found = validate(machine.measurements, chips={machine.chip.name: machine.chip})
     fitted, _ = machine.unmeasured(machine.chip)
     assert [row.error for row in found.of_kind("network")] == pytest.approx(list(machine.networks(fitted)[:, 0]))
-    assert found.calibration == "transferred from zen3, zen5"
+    assert found.calibration == "transferred from other chips (zen3, zen5)"
 
 
 def test_two_streams_bend_the_curve_that_is_lent(cpu: Synthetic) -> None:

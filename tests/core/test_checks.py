@@ -43,7 +43,9 @@ ONE, NOTHING = Fact(1.0, "a sheet"), Fact(0.0, "a sheet")
 ENGINE = Engine("lanes", "vector", ONE, Clock(ONE), {FP32: ONE})
 DRAM = MemoryLevel("DRAM", capacity=ONE, bandwidth=ONE)
 SPREAD = Spread((0.1, 0.2), (0.5, 2.0), -0.1, 0.1)
-FIT = FamilyFit({"efficiency": 0.8}, {"efficiency": 0.02}, {"0.05": -0.2}, 181, {"flops": (1.0, 9.0)}, 0.06)
+FIT = FamilyFit(
+    {"efficiency": 0.8}, {"efficiency": 0.02}, {"0.05": -0.2, "0.95": 0.3}, 181, {"flops": (1.0, 9.0)}, 0.06
+)
 
 GOOD = (
     Stack(),
@@ -252,6 +254,8 @@ BAD: tuple[tuple[str, str, Any, str], ...] = (
     ("FamilyFit", "parameters", 0.8, "parameters: expected names and values, got 0.8"),
     ("FamilyFit", "uncertainty", {"efficiency": True}, f"uncertainty, efficiency: {FINITE}, got True"),
     ("FamilyFit", "quantiles", {"0.05": -INF}, f"quantiles, 0.05: {FINITE}, got -inf"),
+    ("FamilyFit", "quantiles", {"0.5": 0.0}, "quantiles: those of 0.05 and 0.95 make the interval"),
+    ("FamilyFit", "uncertainty", {"efficiency": -0.1}, f"uncertainty: efficiency: {FINITE} not below zero, got -0.1"),
     ("FamilyFit", "points", -1, f"points: {WHOLE}of at least 0, got -1"),
     ("FamilyFit", "range", {"flops": (9.0, 1.0)}, "range of flops: expected [smallest, largest], got (9.0, 1.0)"),
     ("FamilyFit", "median_error", -0.1, f"median_error: {FINITE} not below zero, got -0.1"),

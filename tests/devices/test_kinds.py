@@ -109,6 +109,8 @@ def test_it_explains_plots_compares_and_validates(folder: Path) -> None:
     assert "stream-1" in roofline(folder, "compare", "stream-1", "rtx-2070", "-w", "mlp", "--dtype", "fp32")
     found = answer(folder, "validate", "rows.jsonl")
     (row,) = found["rows"]  # type: ignore[misc]
+    (folder / "fitted.jsonl").write_text(json.dumps({**ROW, "used_for_fit": True}) + "\n")
+    assert len(answer(folder, "validate", "fitted.jsonl")["rows"]) == 1  # type: ignore[arg-type]
     moved = 2 * 4 * 1024**2
     assert row["predicted"]["middle"] == pytest.approx(moved / 50e9 + 1e-5)
 

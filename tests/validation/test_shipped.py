@@ -87,7 +87,8 @@ def test_intervals_of_cpus_that_borrow() -> None:
     machines = [Machine.read(REPOSITORY / "reports/measurements" / path) for path in CAMPAIGNS]
     residuals = [machine.residuals(share) for machine, share in zip(machines, shares(machines), strict=True)]
     names = [machine.chip.architecture for machine in machines]
-    made, shipped = borrowed_cpu(residuals, names, machines[0].rows.stack), specs.load_borrowed_spread()
+    made, shipped = borrowed_cpu(residuals, names, machines[0].rows.stack), specs.load_borrowed_spread("cpu")
+    assert shipped is not None
     assert made.families.keys() == shipped.families.keys()
     for plan, fit in made.families.items():
         alike(fit.quantiles, shipped.families[plan].quantiles)

@@ -88,7 +88,8 @@ def fits_of(rows: Rows, ceilings: cpu.Ceilings) -> dict[str, Fit]:
 
 def left_out_elsewhere(plan: str) -> FamilyFit | None:
     """How far off a plan was on machines left out; None where no machine has any rows of it."""
-    return specs.load_borrowed_spread().families.get(plan)
+    spread = specs.load_borrowed_spread("cpu")
+    return spread.families.get(plan) if spread else None
 
 
 def _borrowed_interval(plan: str) -> tuple[float, float]:

@@ -119,7 +119,7 @@ def operator_rows(
 
 def _others(chip: Chip) -> list[Calibration]:
     """What was fitted on machines of other architectures: what is held out of this one stays so."""
-    return [fit for fit in specs.load_lenders() if fit.architecture != chip.architecture]
+    return [fit for fit in specs.load_lenders("cpu") if fit.architecture != chip.architecture]
 
 
 def shape_groups(schedule: Schedule) -> tuple[str, ...]:

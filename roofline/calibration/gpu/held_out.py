@@ -158,14 +158,17 @@ def without_card(chip: str, without: Mapping[str, Fit], held: Sequence[Held]) ->
 
 def shared_by(found: Fit, held: Sequence[Held]) -> Calibration:
     """Numbers for any card, with their errors on calls that did not make them."""
-    return Calibration(ANY_GPU, "any", "gpu", "any", {}, family_fits(held), found.shared)
+    data = {"operators": sorted({op for one in held for op in one.part.operators})}
+    return Calibration(ANY_GPU, "any", "gpu", "any", {}, family_fits(held), found.shared, data)
 
 
 def by_halves(chip: Chip, found: Fit, held: Sequence[Held]) -> Calibration:
     """A card's own numbers, with the errors on half of its calls; those of all cards for families it lacks."""
     families = {**family_fits(held), **family_fits([one for one in held if one.part.chip.name == chip.name])}
     numbers = {**found.shared, **found.own[chip.name]}
-    return Calibration(chip.name, chip.architecture, "gpu", "any", {}, families, numbers)
+    operators = sorted({op for one in held for op in one.part.operators})
+    data = {"operators": operators}
+    return Calibration(chip.name, chip.architecture, "gpu", "any", {}, families, numbers, data)
 
 
 def _range(held: Sequence[Held], column: str) -> tuple[float, float]:

@@ -59,6 +59,11 @@ class Part:
         return self.key[3]
 
     @property
+    def operators(self) -> set[str]:
+        """What the kernels of the calls are of."""
+        return {self.schedule.op_names[code] for code in np.unique(self.schedule.op)}
+
+    @property
     def scored(self) -> NDArray[np.bool_]:
         """Calls that show the device and not the host."""
         if self.floor is None:
@@ -118,7 +123,7 @@ class Parts:
     @property
     def operators(self) -> set[str]:
         """What the kernels of the calls are of."""
-        return {part.schedule.op_names[code] for part in self.parts.values() for code in np.unique(part.schedule.op)}
+        return {name for part in self.parts.values() for name in part.operators}
 
     def where(self, *, chips: Iterable[str] | None = None, families: Iterable[str] | None = None) -> dict[Key, Part]:
         """The parts of these chips and families."""

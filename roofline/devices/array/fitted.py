@@ -10,6 +10,7 @@ from roofline.core.dtype import Precision
 from roofline.core.prediction import Interval, Tier
 from roofline.core.stack import Stack
 from roofline.devices.array import model, uncertainty
+from roofline.devices.array.parameters import FAMILY
 from roofline.devices.timed import Asked, Fitted, of_operators
 
 
@@ -17,20 +18,21 @@ def times(asked: Asked) -> Fitted:
     """The model of matrix arrays, with the interval of its constants and of what nobody published."""
     schedule, chip, calibration = asked.schedule, asked.chip, asked.fitted
     light = np.where(model.applied(schedule, chip), 0.0, asked.plain.light)
+    operators = calibration.data.get("operators")
+    stranger = np.zeros(len(schedule), dtype=bool) if operators is None else ~of_operators(schedule, operators)
     found, low, high = uncertainty.timed(
         schedule,
         chip,
         calibration,
         light=light,
+        unseen=stranger,
         serving=asked.stack.serving,
         samples=asked.samples,
         footprint=asked.footprint,
         network=asked.network,
     )
     tier = uncertainty.tier_of(calibration, chip)
-    unseen = (schedule.phase > 0) | (asked.stack.serving == "sharded")  # no fit has seen these
-    if (operators := calibration.data.get("operators")) is not None:
-        unseen = unseen | ~of_operators(schedule, operators)
+    unseen = stranger | (schedule.phase > 0) | (asked.stack.serving == "sharded")  # no fit has seen these
     tiers: list[Tier] = [tier if tier == "datasheet" or not other else "borrowed" for other in unseen]
     return Fitted(found, tiers, low, high, np.zeros(len(schedule)), light)
 
@@ -42,6 +44,13 @@ def accepts(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) ->
     """
     fits = fit.chip == chip.name or fit.architecture in (chip.architecture, "any")
     return "" if fits else f"is of {fit.chip} ({fit.architecture}), not of {chip.name} ({chip.architecture})"
+
+
+def lacks(fit: Calibration) -> str:
+    """What a fit of an earlier version does not say; empty where it says all."""
+    if FAMILY not in fit.families:
+        return f"no family {FAMILY!r}"
+    return "it does not say which operators were in its networks" if fit.points and "operators" not in fit.data else ""
 
 
 def request(chip: Chip, calibration: Calibration, stack: Stack) -> tuple[Interval, Tier] | None:

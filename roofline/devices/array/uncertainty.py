@@ -32,6 +32,7 @@ def timed(
     calibration: Calibration,
     *,
     light: Floats,
+    unseen: NDArray[np.bool_],
     serving: str = "throughput",
     **how: Any,
 ) -> tuple[Times, Floats, Floats]:
@@ -39,14 +40,15 @@ def timed(
 
     light : seconds of the speed-of-light bound. A kernel that the model puts below it takes that, and its upper end
         lies as far above it as above the model's own time.
+    unseen : kernels of operators in no fitted network: as unsure as on another chip of the stack.
     """
     parameters = Parameters.of(calibration)
     moved = None if serving == "sharded" else moved_bytes(schedule, chip, parameters, **how)
     middle = array_times(schedule, chip, parameters, serving=serving, moved=moved, **how)
     quantiles = calibration.families[FAMILY].quantiles
-    left = BORROWED if tier_of(calibration, chip) == "borrowed" else 1.0
-    faster = np.full(len(schedule), (left * min(quantiles.get("0.05", 0.0), 0.0)) ** 2)
-    slower = np.full(len(schedule), (left * max(quantiles.get("0.95", 0.0), 0.0)) ** 2)
+    left = np.where(unseen | (tier_of(calibration, chip) == "borrowed"), BORROWED, 1.0)
+    faster = (left * min(quantiles.get("0.05", 0.0), 0.0)) ** 2
+    slower = (left * max(quantiles.get("0.95", 0.0), 0.0)) ** 2
     for fast, slow in parameters.varied(*_unsure(chip)):
         for part, end in ((faster, fast), (slower, slow)):
             same = moved if end.sram == parameters.sram else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 
 from roofline.core.calibration import Calibration
@@ -72,6 +74,9 @@ def accepts(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) ->
 
 def lacks(fit: Calibration) -> str:
     """Which parameters of today's plans a fit of an earlier version has not; empty where it has all."""
+    names = {field.name for field in fields(model.Ceilings)}
+    if wrong := ({"cache", "dram", "knee"} - fit.ceilings.keys()) | (fit.ceilings.keys() - names):
+        return f"its ceilings lack, or do not know, {', '.join(sorted(wrong))}"
     for plan, family in fit.families.items():
         if missing := plans.lacking(plan, family.parameters):
             return f"{plan} has no {', '.join(missing)}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from roofline.core.schedule import FAMILIES, PHASES, Schedule
+from roofline.core.schedule import FAMILIES, GATES, PHASES, Schedule
 from roofline.core.stack import Stack
 from roofline.devices.cpu.convolutions import (
     blocked_work,
@@ -174,10 +174,6 @@ def lacking(plan: str, parameters: Iterable[str]) -> list[str]:
     """Parameters that a plan has and a fit of it has not, as one of an earlier version: by kind, without operators."""
     kinds = {name.partition(":")[0] for name in parameters}
     return sorted({name.rstrip(":") for name in PLANS[plan].free} - kinds) if plan in PLANS else []
-
-
-GATES = ("_gates", "_gates_backward")
-"""How the names of kernels end that make the gates of a recurrent layer."""
 
 
 def plans(schedule: Schedule, stack: Stack = Stack()) -> NDArray[np.int64]:  # noqa: B008 (a frozen value)

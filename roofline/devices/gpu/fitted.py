@@ -82,7 +82,15 @@ def accepts(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) ->
     It holds for one stack and every precision.
     """
     fits = fit.chip in (chip.name, any_of(chip.architecture), ANY_GPU)
-    return "" if fits else f"is of {fit.chip}, not of {chip.name} ({chip.architecture}, a {chip.kind})"
+    return "" if fits else f"is of {fit.chip}, not of {chip.name} ({chip.architecture})"
+
+
+def lacks(fit: Calibration) -> str:
+    """What a fit of an earlier version does not say; empty where it says all."""
+    if mute := [name for name, family in fit.families.items() if not family.quantiles]:
+        return f"no errors of {', '.join(mute)}"
+    own = fit.chip not in (ANY_GPU, any_of(fit.architecture))
+    return "it does not say which operators were measured" if own and "operators" not in fit.data else ""
 
 
 def launched(timing: Timing, asked: Asked) -> Timing:
