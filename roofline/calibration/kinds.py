@@ -28,10 +28,6 @@ HeldOut = Mapping[str, tuple[float, float, float]]
 """Key of a measurement -> seconds (low, middle, high as predicted, least, most) by a fit that did not see it."""
 
 
-def _unheld(rows: Sequence[Measurement], chip: Chip, fitted: Calibration) -> HeldOut:
-    return {}
-
-
 @dataclass(frozen=True)
 class Fitting:
     """How one kind of device is fitted.
@@ -42,7 +38,7 @@ class Fitting:
     architecture : the same for all chips of an architecture, or of the kind (``any``): (measurements, name, chips by
         name, what they are); None where that is not done.
     held_out : predictions of measurements that a calibration was fitted on, by fits that did not see them, and
-        ``seen``, the word for what those saw.
+        ``seen``, the word for what those saw; None where nothing is held out.
     leave_out : scores chips left out in turn, where they share parameters; None where they do not.
     """
 
@@ -51,8 +47,8 @@ class Fitting:
     architecture: Callable[[Sequence[Measurement], str, Mapping[str, Chip], Mapping[str, Any]], Calibration] | None = (
         None
     )
-    held_out: Callable[[Sequence[Measurement], Chip, Calibration], HeldOut] = _unheld
-    seen: str = "rows of other kinds"
+    held_out: Callable[[Sequence[Measurement], Chip, Calibration], HeldOut] | None = None
+    seen: str = ""
     leave_out: LeaveOut | None = None
 
 

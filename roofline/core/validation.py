@@ -41,6 +41,10 @@ class Score:
         return {renamed.get(name, name): _json(value) for name, value in self.__dict__.items()}
 
 
+SEEN = "seen by the fit"
+"""``held_out`` of rows that a calibration was fitted on and nothing holds out."""
+
+
 @dataclass(frozen=True)
 class Scored:
     """One row: what it took, what was predicted (low, middle, high), and the plain roofline; seconds.

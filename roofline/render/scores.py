@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from roofline.core.calibration import NOTHING_HELD_OUT, Calibration
-from roofline.core.validation import PublishedScores, Score, Scored, Validation
+from roofline.core.validation import SEEN, PublishedScores, Score, Scored, Validation
 from roofline.render.charts import Pair
 from roofline.render.table import Column, Table, table
 from roofline.render.words import percent, seconds
@@ -40,9 +40,13 @@ def _how(validation: Validation, kind: str) -> str:
     held = {row.held_out for row in rows if row.tier != "datasheet"} - {"rows of other kinds"} or {"shape group"}
     if kind == "network" and held <= {"network"}:
         return f"from operator measurements alone{mixed}"
-    if len(held) == 1 and not held & {"shape group", "other data"}:
+    if len(held) == 1 and not held & {"shape group", "other data", SEEN}:
         return f"held out: {held.pop()}"
-    words = {frozenset({"shape group"}): "held out by shape group", frozenset({"other data"}): "by a fit of other data"}
+    words = {
+        frozenset({"shape group"}): "held out by shape group",
+        frozenset({"other data"}): "by a fit of other data",
+        frozenset({SEEN}): "by a fit that has seen them",
+    }
     return words.get(frozenset(held), "held out where the fit has seen their shapes") + mixed
 
 

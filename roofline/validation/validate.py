@@ -23,7 +23,7 @@ from roofline.core.prediction import TIERS
 from roofline.core.run import Recipe, Run
 from roofline.core.schedule import FAMILIES, Kernel, Schedule
 from roofline.core.stack import Stack
-from roofline.core.validation import Scored, Validation
+from roofline.core.validation import SEEN, Scored, Validation
 from roofline.devices import ceiling
 from roofline.devices.timing import time_schedule
 from roofline.errors import DataError, RooflineError
@@ -192,12 +192,14 @@ def _operators(
         np.add.reduceat(seconds, first)
         for seconds in (timing.total, timing.low, timing.high, timing.ceiling, timing.light)
     )
-    fitting = known_fitting(chip.kind) if own and fitted else None
-    held = fitting.held_out(usable, chip, fitted) if fitting and fitted else {}
+    fitting = known_fitting(chip.kind) if own else None
+    hold_out = fitting.held_out if fitting else None
+    held = hold_out(usable, chip, fitted) if hold_out and fitted else {}
+    unheld = "other data" if not own else "rows of other kinds" if hold_out else SEEN
     scored = []
     for index, (row, start, stop) in enumerate(zip(usable, first, [*first[1:], len(kernels)], strict=True)):
         key = row.key if own else ""
-        fitted_on = own and (key in held or stop == start + 1)
+        fitted_on = hold_out is not None and (key in held or stop == start + 1)
         if fitted_on and key not in held:
             skip("kept out of the fit: faster than light, or too few of their kind to be held out")
             continue
@@ -216,7 +218,7 @@ def _operators(
                 most,
                 float(plain[index]),
                 max(timing.tiers[start:stop], key=TIERS.index),
-                fitting.seen if fitted_on and fitting else "rows of other kinds" if own else "other data",
+                fitting.seen if fitted_on and fitting else unheld,
                 _arithmetic(row, kernels[start:stop], chip, float(light[index])) if impossible else "",
             )
         )
