@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from roofline.core import checks
 from roofline.core.expression import Expression
 from roofline.core.workload import Attribute
 from roofline.errors import Fault, RooflineError, SpecError, UnknownName, UsageError
@@ -116,9 +117,9 @@ class Network:
         for name, default in self.symbols.items():
             value = symbols[name] if name in symbols else default.evaluate(bound)
             least = 1 if name == "batch" else 0
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise UsageError(f"{name} is {value}; it must be a whole number of at least {least}")
-            bound[name] = value
+            if not checks.is_whole(value) or value < least:
+                raise UsageError(f"{name} is {checks.shown(value)}; it must be a whole number of at least {least}")
+            bound[name] = int(value)
         return bound
 
     def expand(self, bound: Mapping[str, int]) -> tuple[tuple[Step, ...], tuple[str, ...]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from roofline import lowering, specs
+from roofline.core import checks
 from roofline.core.chip import Chip
 from roofline.core.dtype import Precision
 from roofline.core.network import Network
@@ -57,8 +58,8 @@ def resolve_workload(
             raise UsageError("this workload is bound already; bind its network instead")
         return workload
     network = workload if isinstance(workload, Network) else specs.load_network(workload)
-    symbols = dict(bind or {})
-    if batch is not None and symbols.get("batch", batch) != batch:
+    symbols = dict(checks.table("bind", bind or {}))
+    if batch is not None and "batch" in symbols and symbols["batch"] != batch:
         raise UsageError(f"batch is asked to be {batch} and {symbols['batch']}; give --batch or --bind batch=N")
     if batch is not None:
         symbols["batch"] = batch
