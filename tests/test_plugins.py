@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from plugins import install as install_package
 
 from roofline.core import plugins
 from roofline.errors import UnknownName, UsageError
@@ -88,14 +89,13 @@ layers:
 
 
 def install(place: Path, name: str, module: str, **entries: str) -> None:
-    """What installing a package of one module leaves behind; entries are ``operators="glu_mine = name:GLU"``."""
+    """A package of one module; entries are ``operators="glu_mine = name:GLU"``, several of a group line by line."""
     place.mkdir(exist_ok=True)
-    (place / f"{name}.py").write_text(module, encoding="utf-8")
-    info = place / f"{name}-0.1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1\n", encoding="utf-8")
-    groups = [f"[roofline.{group}]\n{lines}\n" for group, lines in entries.items()]
-    (info / "entry_points.txt").write_text("\n".join(groups), encoding="utf-8")
+    groups = {
+        f"roofline.{group}": dict(line.split(" = ", 1) for line in lines.splitlines() if line)
+        for group, lines in entries.items()
+    }
+    install_package(place, name, module, groups)
 
 
 @pytest.fixture

@@ -102,11 +102,6 @@ def strided(r: Ledger, c: Call) -> bool:
     return True
 
 
-def as_numbers(r: Ledger, c: Call) -> bool:
-    """A complex number is two, so seeing it as two changes nothing."""
-    return alias(r, c)
-
-
 def concat(r: Ledger, c: Call) -> bool:
     parts = [part for part in c.first if part.numel()]
     dim = int(c["dim"] or 0) % c.result.dim()
