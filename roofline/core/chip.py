@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from roofline.core import checks
 from roofline.core.arraygeometry import ArrayGeometry as ArrayGeometry
 from roofline.core.dtype import Precision
+from roofline.core.engine import ENGINE_KINDS
 from roofline.core.engine import TOP_OVER_BOOST as TOP_OVER_BOOST
 from roofline.core.engine import Clock as Clock
 from roofline.core.engine import ClockName as ClockName
@@ -27,7 +28,7 @@ from roofline.core.market import Software as Software
 from roofline.core.memory import Link as Link
 from roofline.core.memory import MemoryLevel as MemoryLevel
 from roofline.core.memory import Overflow as Overflow
-from roofline.errors import Unsupported
+from roofline.errors import Unsupported, UsageError
 
 KINDS = ("gpu", "array", "cpu")
 """What chip files may write under ``kind:``, beside what other packages bring under :data:`KINDS_GROUP`."""
@@ -80,6 +81,7 @@ class Chip:
     ``tiles`` : kind of product (:data:`TILE_KINDS`) -> tiles of the libraries of its architecture.
     ``neighbours`` : names of the architecture files that come nearest, the nearest first: whose measurements
     and tiles stand in where there are none of its own.
+    ``partial``: a part that others extend, or one that a reader found faults in: it may lack engines and memory.
     ``extends`` names the files that ``file`` builds on, the nearest first.
     """
 
@@ -105,12 +107,16 @@ class Chip:
     notes: tuple[str, ...] = ()
     file: str = ""
     extends: tuple[str, ...] = field(default=(), compare=False)
+    partial: bool = field(default=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("name", "title", "kind", "vendor", "architecture", "file"):
             checks.text(name, getattr(self, name))
         checks.each("engines", self.engines, Engine)
         checks.each("memory", self.memory, MemoryLevel)
+        checks.flag("partial", self.partial)
+        if not self.partial:
+            self._check_whole()
         if self.year is not None:
             checks.count("year", self.year)
         for name in ("process_nm", "cores", "power"):
@@ -126,6 +132,15 @@ class Chip:
             checks.word("kind of product with tiles", kind, TILE_KINDS)
         for name in ("neighbours", "notes", "extends"):
             checks.texts(name, getattr(self, name))
+
+    def _check_whole(self) -> None:
+        """What a chip cannot do without, and a part of one may lack."""
+        checks.text("kind", self.kind, filled=True)
+        for name, what in (("engines", "one engine"), ("memory", "one level, DRAM last")):
+            if not getattr(self, name):
+                raise UsageError(f"{name} of {self.name}: expected at least {what}, got none")
+        for engine in self.engines:
+            checks.word(f"kind of {engine.name}", engine.kind, ENGINE_KINDS)
 
     @property
     def dram(self) -> MemoryLevel:

@@ -47,9 +47,12 @@ class Recipe:
         checks.word("optimizer", self.optimizer, OPTIMIZERS)
         checks.word("implementation of an optimizer", self.implementation, IMPLEMENTATIONS, optional=True)
         checks.flag("pure", self.pure)
-        if not checks.is_whole(self.accumulate) or self.accumulate < 1:
-            given = checks.shown(self.accumulate)
-            raise UsageError(f"accumulate is {given}; it must be a whole number of at least 1 micro-batch")
+        if not checks.is_whole(self.accumulate) or not 1 <= self.accumulate <= checks.MOST:
+            given, most = checks.shown(self.accumulate), checks.MOST
+            raise UsageError(
+                f"accumulate is {given}; it must be a whole number of at least 1 micro-batch, at most {most}"
+            )
+        object.__setattr__(self, "accumulate", int(self.accumulate))
         checks.flag("checkpoint", self.checkpoint)
 
     @classmethod
@@ -108,6 +111,9 @@ class Run:
         if host is not None and not (checks.is_number(host) and 0 <= host < LONGEST_DISPATCH_S):
             must = f"it must not be below zero, and below {LONGEST_DISPATCH_S:g} s"
             raise UsageError(f"the host takes {checks.shown(host)} s for a launch; {must}")
+        for name in ("loader_rate", "host_dispatch"):  # a number of NumPy is none for JSON
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, float(getattr(self, name)))
 
     @classmethod
     def of(cls, value: Run | str | None) -> Run:

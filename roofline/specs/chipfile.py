@@ -117,6 +117,7 @@ class _ChipReader(FactReader):
             notes=root.texts("notes"),
             file=root.reading.document.file,
             extends=root.reading.document.files[1:],
+            partial=root.partial or bool(root.reading.faults),
         )
 
     def kind(self) -> str:
