@@ -1,8 +1,8 @@
 """What can go wrong, and with which exit status the command line answers.
 
 RooflineError
-├── UsageError           2   the question makes no sense (batch 0, unknown format)
-│   ├── UnknownName      2   no chip, net, layer or dtype of that name; suggests near ones
+├── UsageError           2   the request is wrong (batch 0, unknown format)
+│   ├── UnknownName      2   no chip, network, layer or dtype of that name; suggests near ones
 │   ├── Unsupported      2   this chip cannot do that (a dtype it lacks, a kind without model)
 │   └── OutputError      2   the answer cannot be written where it was asked for
 ├── SpecError            1   a YAML file is wrong; carries every fault with file and line
@@ -97,4 +97,4 @@ class MissingExtra(RooflineError):
     exit_code = 3
 
     def __init__(self, need: str, extra: str) -> None:
-        super().__init__(f"{need} needs the optional part {extra!r}: pip install 'roofline[{extra}]'")
+        super().__init__(f"{need} needs an optional package: pip install 'roofline[{extra}]'")

@@ -130,3 +130,8 @@ def format_bytes(value: float, digits: int = 3) -> str:
         if abs(value) >= scale:
             return f"{_plain(value / scale, digits)} {prefix}B"
     return f"{value:.0f} B"
+
+
+def plural(number: int, noun: str, nouns: str = "") -> str:
+    """``1 layer``, ``3 layers``; ``nouns`` where the plural does not end in s alone."""
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"

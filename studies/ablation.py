@@ -1,8 +1,8 @@
-"""What does every term of the CPU model buy? The ablation table of docs/model.md.
+"""What does each term of the CPU model contribute? The ablation table of docs/evidence-cpu.md.
 
     python studies/ablation.py reports/measurements/<chip>/<rows>.jsonl.gz [chip.yaml]
 
-Without a spec the rows are taken to be of this machine.
+Without a spec the measurements are taken to be of this machine.
 
 Each line refits the model without one term (or with less of the rest) and prints held-out errors by shape
 group, errors on the largest 30 % of shapes when fitted on the others, and errors on the networks of the
@@ -188,18 +188,18 @@ def main() -> None:
             print(line(label, rows, read.measurements, chip), flush=True)
     settings: tuple[tuple[str, ModuleType | type, str, object], ...] = (
         ("the larger of compute and memory, not the sum", cpu, "joined", np.maximum),
-        ("registers of 16 numbers, whatever the rows say", fitting, "WIDTHS", (16,)),
+        ("registers of 16 numbers, whatever the measurements say", fitting, "WIDTHS", (16,)),
         ("registers of 8 numbers", fitting, "WIDTHS", (8,)),
         ("without the pull on the bandwidth of DRAM", fitting, "PULL", 0.0),
-        ("fresh memory at one cost, near and far", cpu.Ceilings, "fresh_bandwidth", one_cost),
+        ("one cost of fresh memory, in caches and in DRAM", cpu.Ceilings, "fresh_bandwidth", one_cost),
         ("outputs always in the same buffer", cpu, "OUTPUT_BUFFERS", 1.0),
-        ("networks without what neighbours push out", cpu, "recent_bytes", lambda schedule: None),
+        ("networks without what neighbouring kernels evict", cpu, "recent_bytes", lambda schedule: None),
     )
     for label, module, name, value in settings:
         with setting(module, name, value):
             print(line(label, rows, read.measurements, chip), flush=True)
     with setting(cpu_convolutions, "thin", no_image):
-        print(line("images of few channels padded", rows, read.measurements, chip), flush=True)
+        print(line("images with few channels padded", rows, read.measurements, chip), flush=True)
     with (
         setting(cpu_convolutions, "group_block", whole_registers),
         setting(cpu_plans, "group_block", whole_registers),
@@ -212,7 +212,7 @@ def main() -> None:
     borrowing = replace(
         rows, lent=lent_to(chip, [fit for fit in specs.load_lenders("cpu") if fit.architecture != chip.architecture])
     )
-    print(line("the model, borrowing from other CPUs", borrowing, read.measurements, chip))
+    print(line("the model, with parameters transferred from other CPUs", borrowing, read.measurements, chip))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def plain(rows: Iterable[Scored]) -> list[Scored]:
 
 def _table(title: str, groups: Mapping[str, list[Scored]], *, published: bool = False) -> list[str]:
     """Rows of Markdown: one for each group, errors in per cent."""
-    head = ["", "rows", "median", "mean", "p90", "bias", "inside 90 %", "high / low", "rank"]
+    head = ["", "count", "median", "mean", "p90", "bias", "inside 90 %", "high / low", "rank"]
     head += ["NeuSight in / out"] if published else []
     lines = [f"### {title}", "", "| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for name, rows in groups.items():
@@ -89,7 +89,8 @@ def _set_and_card(row: Scored) -> str:
 
 def _net(row: Scored) -> str:
     m = row.measurement
-    return f"{m.chip}: {m.network} {m.mode}, batch {m.symbols.get('batch', '')}, seq {m.symbols.get('seq', '')}"
+    sizes = [f"{name} {m.symbols[name]}" for name in ("batch", "seq") if name in m.symbols]
+    return f"{m.chip}: {', '.join([f'{m.network} {m.mode}', *sizes])}"
 
 
 def pairs_ranked(rows: Iterable[Scored], apart: float = 0.15) -> tuple[int, int]:
@@ -118,17 +119,29 @@ def _worst(validation: Validation, count: int = 10) -> list[str]:
 INTRODUCTION = f"""\
 Made by `ROOFLINE_DATA=<folder> python studies/gpu_model.py` from public measurements: {"; ".join(SETS.values())}.
 
-Errors are |predicted / measured - 1| in per cent; bias is the median of predicted / measured, less one; a row is one
-call, and every row counts the same. *Card left out*: predicted by numbers of the other cards, the clock that its sheet
-allows and a neighbour's tiles; the floor of its set (launch and host) is taken from its fastest calls. *Half seen*: its
-own numbers from every second call. Intervals come from the other cards, or from the other half. NeuSight's columns are
-what its authors report on cards in / out of its training set, on another split of the same collection."""
+Errors are |predicted / measured - 1| in per cent. Bias is the median of predicted / measured, less one. A call is one
+timed operator. Every call, or network, counts the same. *Inside 90 %* is the share of calls in their nominal 90 %
+interval; *high / low* is the median width of that interval; *rank* is the rank correlation of predicted and measured
+times.
+
+- *Card left out*: predicted by the parameters of the other cards, the clock that the chip file allows, and the tiles of
+  a neighbouring architecture. The launch floor of its set (launch and host time) is taken from its fastest calls. The
+  interval comes from the errors of the other cards.
+- *Half of the calls seen*: own parameters of the card, fitted on every second call and scored on the others. The
+  interval comes from the half that was fitted.
+- *NeuSight in / out*: mean errors that NeuSight's authors report on cards in / out of their training set, on another
+  split of the same collection.
+
+Families: `bmm` is a GEMM of two activations, usually batched; `conv` a convolution of 3x3 or larger; `norm` layer norm;
+`tensor` a linear layer on tensor cores; `tensor-other` other work on tensor cores, here convolutions; `tensor-odd` a
+convolution whose channels do not fill tensor cores, so it runs on CUDA cores. *(data)* and *(weights)* are gradients.
+What follows from these tables: [evidence-gpu.md](../../docs/evidence-gpu.md)."""
 
 
-JUDGED = "Recurrences and Caffe's layers, none of them fitted, by the shipped numbers of the Titan X"
+JUDGED = "Recurrent layers and Caffe's layers: not fitted, predicted by the shipped parameters of the Titan X"
 HELD_OUT: dict[How, str] = {
-    "device": "Rows kept apart until the end, card left out",
-    "half": "Rows kept apart until the end, own numbers of each card",
+    "device": "Calls kept apart until the end, card left out",
+    "half": "Calls kept apart until the end, own parameters of each card",
 }
 
 
@@ -157,15 +170,15 @@ def page(results: Mapping[str, Validation], others: Mapping[str, Validation]) ->
                 "Whole transformers (NeuSight)", _by(published, lambda row: row.measurement.mode), published=True
             )
             lines += _table(
-                "Whole nets by card", _by(nets, lambda row: f"{row.measurement.chip}, {row.measurement.set}")
+                "Whole networks by card", _by(nets, lambda row: f"{row.measurement.chip}, {row.measurement.set}")
             )
-            lines += ["Ratio of predicted to measured, net by net:", ""]
+            lines += ["Ratio of predicted to measured, network by network:", ""]
             lines += [
                 f"- {_net(row)}: {row.predicted / row.measured:.2f} (plain {row.plain / row.measured:.2f})"
                 for row in nets
             ]
             lines += [""]
-        lines += ["### The ten worst rows", "", *_worst(validation)]
+        lines += ["### The ten worst calls", "", *_worst(validation)]
     for how, validation in others.items():
         lines += _table(how, _by(validation.of_kind("operator"), _set_and_card))
     lines += ["![Predicted against measured calls, card left out](../figures/gpu-left-out.png)", ""]
@@ -174,7 +187,7 @@ def page(results: Mapping[str, Validation], others: Mapping[str, Validation]) ->
 
 
 def write_calibrations(rows: list[Measurement], around: list[Measurement]) -> None:
-    """Ship the shared numbers and those of each card. Those of an architecture are not: docs/gpu.md says why."""
+    """Ship the shared parameters and those of each card; docs/evidence-gpu.md says why none of an architecture ship."""
     target = ROOT / "hw_specs" / "calibrations"
     chips = {name: specs.load_chip(name) for name in sorted({row.chip for row in rows})}
     parts = parts_of(rows, chips, around=around)

@@ -29,7 +29,7 @@ from roofline.core.stack import Stack
 from roofline.devices.gpu import host
 from roofline.devices.timing import time_schedule
 from roofline.lowering import lower, single
-from roofline.lowering.lower import case_of
+from roofline.lowering.nodes import case_of
 from roofline.operators import operator_named
 from roofline.prediction.select import resolve_calibration
 from roofline.specs import load_calibration, load_chip

@@ -14,6 +14,7 @@ from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
+from small import shallow
 
 from roofline import lowering, operators, specs
 from roofline.campaign.design import design, ladder
@@ -93,7 +94,7 @@ def moved(name: str) -> float:
 def operators_of_plans() -> dict[str, list[str]]:
     """The operators that take each plan, as far as campaign and nets go; all of them where none does."""
     found: dict[str, set[str]] = {plan: set() for plan in PLANS}
-    nets = [lowering.lower(lowering.build(specs.load_network(net))) for net in specs.list_networks()]
+    nets = [lowering.lower(lowering.build(shallow(specs.load_network(net)))) for net in specs.list_networks()]
     for schedule in (lower([*fittable(300), *ladder()]), *nets):
         for plan, op in zip(plan_labels(schedule), schedule.op_labels(), strict=True):
             if plan:  # hashes are no business of a fit

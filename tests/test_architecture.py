@@ -109,6 +109,7 @@ def test_no_station_leans_on_the_package_itself() -> None:
     "code",
     [
         "import roofline; roofline.predict",
+        "import roofline; p = roofline.predict('rtx-2070', 'mlp'); repr(p), str(p), p._repr_html_()",
         "from roofline.cli import main; main(['predict', 'rtx-2070', '-w', 'resnet50'])",
         "from roofline.cli import main; main(['predict', 'gtx-980', '-w', 'mlp', '--json'])",
     ],
@@ -116,6 +117,30 @@ def test_no_station_leans_on_the_package_itself() -> None:
 def test_light(code: str) -> None:
     """Asserted through ``sys.modules``, not a clock."""
     assert not loaded(code) & set(HEAVY)
+
+
+USERS = {
+    "click": {"cli"},
+    "matplotlib": {"render"},
+    "onnx": {"frontends"},
+    "pandas": {"render"},
+    "rich": {"cli", "render"},
+    "torch": {"campaign", "frontends"},
+    "yaml": {"specs"},
+}
+"""Libraries with the only rooms that may import them."""
+
+
+def test_a_library_is_imported_by_what_uses_it_alone() -> None:
+    found: dict[str, set[str]] = {library: set() for library in USERS}
+    for name, tree in MODULES.items():
+        for node in ast.walk(tree):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for library in {one.split(".")[0] for one in names} & USERS.keys():
+                found[library].add(station(name))
+    assert {library: rooms for library, rooms in found.items() if not rooms <= USERS[library]} == {}
+    assert all(found.values()), found
 
 
 MAIN = "from roofline.cli import main; main({})"
@@ -199,7 +224,8 @@ UNWANTED = re.compile(r"\b(?:sessions?|agents?|subagents?|chatbot)\b|/work/|/tmp
 def shipped() -> Iterator[Path]:
     for folder in ("roofline", "hw_specs", "workloads", "docs", "benchmarks", "studies", "tests"):
         yield from (path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".yaml", ".md"))
-    yield from (ROOT / name for name in ("README.md", "CHANGELOG.md", "pyproject.toml", "constraints.txt"))
+    names = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "pyproject.toml", "constraints.txt")
+    yield from (ROOT / name for name in names)
 
 
 def test_shipped_files_speak_of_the_program_alone() -> None:

@@ -10,7 +10,6 @@ import pytest
 from synthetic import Synthetic
 
 from roofline import specs
-from roofline.analysis.largest_batch import largest_batch
 from roofline.core.dtype import precision
 from roofline.core.network import Network
 from roofline.core.prediction import Prediction
@@ -20,6 +19,7 @@ from roofline.devices.gpu.host import REPLAY_S
 from roofline.errors import UnknownName, Unsupported, UsageError
 from roofline.lowering.program import with_tf32
 from roofline.prediction.input_pipeline import LOADER, host_link
+from roofline.prediction.largest_batch import largest_batch
 from roofline.prediction.predict import predict
 
 CHIP = "a100-pcie-40gb"

@@ -1,12 +1,13 @@
-"""What does a net take on that chip, given what it took on this one?
+"""How long does a network take on that chip, given its measured time on this one?
 
-Whoever owns a card has measured the net at home. What a model gets wrong about a net it gets wrong on both
-cards in like manner, so the measured time is carried over by the ratio of the two predictions:
+A user has measured the network on a GPU of their own. The model's error on a network is similar on both GPUs, so the
+measured time is scaled by the ratio of the two predictions::
 
-    time there = measured here x predicted there / predicted here
+    time there = measured here * predicted there / predicted here    [s]
+    interval   = time there * exp(-+ SPREAD)
 
-The interval is how far off that was for whole transformers carried between three cards of three
-architectures (42 ordered pairs of T4, V100 and A100-40, `studies/transformers.py`).
+The interval is the error for whole transformers between three GPUs of three architectures (42 ordered pairs of T4, V100
+and A100-40, ``studies/transformers.py``). Form: this project's own; evidence: docs/evidence.md.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from roofline.core.network import Network
 from roofline.core.prediction import Anchor, Interval, LayerPrediction, Prediction
 from roofline.core.run import Recipe, Run
 from roofline.devices.ceiling import engine_and_rate
+from roofline.devices.kinds import model_of
 from roofline.errors import DataError
 from roofline.prediction.predict import predict
 from roofline.prediction.select import resolve_chip
 
 SPREAD = 0.21
-"""log(measured / anchored) lies within this of zero in nine of ten pairs (numbers shared by all GPUs)."""
+"""For 90 % of the pairs |log(measured / anchored)| is below this, with the parameters shared by all GPUs."""
 
 PAIRS = 42
 
@@ -41,17 +43,28 @@ def anchored(
     chips: Mapping[str, Chip] | None = None,
     file: str = "",
 ) -> Prediction:
-    """A prediction of a net on a chip, carried over from a row that measured the net at the same sizes.
+    """A prediction of a network on a chip, scaled from a measurement of it at the same sizes on another chip::
 
-    Of several rows the first of the same precision counts, of other precisions the first.
+        time = measured * prediction / prediction for the measured chip    [s]
+
+    Of several measurements the first of the same precision counts, else the first.
 
     Parameters
     ----------
-    chips : those of the rows that have no file of their own, by name.
+    chip : the chip to predict.
+    workload : the network.
+    prediction : of the network on that chip, by the model [s].
+    rows : measurements of other chips [s].
+    chips : chips of the measurements that have no file, by name.
+    file : name of the file of measurements, for messages.
+
+    Returns
+    -------
+    prediction : the scaled times with intervals [s], tier ``anchored``.
 
     Raises
     ------
-    DataError : no row of this net at these sizes; the message names what there is.
+    DataError : no measurement of this network at these sizes; the message lists those there are.
     """
     row = _row_for(prediction, list(rows), file)
     here = (chips or {}).get(row.chip) or resolve_chip(row.chip)
@@ -61,7 +74,10 @@ def anchored(
     peaks, bandwidths = _peak(chip, prediction.dtype) / _peak(here, row.dtype), _bandwidth(chip) / _bandwidth(here)
     warnings = [said for said in prediction.warnings if not said.startswith(("borrowed:", "tier "))]
     if here.kind != chip.kind:
-        warnings.append(f"carried over from a {here.kind} to a {chip.kind}: nobody tested how far off that is")
+        warnings.append(
+            f"transferred from {model_of(here).noun} to {model_of(chip).noun}: the error of such transfers was not "
+            "measured, so do not rely on the interval"
+        )
     return replace(
         prediction,
         seconds=_around(prediction.seconds.middle * scale),
@@ -79,14 +95,17 @@ def _row_for(prediction: Prediction, rows: list[Measurement], file: str) -> Meas
     same_net = [row for row in rows if row.kind == "network" and row.network == prediction.workload]
     if not same_net:
         nets = sorted({row.network for row in rows if row.kind == "network"})
-        have = f"there are {', '.join(nets)}" if nets else "there are none of whole networks"
-        raise DataError(f"{where}no row of {prediction.workload}; {have}")
+        have = f"the file has {', '.join(nets)}" if nets else "the file has no measurements of whole networks"
+        raise DataError(
+            f"{where}no measurement of {prediction.workload}; {have}; to measure it: roofline measure -w "
+            f"{prediction.workload}"
+        )
     mode = [row for row in same_net if row.mode == prediction.mode]
     fitting = [row for row in mode if all(prediction.symbols.get(name) == size for name, size in row.symbols.items())]
     if not fitting:
         sizes = sorted({f"{', '.join(f'{k}={v}' for k, v in row.symbols.items())} ({row.mode})" for row in same_net})
         raise DataError(
-            f"{where}{prediction.workload} was measured at {'; '.join(sizes)}; ask for one of these sizes "
+            f"{where}{prediction.workload} was measured at {'; '.join(sizes)}; predict one of these sizes "
             "(--batch, --bind, --mode)"
         )
     return next((row for row in fitting if row.dtype == prediction.dtype), fitting[0])

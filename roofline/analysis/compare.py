@@ -8,7 +8,7 @@ bound by the same kind of resource is the ratio of two figures of the spec sheet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import sqrt
 from pathlib import Path
@@ -19,34 +19,38 @@ from roofline.core.chip import Chip
 from roofline.core.comparison import Comparison, Entry, Reason
 from roofline.core.dtype import Precision
 from roofline.core.dtype import precision as parse_precision
-from roofline.core.network import Network
 from roofline.core.prediction import LayerPrediction, Prediction
 from roofline.core.run import Run
 from roofline.core.stack import Stack
 from roofline.devices.ceiling import engine_and_rate
 from roofline.devices.kinds import model_of
 from roofline.errors import Unsupported, UsageError
+from roofline.prediction.largest_batch import Batch
 from roofline.prediction.predict import predict
+from roofline.prediction.question import network_of
 from roofline.prediction.select import resolve_chip
 
 
 def compare(
     chips: Sequence[str | Path | Chip],
-    workload: str | Path | Network,
+    workload: Any,
     *,
-    batch: int | Callable[[Chip, str], int | None] | None = None,
+    inputs: Any = None,
+    batch: Batch = None,
     bind: Mapping[str, int] | None = None,
     dtypes: Sequence[str] = ("fp32", "fp16"),
     stack: Stack | str | None = None,
     calibration: str | Path | Calibration | None = None,
     run: Run | str | None = None,
+    mode: str | None = None,
+    optimizer: str | None = None,
 ) -> Comparison:
     """Predict a net on several chips and say why they differ.
 
     Parameters
     ----------
     chips : names, paths or values; the first is what the others are compared with.
-    batch : one for all, or a function of (chip, dtype), such as the largest that fits.
+    batch : one for all; ``"max"`` is for each chip and precision the largest that fits.
     dtypes : precisions to try; a chip that lacks one has an entry that says so.
 
     Raises
@@ -58,14 +62,15 @@ def compare(
         raise UsageError("nothing to compare: name at least one chip")
     parts = [resolve_chip(chip) for chip in chips]
     wanted = list(dict.fromkeys(str(parse_precision(name)) for name in dtypes))
-    on, task = Stack.of(stack), Run.of(run)
+    on, task = Stack.of(stack), Run.of(run, mode, optimizer)
+    network = network_of(workload, inputs, mode=task.mode)
     entries: list[Entry] = []
 
     def ask(part: Chip, name: str) -> Prediction:
         return predict(
             part,
-            workload,
-            batch=batch(part, name) if callable(batch) else batch,
+            network,
+            batch=batch,
             bind=bind,
             dtype=name,
             stack=on,
@@ -90,7 +95,7 @@ def compare(
     for part in parts:  # a chip that lacks all of them is shown at its own best
         if not any(entry.prediction for entry in entries if entry.chip == part.name):
             own = _best(part)
-            path = f"{_path(part, own)}; {own} is its own, for it has none of {', '.join(wanted)}"
+            path = f"{_path(part, own)}; {own} because it does not support {', '.join(wanted)}"
             entries.append(_entry(part, str(own), prediction=ask(part, str(own)), path=path))
     base = next(entry.prediction for entry in entries if entry.prediction)
     return Comparison(
@@ -111,9 +116,7 @@ def _best(chip: Chip) -> Precision:
 
 
 def _entry(chip: Chip, dtype: str, **known: Any) -> Entry:
-    price = chip.price[0] if chip.price else None
-    power_w = chip.power.value if chip.power else None
-    return Entry(chip.name, chip.title, dtype, price=price, power_w=power_w, **known)
+    return Entry(chip.name, chip.title, dtype, hardware=chip, **known)
 
 
 def _beside(entry: Entry, chip: Chip, prediction: Prediction, first: tuple[Chip, Prediction]) -> Entry:
@@ -196,4 +199,4 @@ def _path(chip: Chip, wanted: Precision) -> str:
     engine = chip.engine_for(wanted, matrix=True).name
     if emulation:
         return f"{engine} in {actual}: {emulation}"
-    return engine if actual.accumulate == actual.compute else f"{engine}, {actual.accumulate} sums"
+    return engine if actual.accumulate == actual.compute else f"{engine}, {actual.accumulate} accumulation"

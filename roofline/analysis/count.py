@@ -1,26 +1,24 @@
-"""What is in a net, before any chip comes in? Parameters, operations and bytes, layer by layer."""
+"""What is in a network, independent of a chip? Parameters, operations and bytes, layer by layer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from roofline.core.dtype import precision
-from roofline.core.network import Network
 from roofline.core.prediction import SCHEMA_VERSION, Memory
 from roofline.core.run import Run
 from roofline.core.stack import Stack
-from roofline.core.workload import Workload
 from roofline.lowering.program import make_program, shapes_of
+from roofline.prediction.question import network_of
 
 
 @dataclass(frozen=True)
 class LayerWork:
-    """One node and what it must do: executed operations, compulsory bytes, weights, kernels launched."""
+    """One node and its work: executed operations [FLOP], compulsory bytes [B], weights, kernels launched."""
 
     name: str
     template: str
@@ -34,7 +32,7 @@ class LayerWork:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """A net at one choice of symbols and precision."""
+    """A network at one choice of symbols and precision."""
 
     workload: str
     title: str
@@ -61,7 +59,7 @@ class Anatomy:
 
 
 def anatomy(
-    workload: str | Path | Network | Workload,
+    workload: Any,
     *,
     batch: int | None = None,
     bind: Mapping[str, int] | None = None,
@@ -69,13 +67,15 @@ def anatomy(
     stack: Stack | None = None,
     run: Run | None = None,
 ) -> Anatomy:
-    """Count a net; the arguments as for :func:`roofline.prediction.predict.predict`. Views are left out.
+    """Count the operations [FLOP], bytes [B] and parameters of a network; calls :func:`lower` or
+    :func:`lower_training`.
 
-    Of a training step every layer counts forward and backward together (of one micro-batch).
+    Arguments as for :func:`roofline.prediction.predict.predict`. Views are left out. In a training step every layer
+    counts forward and backward together (of one micro-batch).
     """
     stack, run = stack or Stack(), run or Run()
     program = make_program(
-        workload, batch=batch, bind=bind, precision=precision(dtype), stack=stack, run=run, cuda=True
+        network_of(workload), batch=batch, bind=bind, precision=precision(dtype), stack=stack, run=run, cuda=True
     )
     work, schedule = program.workload, program.schedule
     layers, seen = [], set[str]()

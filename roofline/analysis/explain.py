@@ -17,10 +17,10 @@ import numpy as np
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
-from roofline.core.network import Network
 from roofline.core.prediction import SCHEMA_VERSION, Interval
 from roofline.core.run import Run
 from roofline.core.schedule import KINDS
+from roofline.core.shown import Shown
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.devices import ceiling
@@ -29,7 +29,9 @@ from roofline.devices.kinds import model_of
 from roofline.devices.timed import Timing
 from roofline.errors import UnknownName, UsageError
 from roofline.lowering.program import make_program, shapes_of, with_tf32
+from roofline.prediction.largest_batch import Batch, batch_of
 from roofline.prediction.predict import time_program
+from roofline.prediction.question import network_of, notes_of
 from roofline.prediction.select import resolve_calibration, resolve_chip, together
 
 
@@ -83,8 +85,8 @@ class KernelAccount:
     modelled: bool = False
 
 
-@dataclass(frozen=True)
-class Explanation:
+@dataclass(frozen=True, repr=False)
+class Explanation(Shown):
     """The account of one layer of a net on a chip."""
 
     chip: str
@@ -117,15 +119,18 @@ class Explanation:
 
 def explain(
     chip: str | Path | Chip,
-    workload: str | Path | Network | Workload,
+    workload: Any,
     layer: str,
     *,
-    batch: int | None = None,
+    inputs: Any = None,
+    batch: Batch = None,
     bind: Mapping[str, int] | None = None,
     dtype: str = "fp32",
     stack: Stack | str | None = None,
     calibration: str | Path | Calibration | None = None,
     run: Run | str | None = None,
+    mode: str | None = None,
+    optimizer: str | None = None,
 ) -> Explanation:
     """Account for one layer, in training with its backward kernels; other arguments as for ``predict``.
 
@@ -133,11 +138,13 @@ def explain(
     ------
     UnknownName : no layer of that name, with the nearest ones.
     """
-    on, task = Stack.of(stack), Run.of(run)
-    part = together(resolve_chip(chip), on)
+    on, task = Stack.of(stack), Run.of(run, mode, optimizer)
+    one, network = resolve_chip(chip), network_of(workload, inputs, mode=task.mode)
+    part = together(one, on)
     model = model_of(part)
     wanted = with_tf32(parse_precision(dtype), part, on)
-    program = make_program(workload, batch=batch, bind=bind, precision=wanted, stack=on, run=task, cuda=model.cuda)
+    samples = batch_of(batch, one, network, bind=bind, dtype=dtype, stack=on, run=task)
+    program = make_program(network, batch=samples, bind=bind, precision=wanted, stack=on, run=task, cuda=model.cuda)
     work, schedule = program.workload, program.schedule
     index = _index(work, layer)
     fitted = resolve_calibration(part, wanted, calibration, on)
@@ -161,14 +168,14 @@ def explain(
         kernels=tuple(_account(timing, row, seen, bandwidth, explained(row, bandwidth)) for row in rows),
         share=float(timing.total[rows].sum() / timing.total.sum()) if rows else 0.0,
         calibration=fitted.file if fitted else "",
-        warnings=tuple(filter(None, [part.resolve(wanted)[1], "" if rows else _silent(on)])),
+        warnings=tuple(filter(None, [*notes_of(network), part.resolve(wanted)[1], "" if rows else _silent(on)])),
     )
 
 
 def _silent(stack: Stack) -> str:
     """Why a layer has no kernel."""
-    merged = ", or merged into the kernel of a later layer" if stack.mode == "compiled" else ""
-    return f"it launches nothing of its own: a view{merged}"
+    merged = ", or is fused into the kernel of a later layer" if stack.mode == "compiled" else ""
+    return f"it launches no kernel of its own: it is a view{merged}"
 
 
 def _index(work: Workload, layer: str) -> int:
@@ -184,7 +191,7 @@ def _index(work: Workload, layer: str) -> int:
         return max(folded.values(), key=len)[0]
     names = [node.name for node in work.nodes]
     if layer in ("optimizer", "gradients", "input pipeline"):
-        raise UsageError(f"{layer} is no layer of the net; 'roofline predict --layers all' shows what it takes")
+        raise UsageError(f"{layer} is not a layer of the network; 'roofline predict --layers all' shows its time")
     raise UnknownName(f"layer of {work.name}", layer, names, hint="'roofline workloads show' lists them")
 
 

@@ -12,20 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roofline.analysis.largest_batch import largest_batch
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.network import Network
 from roofline.core.prediction import SCHEMA_VERSION, Interval, Prediction
 from roofline.core.run import Run
+from roofline.core.shown import Shown
 from roofline.core.stack import Stack
+from roofline.core.tiers import meaning_of
+from roofline.core.worth import Worth
 from roofline.errors import UsageError
+from roofline.prediction.largest_batch import Batch, largest_batch
 from roofline.prediction.predict import predict
-from roofline.specs import load_network
+from roofline.prediction.question import network_of, unbound
 
 
-@dataclass(frozen=True)
-class Generation:
+@dataclass(frozen=True, repr=False)
+class Generation(Shown):
     """An answer of ``tokens`` tokens to prompts of ``prompt`` tokens, ``batch`` of them side by side.
 
     prefill : the prompt, which gives the first token. first, last : the second token and the last one.
@@ -75,8 +78,19 @@ class Generation:
         """Where most memory is needed: while the prompt is read, or at the last token."""
         return max((self.prefill, self.last), key=lambda part: part.memory.total)
 
+    @property
+    def worth(self) -> Worth:
+        """New tokens per second of one chip, prompts included in the time, beside its price and its power limit."""
+        return Worth.of(self.prefill.hardware, self.tokens_per_s / self.prefill.stack.chips)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings of the part at peak memory and of the last token, each once."""
+        return tuple(dict.fromkeys((*self.fullest.warnings, *self.last.warnings)))
+
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form; all in SI units."""
+        worth = self.worth.to_dict()
         return {
             "schema_version": SCHEMA_VERSION,
             "chip": self.prefill.chip,
@@ -84,7 +98,8 @@ class Generation:
             "dtype": self.prefill.dtype,
             "stack": self.prefill.stack.to_dict(),
             "tier": self.last.tier,
-            "warnings": list(dict.fromkeys((*self.fullest.warnings, *self.last.warnings))),
+            "tier_meaning": meaning_of(self.last.tier, modelled=bool(self.last.calibration)),
+            "warnings": list(self.warnings),
             "prompt": self.prompt,
             "tokens": self.tokens,
             "batch": self.batch,
@@ -93,6 +108,11 @@ class Generation:
             "seconds": self.seconds.to_dict(),
             "tokens_per_s": self.tokens_per_s,
             "decode_tokens_per_s": self.decode_tokens_per_s,
+            "price": worth["price"],
+            "power_w": worth["power_w"],
+            "tokens_per_s_per_price": worth["samples_per_s_per_price"],
+            "tokens_per_rent": worth["samples_per_rent"],
+            "tokens_per_joule": worth["samples_per_joule"],
             "memory": self.fullest.memory.to_dict(),
             "fits": self.fullest.fits,
             "prefill": self.prefill.to_dict(),
@@ -106,7 +126,7 @@ def generate(
     workload: str | Path | Network,
     tokens: int,
     *,
-    batch: int | None = None,
+    batch: Batch = None,
     bind: Mapping[str, int] | None = None,
     dtype: str = "fp16",
     stack: Stack | str | None = None,
@@ -121,20 +141,22 @@ def generate(
     ------
     UsageError : the net keeps no cache (no symbols ``seq`` and ``context``), or it is to be trained.
     """
-    network = workload if isinstance(workload, Network) else load_network(workload)
+    network = unbound(network_of(workload))
     missing = [name for name in ("seq", "context") if name not in network.symbols]
     if missing:
-        raise UsageError(f"{network.name} has no symbol {missing[0]!r}, so it generates no text token by token")
+        raise UsageError(f"{network.name} has no symbol {missing[0]!r}, so it cannot generate text token by token")
     if tokens < 1:
-        raise UsageError(f"{tokens} tokens are no answer; at least 1")
+        raise UsageError(f"an answer needs at least 1 token, got {tokens}")
     task = Run.of(run)
     if task.loader_rate is not None:
-        raise UsageError("a prompt is there before its answer begins; a loader has no part in it")
+        raise UsageError("generating text has no input pipeline; leave out --loader-rate")
     if task.training:
-        raise UsageError("text is generated in inference, not in training")
+        raise UsageError("text is generated in inference; leave out --mode training")
     given = dict(bind or {})
     if given.pop("context", 0):
-        raise UsageError("context is what generating fills; leave it out")
+        raise UsageError("context is set while text is generated; leave it out")
+    if batch == "max":
+        batch = largest_answered(chip, network, tokens, bind=given, dtype=dtype, stack=stack, run=task) or 1
     sizes = network.bind(given | ({"batch": batch} if batch else {}))
     prompt = sizes["seq"]
     only_last = {"logits": 1} if "logits" in network.symbols else {}
@@ -165,7 +187,7 @@ def largest_answered(
     run: Run | str | None = None,
 ) -> int:
     """How many answers of ``tokens`` tokens fit side by side, while prompts are read and at the last token."""
-    network = workload if isinstance(workload, Network) else load_network(workload)
+    network = unbound(network_of(workload))
     given = dict(bind or {})
     prompt = network.bind(given)["seq"]
     only_last = {"logits": 1} if "logits" in network.symbols else {}

@@ -1,1 +1,1 @@
-"""What measurements teach: one fit beside each device model, and the intervals that come of what is held out."""
+"""What do measurements say about a chip? One fit for each device model, with intervals from held-out measurements."""

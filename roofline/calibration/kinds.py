@@ -1,8 +1,8 @@
 """How is each kind of device fitted to measurements? One table, by the name of the device model.
 
-The counterpart of :mod:`roofline.devices.kinds`: a :class:`Fitting` beside each
-:class:`~roofline.devices.kinds.DeviceModel` that learns from measurements. Another installed package brings one by the
-entry point group ``roofline.fittings``; a kind without any is refused by ``calibrate`` and predicted without.
+The counterpart of :mod:`roofline.devices.kinds`: a :class:`Fitting` for each
+:class:`~roofline.devices.kinds.DeviceModel` that is fitted to measurements. Another installed package adds one through
+the entry point group ``roofline.fittings``. A kind without a fitting is refused by ``calibrate`` and predicted without.
 """
 
 from __future__ import annotations
@@ -25,21 +25,23 @@ from roofline.errors import Unsupported
 
 GROUP = "roofline.fittings"
 HeldOut = Mapping[str, tuple[float, float, float]]
-"""Key of a measurement -> seconds (low, middle, high as predicted, least, most) by a fit that did not see it."""
+"""Key of a measurement -> seconds (middle, low, high) by a fit that did not see it [s]."""
 
 
 @dataclass(frozen=True)
 class Fitting:
     """How one kind of device is fitted.
 
-    calibrate : (measurements, chip, dtype, alone, what the measurements are) -> the chip's own calibration. ``alone``
-        does without what other chips teach.
+    Parameters
+    ----------
+    calibrate : (measurements, chip, dtype, alone, description of the measurements) -> the chip's own calibration.
+        ``alone`` uses no parameters of other chips.
     place : where ``predict`` finds a calibration, under ``hw_specs/calibrations``.
     architecture : the same for all chips of an architecture, or of the kind (``any``): (measurements, name, chips by
-        name, what they are); None where that is not done.
-    held_out : predictions of measurements that a calibration was fitted on, by fits that did not see them, and
-        ``seen``, the word for what those saw; None where nothing is held out.
-    leave_out : scores chips left out in turn, where they share parameters; None where they do not.
+        name, description); None if not supported.
+    held_out : predictions of the fitted measurements by fits that did not see them; None if nothing is held out.
+    seen : the word for what those fits saw.
+    leave_out : scores each chip left out, where chips share parameters; None where they do not.
     """
 
     calibrate: Callable[[Sequence[Measurement], Chip, str, bool, Mapping[str, Any]], Calibration]
@@ -72,22 +74,23 @@ def fitting_of(kind: str) -> Fitting:
 
     Raises
     ------
-    Unsupported : nobody says how. UsageError : what an installed package brings under that name is no fitting.
+    Unsupported : the kind has no fitting.
+    UsageError : an installed package provides something else under that name.
     """
     found = known_fitting(kind)
     if found is None:
-        raise Unsupported(f"chips of kind {kind!r} have no model that can be fitted to measurements")
+        raise Unsupported(f"the model of kind {kind!r} cannot be fitted to measurements")
     return found
 
 
 def known_fitting(kind: str) -> Fitting | None:
-    """As :func:`fitting_of`; None where nobody says how."""
+    """As :func:`fitting_of`; None where the kind has no fitting."""
     if kind in FITTINGS:
         return FITTINGS[kind]
     found = plugins.named(GROUP, kind)
     if found is None:
         return None
     if not isinstance(found, Fitting):
-        raise plugins.wrong(GROUP, kind, f"is no Fitting, but {found!r}")
+        raise plugins.wrong(GROUP, kind, f"is not a Fitting, but {found!r}")
     FITTINGS[kind] = found
     return found

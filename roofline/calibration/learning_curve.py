@@ -1,6 +1,6 @@
-"""How many rows does a calibration need? Fits on the first rows of a campaign, scored on the others.
+"""How many measurements does a calibration need? Fits on the first ones of a campaign, scored on the others.
 
-A campaign asks what tells most first, so its first rows are what a shorter one would have measured.
+A campaign measures the most informative shapes first, so its first measurements are those of a shorter campaign.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ from roofline.core.schedule import Schedule
 
 COUNTS = (150, 300, 600, 1200)
 Fit = Callable[[Rows, Schedule], NDArray[np.float64]]
-"""Seconds of kernels by a fit on rows, NaN where it knows none."""
+"""Seconds of kernels by a fit on measurements [s], NaN where it has no plan."""
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """How well fits on a campaign of so many ``rows`` know shape groups that they have not seen.
+    """Errors of fits on so many measurements (``rows``), on shape groups that they did not see.
 
-    median, p90 : of |predicted / measured - 1| over all rows; one whose plan had too few rows to be fitted counts as
-        worse than any other. fitted : share of the rows that were predicted.
+    Parameters
+    ----------
+    median, p90 : of |predicted / measured - 1| over all measurements [1]; one whose plan could not be fitted counts as
+        infinite.
+    fitted : share of the measurements that were predicted [1].
     """
 
     rows: int
@@ -37,14 +40,19 @@ class Lesson:
 def learning_curve(
     rows: Rows, counts: Sequence[int] = COUNTS, *, predict: Fit = fit_and_predict, ladder: bool = True
 ) -> list[Lesson]:
-    """Errors by the number of rows measured; numbers that the campaign does not reach are left out.
+    """Errors by the number of measurements: quantiles of ``|predicted / measured - 1|`` [1].
 
-    Every row of the campaign is predicted, by a fit on the first rows without those of the fold it is in
-    (:attr:`roofline.calibration.cpu.rows.Rows.fold`): the rows tested are the same for all numbers, the groups
-    never those fitted.
-    predict : the fit; that of :mod:`roofline.calibration.cpu.calibrate` unless another is to be compared with it.
-    ladder : the ladder of streams is measured whole beside so many rows, as ``roofline measure --rows`` does; otherwise
-        it takes its turns among them and counts.
+    Every measurement is predicted by a fit on the first ``count`` ones outside its fold
+    (:attr:`roofline.calibration.cpu.rows.Rows.fold`). So the tested measurements are the same for all counts, and their
+    shape groups were never fitted.
+
+    Parameters
+    ----------
+    rows : measurements of a campaign.
+    counts : numbers of measurements [1]; those that the campaign does not reach are skipped.
+    predict : the fit; by default that of :mod:`roofline.calibration.cpu.calibrate`.
+    ladder : True measures the ladder of streams whole beside so many measurements, as ``roofline measure --rows`` does;
+        False counts its streams among them.
     """
     place, fold, lessons = _turns(rows, ladder), rows.fold, []
     for count in (count for count in counts if count <= place.max(initial=-1) + 1):
@@ -60,7 +68,7 @@ def learning_curve(
 
 
 def _turns(rows: Rows, whole: bool) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """The place of each row in its campaign; streams of the ladder in front of all, or where their turn would be."""
+    """The place of each measurement in its campaign; ladder streams before all others, or at their turn."""
     ladder = np.array([len(row.inputs[0]) == 1 for row in rows.measurements], dtype=bool)
     if whole:
         return np.where(ladder, -1, np.cumsum(~ladder) - 1)

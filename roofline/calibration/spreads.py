@@ -1,7 +1,7 @@
-"""How far off are predictions of chips that were not measured? The spreads that ship, from residuals of others.
+"""How large is the error on chips that were not measured? The spreads that ship, from residuals of other chips.
 
-``datasheet-gpu.yaml`` stands around the plain roofline of an uncalibrated GPU, ``borrowed-cpu.yaml`` around a CPU that
-is predicted by others.
+``datasheet-gpu.yaml`` is the interval of the plain roofline of an uncalibrated GPU. ``borrowed-cpu.yaml`` is that of a
+CPU predicted from other CPUs.
 """
 
 from __future__ import annotations
@@ -25,18 +25,22 @@ Ratios = dict[str, dict[str, list[float]]]
 """Family -> chip -> log(measured / plain roofline) of its kernels."""
 
 LEAST_S = 20e-6
-"""Kernels whose plain roofline is shorter show the host rather than the device."""
+"""Least plain roofline of a kernel that counts [s]; shorter kernels measure the host rather than the device."""
 ENDS = (0.05, 0.5, 0.95)
 ODD = 1.5
-"""A residual (logarithm) counts as no more in the spread of CPUs left out."""
+"""Largest residual (logarithm) in the spread of CPUs left out; larger ones are clipped."""
 
 
 def over_the_roofline(
     kernels: Mapping[str, Sequence[Kernel]], seconds: Mapping[str, Sequence[float]]
 ) -> tuple[Ratios, dict[str, int]]:
-    """How much longer than the plain roofline kernels took, and how many of each chip were used.
+    """``log(measured / plain roofline)`` of kernels by family and chip [1], and the number of kernels used of each
+    chip.
 
-    kernels, seconds : by chip, in the same order.
+    Parameters
+    ----------
+    kernels : by chip.
+    seconds : measured, by chip in the same order [s].
     """
     ratios: Ratios = {}
     counts: dict[str, int] = {}
@@ -52,7 +56,13 @@ def over_the_roofline(
 
 
 def pooled(by_chip: Mapping[str, Sequence[float]], levels: tuple[float, ...] = ENDS) -> dict[str, float]:
-    """Quantiles of the mixture in which every chip has the same weight."""
+    """Quantiles of the mixture in which every chip has the same weight: ``weight = 1 / values of the chip``.
+
+    Parameters
+    ----------
+    by_chip : values by chip.
+    levels : quantiles to compute [1].
+    """
     values = np.concatenate([np.array(v) for v in by_chip.values()])
     weights = np.concatenate([np.full(len(v), 1.0 / len(v)) for v in by_chip.values()])
     order = np.argsort(values)
@@ -61,7 +71,14 @@ def pooled(by_chip: Mapping[str, Sequence[float]], levels: tuple[float, ...] = E
 
 
 def datasheet(ratios: Ratios, counts: Mapping[str, int], data: Mapping[str, Any]) -> Calibration:
-    """What ships as ``datasheet-gpu.yaml``: quantiles of :func:`over_the_roofline` by operator family."""
+    """What ships as ``datasheet-gpu.yaml``: quantiles of :func:`over_the_roofline` by operator family [1].
+
+    Parameters
+    ----------
+    ratios : logarithms by family and chip.
+    counts : kernels used, by chip.
+    data : description to store.
+    """
     families = {}
     for family, by_chip in sorted(ratios.items()):
         off = {chip: list(np.abs(np.expm1(-np.array(logs)))) for chip, logs in by_chip.items()}
@@ -73,10 +90,16 @@ def datasheet(ratios: Ratios, counts: Mapping[str, int], data: Mapping[str, Any]
 
 
 def left_out(residuals: Sequence[Mapping[str, Floats]]) -> dict[str, FamilyFit]:
-    """How far off a plan of one machine more may be: normal around none, as wide as the mean square of all residuals.
+    """Quantiles of the error of a plan on one more machine::
 
-    Three machines do not tell whether the next is faster or slower than they, so their own bias moves no quantile.
-    residuals : of each machine left out, log(measured / predicted) by plan.
+        quantile(level) = normal quantile(level) * sqrt(mean over machines of mean residual^2)    [1]
+
+    Three machines do not show whether the next one is faster or slower, so their mean error shifts no quantile. Form:
+    this project's own; evidence: docs/evidence-cpu.md.
+
+    Parameters
+    ----------
+    residuals : of each machine left out, log(measured / predicted) by plan [1].
     """
     found = {}
     for plan in dict.fromkeys(plan for by_plan in residuals for plan in by_plan):
@@ -90,7 +113,13 @@ def left_out(residuals: Sequence[Mapping[str, Floats]]) -> dict[str, FamilyFit]:
 
 
 def borrowed_cpu(residuals: Sequence[Mapping[str, Floats]], machines: Sequence[str], stack: Stack) -> Calibration:
-    """What ships as ``borrowed-cpu.yaml``: :func:`left_out` of each of ``machines`` (architectures) in turn."""
+    """What ships as ``borrowed-cpu.yaml``: :func:`left_out` of each of ``machines`` (architectures) in turn.
+
+    Parameters
+    ----------
+    residuals : as for :func:`left_out` [1].
+    stack : software stack.
+    """
     rule = "log(measured / predicted from the other machines' numbers, at the clock that the system shows)"
     told = {"left_out_in_turn": list(machines), "rule": rule}
     return Calibration("any CPU", "any", "cpu", "fp32", stack.to_dict(), left_out(residuals), {}, told)

@@ -1,1 +1,1 @@
-"""Measuring PyTorch operators and networks on the device at hand. Loads torch only when it runs."""
+"""How are PyTorch operators and networks measured on this machine? Loads torch only when it runs."""

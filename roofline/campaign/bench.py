@@ -1,4 +1,4 @@
-"""How is one row of a campaign timed on a CPU, and what does a row call? See :mod:`.bench_cuda` for a CUDA device."""
+"""How is one question of a campaign timed on a CPU, and what does it call? See :mod:`.bench_cuda` for a CUDA device."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from roofline.campaign.timer_cpu import Burst, burst_cold, burst_warm
 from roofline.core.measurement import Measurement
 
 POOL_BYTES = 2**27
-"""Weights are cut from this much memory in turn: several times a last-level cache."""
+"""Weights come from this much memory in rotation: several times a last-level cache [B]."""
 FLUSH_BYTES = 2**22
-"""Read between two cold samples: more than a private cache holds."""
+"""Bytes read between two cold samples: more than a private cache holds."""
 BURST_S, WARM_S = 0.004, 0.0015
 NETWORK_S = 0.2
-"""Short, since rounds are many: the best of many moments repeats better than many calls at one moment."""
+"""Seconds of a burst: short, because the best of many rounds repeats better than many calls at one moment."""
 
 
 def bench_of(device: str, dtype: str) -> Callable[[Measurement], Burst]:
-    """A function that takes one burst of samples of a row on a device."""
+    """A function that takes one burst of samples of a question on a device."""
     torch = import_torch()
     gpu = devices.cuda_device() if device == "cuda" else None
     place, stored = gpu.place if gpu else device, numerics(dtype).storage
@@ -37,7 +37,7 @@ def bench_of(device: str, dtype: str) -> Callable[[Measurement], Burst]:
             return build_calls(row.op, row.attributes, row.inputs, device=place, pool=pool, part=row.part)
         asked = f"{row.network} {sorted(row.symbols.items())} {row.mode}"
         if asked not in modules:
-            training = row.mode == "training"  # in 16 bits as a recipe does it, with fp32 weights
+            training = row.mode == "training"  # mixed precision as in the recipe, with fp32 weights
             module, inputs = networks.build(
                 row.network, row.symbols, dtype="fp32" if training else stored, device=place
             )

@@ -1,7 +1,7 @@
-"""How is one row of a campaign timed on a CUDA device, and what is kept with it?
+"""How is one question of a campaign timed on a CUDA device, and what is stored with it?
 
-Operators are recorded as a graph and replayed after a flush of the L2; networks run as their stack says, kernel by
-kernel (the host is in it) or as one graph. Clocks, power and throttling are looked at while they run.
+Operators are recorded as a graph and replayed after a flush of the L2. Networks run as their stack says: kernel by
+kernel (host time included) or as one graph. Clocks, power and throttling are recorded meanwhile.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from roofline.errors import DeviceLost, RooflineError, Unsupported
 Calls = Callable[[Measurement], Iterator[Callable[[], Any]]]
 
 SAMPLES, WITHIN_S = 10, 0.1
-"""Samples of a burst, and the time after which fewer will do."""
+"""Samples of a burst, and the time [s] after which fewer are enough."""
 LOOK_S = 0.005
-"""Least time between two looks at the clocks: a look may take a millisecond."""
+"""Least time between two queries of the clocks [s]: a query may take a millisecond."""
 
 
 class CudaBench:
-    """Times rows on one device; ``calls_of`` makes what a row calls.
+    """Times questions on one device; ``calls_of`` makes their calls.
 
     Raises
     ------
-    DeviceLost : the device does not answer any more, or another one does.
+    DeviceLost : the device does not answer any more, or was replaced.
     """
 
     def __init__(self, device: Device, calls_of: Calls) -> None:
@@ -47,8 +47,8 @@ class CudaBench:
         device = self._device
         if (title := device.title()) != self._title:
             raise DeviceLost(
-                f"the device was {self._title!r} when this began and is {title!r} now; rows of two devices must not "
-                "mix: what was measured is kept, begin a file of its own for the other one"
+                f"the device was {self._title!r} at the start and is {title!r} now; a file holds measurements of one "
+                "device: those so far are kept, choose another file with --out for the other device"
             )
         try:
             return self._burst(row)
@@ -60,8 +60,8 @@ class CudaBench:
                 raise Unsupported(f"out of memory on the device: {first_line(error)}") from None
             if not device.is_alive():
                 raise DeviceLost(
-                    f"{self._title} does not answer any more ({first_line(error)}); what was measured before is kept, "
-                    "and the same command goes on from there once the device is back"
+                    f"{self._title} does not respond any more ({first_line(error)}); measurements so far are kept; "
+                    "repeat the same command to resume when the device is back"
                 ) from error
             raise
 
@@ -91,9 +91,9 @@ class CudaBench:
         )
         why = (known or timed.why) if graph else ""
         if why and not operator:
-            raise Unsupported(f"{row.network} ({row.mode}) cannot be recorded as a graph: {why}")
+            raise Unsupported(f"{row.network} ({row.mode}) cannot be captured as a CUDA graph: {why}")
         if why:
-            self._unrecorded[kind] = why  # nor can it be for other shapes, and trying costs
+            self._unrecorded[kind] = why  # other shapes cannot be recorded either, and trying costs time
         facts, flags = summary(looks)
         facts |= {"timed": timed.how, **({"why": why} if why else {})}
         facts |= {"cold": "flush", "flushed_bytes": device.flushed_bytes} if flush else {}
@@ -109,7 +109,7 @@ class CudaBench:
 
 
 def also_recorded(rows: Iterable[Measurement]) -> Iterator[Measurement]:
-    """Every net kernel by kernel and as one graph: what lies between the two is the host."""
+    """Every network kernel by kernel and as one graph: the difference is the host."""
     for row in rows:
         yield row
         yield replace(row, stack=replace(row.stack, mode="graphs"))

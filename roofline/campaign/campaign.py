@@ -1,9 +1,9 @@
-"""What does this machine do? One campaign: many operators and a few networks, in interleaved rounds.
+"""How fast is this machine? One campaign: many operators and a few networks, in interleaved rounds.
 
-A round visits every question once, in a fresh random order, so that a slow minute of the machine hits a
-few samples of everything and not every sample of something. Each sample is written as it is made; a
-campaign that was killed goes on where it stopped. Reference kernels are visited between the rows, the
-environment is captured in every round, and a tenth of the rows is measured once more at the end.
+A round measures every question once, in a new random order, so a slow minute of the machine affects a few samples of
+everything and not every sample of something. Each sample is written immediately; a killed campaign continues where it
+stopped. Reference kernels are timed between the questions, the environment is recorded in every round, and a tenth of
+the questions is measured again at the end.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from roofline.measurements.plan import Plan, Progress
 from roofline.measurements.repeatability import record_of, repeatability
 from roofline.measurements.store import Record, Store
 from roofline.measurements.summary import closing_words
+from roofline.units import plural
 
 PROVENANCE = "measured here with roofline's campaign"
 
@@ -51,23 +52,27 @@ def run_campaign(
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Path:
-    """Measure everything in ``plan`` that ``path`` does not hold yet; returns ``path``.
+    """Measure everything in ``plan`` that ``path`` does not contain yet; returns ``path``.
 
     Parameters
     ----------
-    path : JSON Lines file, made or continued.
-    chip : name the rows carry.
+    path : JSON Lines file, created or continued.
+    chip : name of the chip in the measurements.
+    plan : how much to measure.
+    dtype : precision.
     device : ``cpu`` or ``cuda``.
-    threads : compute threads of a CPU; several numbers measure every row with each of them.
-    progress : called with (samples done, samples in all, what is being measured).
-    say : told, line by line, what was found in the file and how the machine did.
+    threads : compute threads of a CPU; several numbers measure every question with each of them.
+    progress : called with (samples done, all samples, current question).
+    say : called with each line about the file and the state of the machine.
 
     Raises
     ------
-    MissingExtra : torch is not installed. Unsupported : it cannot compute in ``dtype``.
-    UsageError : the file was begun by another campaign. OutputError : it cannot be written.
-    DataError : not one row could be measured.
-    DeviceLost : a GPU went away, or another one came; what was measured is in the file.
+    MissingExtra : torch is not installed.
+    Unsupported : it cannot compute in ``dtype``.
+    UsageError : the file belongs to another campaign.
+    OutputError : the file cannot be written.
+    DataError : nothing could be measured.
+    DeviceLost : a GPU disappeared or was replaced; completed measurements are in the file.
     """
     plan = plan or Plan()
     torch = import_torch()
@@ -91,7 +96,9 @@ def run_campaign(
         for leg in legs(groups, plan, len(store.done), repeat=False):
             run.measure(leg)
         if not store.samples():
-            raise DataError(f"{path}: not one of {len(jobs)} rows could be measured; the first: {run.why}")
+            raise DataError(
+                f"{path}: nothing could be measured; reason for the first of {plural(len(jobs), 'attempt')}: {run.why}"
+            )
         between = flags_between(watch.visits)
         for row in _summaries(jobs, store, between):
             store.append(row.to_dict())
@@ -151,10 +158,10 @@ def _network_jobs(plan: Plan, chip: str, dtype: str, stack: Stack) -> Iterator[M
 
 
 def _summaries(jobs: Sequence[Measurement], store: Store, between: Sequence[Sequence[str]]) -> Iterator[Measurement]:
-    """One measurement per question: the best round, which is the one the machine disturbed least.
+    """One measurement per question: the best round, which is the least disturbed one.
 
-    A row carries the flags of the sample that its seconds are from, its own and those of the moment it was
-    taken in (``between`` two visits to the reference kernels); of NaN it is enough that one sample had them.
+    A measurement has the flags of the sample with its seconds, its own and those of that moment (``between`` two visits
+    to the reference kernels). NaN is flagged if any sample has it.
     """
     rounds: dict[str, list[Record]] = {}
     for (key, _), sample in sorted(store.samples().items(), key=lambda item: item[0][1]):

@@ -1,7 +1,7 @@
 """Can this machine be measured now, with so many threads, and if not, why?
 
-Some twenty seconds of what a campaign does, on a few kernels only: how much of its time a busy thread gets, how the
-reference kernels vary, who else is at work, and whether the kernels repeat.
+It does for about twenty seconds what a campaign does, on a few kernels: how much of its time a busy thread gets, how
+the reference kernels vary, who else is active, and whether the kernels repeat.
 """
 
 from __future__ import annotations
@@ -23,16 +23,19 @@ from roofline.campaign.timer_cpu import Burst
 from roofline.campaign.watch import visit
 from roofline.core.measurement import Measurement
 from roofline.measurements.health import OTHERS, STOLEN, health_of
+from roofline.units import plural
 
 SECONDS = 18.0
 CLOCK, MEMORY = 0.05, 0.30
-"""How far the 10th and the 90th percentile of the compute and of the memory kernel may lie apart. On a quiet shared
-machine it was 2 to 3 and 15 to 20 %."""
+"""Largest accepted difference between the 10th and 90th percentile of the compute and of the memory kernel. On a quiet
+shared machine it was 2 to 3 % and 15 to 20 %.
+"""
 REPEATS, REPEATS_P90 = 0.03, 0.10
-"""How far the kernels may be off from one four rounds to the next, in the median and in nine of ten: 1 and 4 % there;
-two threads on two processors that others use were 22 % off."""
+"""Largest accepted difference of the kernels between one four rounds and the next, median and 90th percentile. On that
+machine it was 1 and 4 %; two threads on two processors that others also used differed by 22 %.
+"""
 ROUNDS = 4
-"""What a campaign takes the best of."""
+"""Rounds of which a campaign takes the best."""
 LAZY = ("powersave", "ondemand", "conservative")
 
 
@@ -54,9 +57,11 @@ KERNELS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: its value, what it must keep to, whether it does, and all of it in words.
+    """One checked property: its value, its limit, whether it passes, and a sentence.
 
-    good : None where the system does not tell; that speaks against nothing.
+    Parameters
+    ----------
+    good : None where the system does not report it; that does not fail the check.
     """
 
     what: str
@@ -68,7 +73,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """Whether a machine can be measured with so many ``threads``, from a look of ``seconds``."""
+    """Whether a machine can be measured with so many ``threads``, from a test of ``seconds``."""
 
     threads: int
     seconds: float
@@ -80,7 +85,7 @@ class Check:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """What speaks against measuring now."""
+        """The reasons against measuring now."""
         return tuple(finding.says for finding in self.findings if finding.good is False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -100,7 +105,7 @@ def check(
     seconds: float = SECONDS,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Check:
-    """Look at this machine for ``seconds``.
+    """Test this machine for ``seconds``.
 
     Raises
     ------
@@ -119,7 +124,7 @@ def check(
     try:
         with torch.inference_mode():
             bench = bench_of(device, "fp32")
-            _round(bench)  # libraries load, the clock rises
+            _round(bench)  # warm-up: libraries load, the clock rises
             start = time.monotonic()
             while len(times) < 2 * ROUNDS or time.monotonic() - start < seconds:
                 if progress:
@@ -140,7 +145,7 @@ def _round(bench: Callable[[Measurement], Burst]) -> list[float]:
 
 
 def parallel_share(threads: int, seconds: float = 0.3) -> float:
-    """Share of the wall time in which all threads of a product in torch really ran."""
+    """Share of the wall time in which all threads of a matrix multiplication in torch really ran."""
     torch = import_torch()
     x = torch.ones(512, 512)
     start, before = time.perf_counter(), time.process_time()
@@ -159,7 +164,7 @@ def findings(
     load: float | None,
     facts: dict[str, Any],
 ) -> tuple[Finding, ...]:
-    """Judge what was seen. ``times`` : of each kernel in each round, in seconds; ``facts`` : of the environment."""
+    """Judge the results. ``times`` : of each kernel in each round [s]; ``facts`` : of the environment."""
     health, cpu = health_of(visits), facts.get("cpu") or {}
     there = len(cpu.get("affinity") or ()) or cpu.get("processors") or 1
     share, jitter = float(np.median(shares)), float(np.median(jitters))
@@ -167,9 +172,9 @@ def findings(
     off = repeats(times)
     worker = "a busy thread" if threads == 1 else f"{threads} busy threads"
     found = [
-        Finding("processors", there, threads, there >= threads, f"this process may use {there}"),
-        _least("share", share, SHARE, f"{worker} got {share:.1%} of the time"),
-        _most("jitter", jitter, JITTER, f"equal pieces of work take {jitter:.1%} longer than the quickest"),
+        Finding("processors", there, threads, there >= threads, f"this process may use {plural(there, 'processor')}"),
+        _least("share", share, SHARE, f"{worker} got {share:.1%} of the processor time"),
+        _most("jitter", jitter, JITTER, f"jitter: equal work takes {jitter:.1%} longer than the fastest run"),
     ]
     for name, limit, means in (("compute", CLOCK, "the clock"), ("memory", MEMORY, "the bandwidth")):
         apart = spread.get(name)
@@ -180,14 +185,14 @@ def findings(
         _most("steal", health.stolen, STOLEN, f"the host takes {_share(health.stolen)} of a processor"),
         Finding("load", load, None, None if load is None else True, f"load was {_number(load)} in the last minute"),
         _governor(cpu, spread.get("compute")),
-        _most("repeats", off[0], REPEATS, f"kernels are {off[0]:.1%} off when taken again, in the median"),
-        _most("repeats, nine of ten", off[1], REPEATS_P90, f"nine of ten are within {off[1]:.1%}"),
+        _most("repeats", off[0], REPEATS, f"median change of repeated kernels {off[0]:.1%}"),
+        _most("repeats, 90th percentile", off[1], REPEATS_P90, f"90th percentile of it {off[1]:.1%}"),
     ]
     return tuple(found)
 
 
 def repeats(times: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """How far the best of four rounds is from the best of the next four, |log|: median and 90th percentile."""
+    """Difference of the best of four rounds from the best of the next four, |log|: median and 90th percentile."""
     rounds = np.asarray(times, dtype=np.float64)
     groups = [rounds[at : at + ROUNDS].min(axis=0) for at in range(0, len(rounds) - ROUNDS + 1, ROUNDS)]
     apart = np.abs(np.diff(np.log(groups), axis=0))
@@ -197,7 +202,7 @@ def repeats(times: Sequence[Sequence[float]]) -> tuple[float, float]:
 def _governor(cpu: dict[str, Any], clock: float | None) -> Finding:
     name = cpu.get("governor")
     if name is None:
-        return Finding("governor", None, None, None, "the system does not tell of a governor")
+        return Finding("governor", None, None, None, "the system reports no clock governor")
     lazy = name in LAZY and clock is not None and clock > CLOCK
     return Finding("governor", name, None, not lazy, f"governor {name}" + (", and the clock varies" if lazy else ""))
 
@@ -215,4 +220,4 @@ def _share(value: float | None) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "not told" if value is None else f"{value:.2f}"
+    return "not known" if value is None else f"{value:.2f}"

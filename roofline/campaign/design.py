@@ -1,10 +1,10 @@
-"""Which operators are worth measuring, and in which order? Shapes that fill what networks use, family by family.
+"""Which operators are worth measuring, and in which order? Shapes that cover those of networks, family by family.
 
-Each family is a cube: its sizes (in logarithms), its choices. The first questions of a family are corners of
-that cube, the others points of a Sobol' sequence, of which every prefix fills the cube evenly; questions about
-nothing, or of more than about 40 ms on a slow core, are left out. Families take turns by their shares, so that
-whoever stops early has a good half of everything. No layer of a built-in network is put in on purpose: networks are
-what the calibration is tested on.
+Each family is a cube: its sizes (in logarithms) and its choices. The first questions of a family are corners of that
+cube, the others points of a Sobol' sequence, of which every prefix covers the cube evenly. Invalid questions, and those
+of more than about 40 ms on a slow core, are left out. Families alternate by their shares, so a campaign that stops
+early covers half of everything. No layer of a built-in network is included on purpose: networks are the test of a
+calibration.
 """
 
 from __future__ import annotations
@@ -56,20 +56,22 @@ BACKWARD: dict[str, tuple[float, Family]] = {
     "loss": (0.005, training.loss),
     "optimizer": (0.025, training.optimizer),
 }
-"""Share of the rows each family gets, of all of them together: more where more kernel paths hide."""
+"""Share of each family among all questions: more where a family has more kernel paths."""
 
 FEWEST = 6
-"""Questions of a family in a design, however small."""
+"""Least number of questions of a family."""
 CORNERS = 2
-"""Questions of each family that stand at the ends of all ranges."""
+"""Questions of each family at the ends of all ranges."""
 _COORDINATES = 24
 _TRIES = 64
 
 
 def design(rows: int, *, seed: int = 0, training: bool = True) -> list[Question]:
-    """``rows`` questions or somewhat fewer, those that tell most first; equal seeds give equal designs.
+    """``rows`` questions or somewhat fewer, the most informative first; equal seeds give equal designs.
 
-    training : about gradients and optimizers too.
+    Parameters
+    ----------
+    training : also about gradients and optimizers.
     """
     placed: list[tuple[float, int, Question]] = []
     families = {**FORWARD, **(BACKWARD if training else {})}
@@ -97,7 +99,7 @@ def _questions(draw: Family, points: Iterator[Point]) -> Iterator[Question]:
 
 
 def _corners(seed: int, family: int) -> Iterator[Point]:
-    """Some points at the ends of all coordinates; most of the rest of a cube's corners are no questions at all."""
+    """Some points at the ends of all coordinates; most of the other corners of a cube are no valid questions."""
     ends = np.random.default_rng([seed, family]).choice([0.01, 0.99], (CORNERS, _COORDINATES))
     return map(Point, ends.tolist())
 
@@ -107,7 +109,7 @@ def _filling(seed: int, family: int, wanted: int) -> Iterator[Point]:
 
     sequence = qmc.Sobol(_COORDINATES, seed=np.random.default_rng([seed, family, 1]))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # powers of two are balanced; the first of them will do
+        warnings.simplefilter("ignore")  # powers of two are balanced; the first of them is enough
         for _ in range(_TRIES):
             yield from map(Point, sequence.random(wanted).tolist())
 
@@ -115,7 +117,7 @@ def _filling(seed: int, family: int, wanted: int) -> Iterator[Point]:
 def ladder() -> list[Question]:
     """Streams from 64 KiB to 128 MiB: how bandwidth falls from the caches to DRAM.
 
-    A copying ReLU, the same in place (the most bandwidth one core gets), an addition and a sum.
+    A copying ReLU, the same in place (the highest bandwidth of one core), an addition and a sum.
     """
     steps = [round(2.0 ** (exponent / 2)) * 64 for exponent in range(16, 39)]
     return [

@@ -1,4 +1,4 @@
-"""How large are the questions for a GPU? Those for a CPU, with their batch grown as far as this chip is faster."""
+"""How large are the questions for a GPU? Those for a CPU, with a larger batch on a faster chip."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from roofline.core.chip import Chip
 from roofline.core.dtype import precision
 
 LONGEST_S = 5e-3
-"""What the largest product takes at the fp32 peak."""
+"""Seconds of the largest matrix multiplication at the fp32 peak."""
 
 
 def growth_of(chip: Chip) -> int:
-    """By how much the batch of a question may grow on a chip: a power of two, so that small changes of a spec ask the
-    same questions."""
+    """Largest factor on the batch of a question on a chip: a power of two, so small changes of a chip file give the
+    same questions.
+    """
     wanted = precision("fp32")
     peak = max((engine.peak(wanted) for engine in chip.engines if wanted in engine.rates), default=0.0)
     return int(2 ** max(0.0, math.floor(math.log2(max(peak, 1.0) * LONGEST_S / MAX_FLOPS))))
 
 
 def grow(questions: Iterable[Question], most: int, *, seed: int = 0) -> list[Question]:
-    """Every question with its first dimension times a number from 1 to ``most``, drawn evenly in its logarithm.
+    """Every question with its first dimension times a number from 1 to ``most``, evenly distributed in its logarithm.
 
-    All inputs that share the batch grow with it; weights stay as they are, so work and traffic grow by no more.
+    All inputs that share the batch grow with it; weights do not, so work and traffic grow by at most that factor.
     """
     rng = np.random.default_rng([seed, most])
     grown = []

@@ -1,4 +1,4 @@
-"""Forward passes by family: which shapes do networks have? One question for each point drawn, or none."""
+"""Which shapes do the forward passes of networks have, by family? One question for each point drawn, or none."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def copy(at: Point) -> Question | None:
 
 
 def unusual(at: Point) -> Question | None:
-    """Convolutions in groups, with holes, and turned round."""
+    """Grouped, dilated and transposed convolutions."""
     b, side, width = at.log_size(1, 8), _image(at), at.size(4, 128)
     kind = at.choose(["groups", "dilation", "transposed"])
     kernel, out = at.choose([3, 3, 5]), at.size(8, 512)
@@ -196,7 +196,7 @@ def decode(at: Point) -> Question | None:
 
 
 def recurrent(at: Point) -> Question | None:
-    """A layer of an LSTM or GRU: many kernels by our count and one call of a library, so scored and not fitted."""
+    """A layer of an LSTM or GRU: many kernels by our count and one library call, so scored and not fitted."""
     b, steps, features, hidden = at.log_size(1, 64), at.log_size(4, 128), at.size(16, 1024), at.size(16, 1024)
     op = at.choose(["lstm", "gru"])
     if not 1e5 <= 8 * b * steps * hidden * (features + hidden) <= MAX_FLOPS:

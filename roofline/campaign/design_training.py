@@ -1,4 +1,4 @@
-"""Which gradients and which steps of optimizers are worth measuring? Drawn like forward passes, then turned round."""
+"""Which gradients and which optimizer steps are worth measuring? Drawn like forward passes, then reversed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Draw = Callable[[Point], Question | None]
 
 
 def gradient(draw: Draw, *parts: str) -> Draw:
-    """Questions of ``draw`` about one of ``parts``: without biases, whose sums are kernels of their own."""
+    """Questions of ``draw`` about one of ``parts``: without biases, whose sums are separate kernels."""
 
     def turned(at: Point) -> Question | None:
         question = draw(at)
@@ -27,7 +27,7 @@ def gradient(draw: Draw, *parts: str) -> Draw:
 
 
 def norm(draw: Draw) -> Draw:
-    """Norms as a net in training runs them, and back."""
+    """Norms as a network in training runs them, and their backward."""
 
     def turned(at: Point) -> Question | None:
         question = draw(at)
@@ -48,7 +48,7 @@ _STREAMS = (
 
 
 def stream(at: Point) -> Question | None:
-    """Gradients of functions of one element, of what was spread over rows, of means and dropout."""
+    """Gradients of elementwise functions, of broadcast inputs, of means and dropout."""
     rows, width = at.log_size(1, 4096), at.size(8, 8192)
     if rows * width > MAX_ELEMENTS // 2:
         return None
@@ -65,7 +65,7 @@ def stream(at: Point) -> Question | None:
 
 
 def loss(at: Point) -> Question | None:
-    """Cross-entropy and back: two kernels each way, so scored and not fitted."""
+    """Cross-entropy and its backward: two kernels each, so scored and not fitted."""
     rows, classes = at.log_size(1, 4096), at.choose([10, 100, 1000, 8192, 30522])
     if rows * classes > MAX_ELEMENTS // 2:
         return None
@@ -73,7 +73,7 @@ def loss(at: Point) -> Question | None:
 
 
 def optimizer(at: Point) -> Question | None:
-    """One step over some equal parameters, as many as share what a step takes by itself."""
+    """One step over several equal parameters, which share the overhead of a step."""
     rows, width = at.size(1, 2048), at.size(16, 4096)
     count = at.choose([8, 16, 32])
     if rows * width * count > MAX_ELEMENTS // 2:

@@ -1,4 +1,4 @@
-"""Which device is at hand, and which of the known chips is it?"""
+"""Which device does this machine have, and which of the known chips is it?"""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ _NOISE = {"nvidia", "geforce", "amd", "graphics", "gpu", "hbm2", "hbm3", "hbm3e"
 
 
 def choose_device(wanted: str = "auto") -> str:
-    """``cuda`` where torch sees one, else ``cpu``; or the one wanted, if it is there.
+    """``cuda`` where torch finds one, else ``cpu``; or the wanted device, if it exists.
 
     Raises
     ------
-    MissingExtra : torch is not installed. UsageError : CUDA was asked for and is not there.
+    MissingExtra : torch is not installed.
+    UsageError : CUDA was requested and is not available.
     """
     there = cuda_title() is not None
     if wanted == "auto":
         return "cuda" if there else "cpu"
     if wanted not in ("cpu", "cuda"):
-        raise UsageError(f"device {wanted!r}: there are auto, cpu and cuda")
+        raise UsageError(f"--device {wanted!r} is not known; write auto, cpu or cuda")
     if wanted == "cuda" and not there:
-        raise UsageError("device cuda: torch sees no CUDA device here; try --device cpu")
+        raise UsageError("--device cuda: PyTorch finds no CUDA device here; try --device cpu")
     return wanted
 
 
 def cuda_title() -> str | None:
-    """What the driver calls the current CUDA device, ``NVIDIA GeForce RTX 2070`` or so; None where there is none."""
+    """The driver's name of the current CUDA device, such as ``NVIDIA GeForce RTX 2070``; None where there is none."""
     torch = import_torch()
     return str(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
 
@@ -47,12 +48,11 @@ def cuda_device() -> Device:
 
 
 def match_chip(title: str, known: Iterable[str]) -> str | None:
-    """The known chip a driver's title means, or None where it is not certain.
+    """The known chip that a driver's title means, or None where it is not certain.
 
-    Titles that are spelled otherwise stand in :mod:`roofline.measurements.public.devices`. Else the words of the chip's
-    name must all stand in the title (``rtx-2070`` in *NVIDIA GeForce RTX 2070*)
-    and leave nothing over; failing that, the title's words must all stand in exactly one chip's name
-    (*NVIDIA H200* in ``h200-sxm``).
+    Titles with another spelling are listed in :mod:`roofline.measurements.public.devices`. Otherwise all words of the
+    chip's name must be in the title (``rtx-2070`` in *NVIDIA GeForce RTX 2070*), with none left over. Failing that, the
+    title's words must all be in exactly one chip's name (*NVIDIA H200* in ``h200-sxm``).
     """
     known = set(known)
     if (told := chip_named(title)) in known:

@@ -1,7 +1,7 @@
-"""How long does the host take to hand a kernel to a GPU, and how far apart do kernels follow each other?
+"""How long does the host take to launch a kernel on a GPU, and at which interval do kernels follow each other?
 
-One tiny elementwise kernel, handed over many times: eagerly, and recorded as a graph. What the host takes is what the
-model calls ``host_dispatch`` (:class:`roofline.core.run.Run`); a network on the same machine is predicted by it.
+One tiny elementwise kernel is launched many times: eagerly, and as a recorded graph. The host time is the
+``host_dispatch`` of the model (:class:`roofline.core.run.Run`); a network on the same machine is predicted with it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from roofline.campaign.device_cuda import Device
 from roofline.campaign.timer_cuda import empty_interval, first_line
 
 LAUNCHES = 200
-"""Handed over at a time: enough to divide by, fewer than the queue of launches holds (1,024)."""
+"""Launches at a time: enough for a mean, fewer than the launch queue holds (1,024)."""
 TIMES = 5
 FACT = "launches"
 """Name of these figures among the facts of a sample."""
@@ -25,8 +25,14 @@ FACT = "launches"
 class Launches:
     """Seconds for one kernel; None where graphs cannot be recorded.
 
-    host_s : of the host, eagerly. eager_interval_s : between kernels on the device, eagerly; graph_interval_s : inside
-    one graph. replay_interval_s : between graphs of one kernel. stamps_s : between two time stamps by themselves.
+    Parameters
+    ----------
+    host_s : of the host, eagerly.
+    eager_interval_s : between kernels on the device, eagerly.
+    graph_interval_s : between kernels inside one graph.
+    replay_interval_s : between graphs of one kernel.
+    stamps_s : between two time stamps with nothing between them.
+    why : no graph was recorded.
     """
 
     host_s: float
@@ -41,7 +47,7 @@ class Launches:
 
 
 def measure_launches(call: Callable[[], Any], device: Device) -> Launches:
-    """Time the hand-over of ``call``, which launches one short kernel."""
+    """Time the launch of ``call``, which launches one short kernel."""
     host_s, eager_s = _intervals(call, device, LAUNCHES)
     stamps_s = empty_interval(device)
     try:
@@ -71,6 +77,6 @@ def _intervals(call: Callable[[], Any], device: Device, count: int) -> tuple[flo
 
 
 def host_dispatch(samples: Iterable[Mapping[str, Any]]) -> float | None:
-    """Median seconds of the host for one launch over the samples that tell; None where none does."""
+    """Median host time of one launch over the samples that have it [s]; None if none has."""
     told = [float(sample[FACT]["host_s"]) for sample in samples if isinstance(sample.get(FACT), Mapping)]
     return statistics.median(told) if told else None

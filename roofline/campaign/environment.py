@@ -1,7 +1,7 @@
-"""What could have changed a number? Machine, system and software as they were while measuring.
+"""What could have changed a measured time? Machine, system and software during the measurement.
 
-Every fact is None where this system does not tell; capturing never fails. Host name, user name and
-paths stay out: a record is meant to be published.
+Every fact is None where the system does not report it; recording never fails. Host name, user name and paths are left
+out, because a record is meant to be published.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def capture(device: str = "cpu") -> dict[str, Any]:
 
     Parameters
     ----------
-    device : ``cpu``, or ``cuda`` or ``cuda:1`` to add what the driver tells of that GPU.
+    device : ``cpu``, or ``cuda`` or ``cuda:1`` to add the driver's information on that GPU.
 
     Returns
     -------
-    dict : plain values by topic, ready for :meth:`roofline.measurements.store.Store.append_environment`;
-        the fields are listed in docs/measurements.md.
+    facts : plain values by topic, ready for :meth:`roofline.measurements.store.Store.append_environment`; the fields
+        are listed in docs/measurements.md.
     """
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -64,12 +64,12 @@ def attempt(question: Callable[[], T]) -> T | None:
 
 
 def installed(package: str) -> str | None:
-    """Version of a package, None where it is not installed."""
+    """Version of a package, None if it is not installed."""
     return attempt(lambda: version(package))
 
 
 def _anonymous(text: str) -> str:
-    """The value of a variable without paths and device identities; of a library its file name stays."""
+    """The value of a variable without paths and device identities; a library keeps its file name."""
     text = re.sub(r"(GPU|MIG)-[0-9a-fA-F]{8}[\w-]*", r"\1", text)
     return re.sub(r"[^\s:=,;]*[/\\][^\s:=,;]*", _file_name, text)
 
@@ -86,7 +86,7 @@ def _line(path: Path | str) -> str | None:
 
 
 def _chosen(text: str | None) -> str | None:
-    """The word in brackets of a kernel's ``always [madvise] never``."""
+    """The word in brackets of a kernel setting such as ``always [madvise] never``."""
     match = re.search(r"\[(\w+)\]", text or "")
     return match.group(1) if match else text
 
@@ -113,13 +113,13 @@ def _system() -> dict[str, Any]:
 
 
 def steal_s() -> float:
-    """Seconds since boot in which the host ran something else on processors of this guest, all together."""
+    """Seconds since boot in which the host of this guest ran something else, summed over processors."""
     ticks = int((_line("/proc/stat") or "").split("\n")[0].split()[8])
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def others_s() -> float:
-    """Seconds of processor since boot that went to other processes and the kernel: all busy ones less our own."""
+    """Processor seconds since boot of other processes and the kernel: all busy ones minus our own."""
     user, nice, kernel, _, _, irq, soft = map(int, (_line("/proc/stat") or "").split("\n")[0].split()[1:8])
     own = os.times()
     return (user + nice + kernel + irq + soft) / os.sysconf("SC_CLK_TCK") - own.user - own.system
@@ -164,13 +164,13 @@ def _turbo() -> bool | None:
 
 
 def _quota() -> float | None:
-    """How many processors the group of this process may use together, None where nothing limits it."""
+    """Number of processors that the group of this process may use, None if unlimited."""
     allowed, period = (_line(_CGROUP / "cpu.max") or "max 1").split()
     return None if allowed == "max" else int(allowed) / int(period)
 
 
 def throttled() -> int | None:
-    """How often so far this processor slowed itself down, or the group of this process was held back."""
+    """How often so far this processor was throttled, or the group of this process was held back."""
     events = [_line(_CPU / f"cpu0/thermal_throttle/{part}_throttle_count") for part in ("core", "package")]
     events.append(_fields(_CGROUP / "cpu.stat", ("nr_throttled",), " ").get("nr_throttled"))
     counts = [int(count) for count in events if count and count.isdigit()]
@@ -178,7 +178,7 @@ def throttled() -> int | None:
 
 
 def machine_name(device: str) -> str:
-    """The processor or the card as the system describes it, so that two kinds of one name are told apart."""
+    """The system's name of the processor or GPU, which distinguishes two kinds with one chip name."""
     if device.startswith("cuda"):
         torch = import_module("torch")
         properties = torch.cuda.get_device_properties(int(device.partition(":")[2] or torch.cuda.current_device()))
@@ -190,7 +190,7 @@ def machine_name(device: str) -> str:
 
 
 def _caches() -> dict[str, str]:
-    """Size of each cache that the first processor sees, such as ``{"L1d": "48K"}``."""
+    """Size of each cache of the first processor, such as ``{"L1d": "48K"}``."""
     found: dict[str, str] = {}
     for folder in sorted((_CPU / "cpu0/cache").glob("index*")):
         kind = {"Data": "d", "Instruction": "i"}.get(_line(folder / "type") or "", "")
@@ -214,7 +214,7 @@ def _memory() -> dict[str, Any]:
 
 def _torch() -> dict[str, Any]:
     torch = import_module("torch")
-    # the line of build settings names folders of the machine that built it; it is left out
+    # the build settings contain folders of the build machine; they are left out
     build = [line.strip(" -") for line in torch.__config__.show().splitlines()[1:]]
     mkldnn = torch.backends.mkldnn
     return {
@@ -252,17 +252,17 @@ def _gpu(device: str) -> dict[str, Any]:
 
 
 def _driver() -> str | None:
-    """Version of the kernel driver, where NVML is not there to ask."""
+    """Version of the kernel driver, where NVML is not available."""
     match = re.search(r"Kernel Module\D*?(\d+\.[\d.]+)", _line("/proc/driver/nvidia/version") or "")
     return match.group(1) if match else None
 
 
 def _nvml(index: int, properties: Any) -> dict[str, Any]:
-    """What the driver tells of clocks and power. Only reads; never changes a setting."""
+    """The driver's information on clocks and power. Only reads; never changes a setting."""
     nvml = import_module("pynvml")
     nvml.nvmlInit()
     try:
-        # torch counts only the devices made visible to it, so ask by identity; the identity is not kept
+        # torch counts only the devices visible to it, so query by identity; the identity is not stored
         uuid = getattr(properties, "uuid", None)
         handle = attempt(lambda: nvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}"))
         handle = handle or nvml.nvmlDeviceGetHandleByIndex(index)

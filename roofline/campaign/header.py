@@ -1,6 +1,6 @@
-"""What does a campaign say of itself before it begins? The first line of its file: what is measured, and on what.
+"""How does a campaign describe itself? The first line of its file: what is measured, and on which machine.
 
-Whether another campaign may go on with that file, :mod:`roofline.measurements.header` decides.
+:mod:`roofline.measurements.header` decides whether another campaign may continue that file.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ def header_of(
     allocator_pinned: bool,
     stacks: Sequence[Stack],
 ) -> Record:
-    """What a campaign is going to measure, and on what, ready to be the first line of its file.
+    """What a campaign will measure, and on which machine: the first line of its file.
 
-    machine : the processor or card as the system describes it, beside the name the rows carry.
+    Parameters
+    ----------
+    machine : the system's name of the processor or GPU, beside the chip name in the measurements.
     """
     families: dict[str, int] = {}
     for row in jobs:

@@ -1,11 +1,11 @@
-"""The built-in networks in plain PyTorch, with random weights, as an eager user would write them.
+"""How do the built-in networks look in plain PyTorch, with random weights, as an eager user would write them?
 
-Only :mod:`roofline.campaign.networks` imports this file, and only when a network is to be run. Layers
-and their order are those of ``workloads/<name>.yaml``; the weights are drawn so that activations keep
-a normal size from layer to layer, because numbers too small to be normal slow a CPU down.
+Only :mod:`roofline.campaign.networks` imports this file, and only when a network is run. Layers and their order are
+those of ``workloads/<name>.yaml``. The weights are scaled so that activations keep a normal size from layer to layer,
+because denormal numbers slow a CPU down.
 """
 
-# torch has no types here, so its classes count as unknown
+# torch is untyped here, so its classes are unknown
 # mypy: disable-error-code="misc"
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class ResNet(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Expand, filter each channel by itself, project; an identity beside it where shapes allow."""
+    """Expand, depthwise convolution, project; an identity added where shapes allow."""
 
     def __init__(self, channels: int, out: int, stride: int, expand: int) -> None:
         super().__init__()
@@ -172,7 +172,7 @@ class MobileNetV2(nn.Module):
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, heads: int, *, causal: bool) -> Tensor:
-    """Fused attention over (batch, sequence, hidden), ``heads`` side by side in the last dimension."""
+    """Fused attention over (batch, sequence, hidden), with ``heads`` adjacent in the last dimension."""
     batch, sequence, hidden = q.shape
     split = (batch, sequence, heads, hidden // heads)
     q, k, v = (part.view(split).transpose(1, 2) for part in (q, k, v))
@@ -240,7 +240,7 @@ class GptLayer(nn.Module):
 
 
 class Gpt(nn.Module):
-    """A small decoder: learned positions, six layers, scores over the words by the word table."""
+    """A small decoder: learned positions, six layers, word table shared with the output layer."""
 
     def __init__(self, hidden: int = 384, heads: int = 6, layers: int = 6, vocabulary: int = 8192) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""Which of the built-in networks can be run for real here, at which sizes, and as which module?
+"""Which of the built-in networks can be run here, at which sizes, and as which module?
 
-The modules are written down a second time in plain PyTorch (:mod:`roofline.campaign.modules`), beside
-the files in ``workloads/``: what is predicted from the file is compared with what really runs, and a
-test asserts that both mean the same operators.
+The modules are written a second time in plain PyTorch (:mod:`roofline.campaign.modules`), beside the files in
+``workloads/``. So the prediction from the file is compared with a real run, and a test checks that both have the same
+operators.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ _VOCABULARY = {"bert-base": 30522, "gpt-small": 8192}
 
 
 def sizes_of(name: str, symbols: Mapping[str, int] | None = None) -> dict[str, int]:
-    """All sizes a network runs at; raises as :func:`build` does."""
+    """All sizes of a network; raises as :func:`build` does."""
     if name not in MEASURED:
-        raise UnknownName("network that can be run", name, MEASURED)
+        raise UnknownName("network that can be measured", name, MEASURED)
     sizes = dict(MEASURED[name]) | dict(symbols or {})
     for symbol, size in sizes.items():
         if symbol not in MEASURED[name]:
-            raise UnknownName(f"symbol of {name} that can be chosen when it is run", symbol, MEASURED[name])
+            raise UnknownName(f"symbol of {name} that can be set when it is measured", symbol, MEASURED[name])
         if size < 1:
             raise UsageError(f"{symbol} is {size}; it must be at least 1")
     if sizes.get("seq", 1) > _POSITIONS:
-        raise UsageError(f"seq is {sizes['seq']}; {name} has {_POSITIONS} positions")
+        raise UsageError(f"seq is {sizes['seq']}, but {name} has {_POSITIONS} positions")
     return sizes
 
 
 def build(
     name: str, symbols: Mapping[str, int] | None = None, *, dtype: str = "fp32", device: str = "cpu"
 ) -> tuple[Any, tuple[Any, ...]]:
-    """A network ready for inference and inputs it can be called with: ``module(*inputs)``.
+    """A network ready for inference and inputs for it: ``module(*inputs)``.
 
-    Weights and inputs are random and the same at every call; torch's own random state is left alone.
+    Weights and inputs are random and the same at every call; torch's own random state is not changed.
 
     Parameters
     ----------
@@ -51,14 +51,14 @@ def build(
     Raises
     ------
     UnknownName : no such network, or a symbol or dtype it cannot be run with.
-    UsageError : a size below one, or more positions than the network has learned.
+    UsageError : a size below one, or more positions than the network has.
     MissingExtra : torch is not installed.
     """
     sizes = sizes_of(name, symbols)
     torch = import_torch()
     kinds = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, "fp64": torch.float64}
     if dtype not in kinds:
-        raise UnknownName("dtype that networks can be run in", dtype, kinds)
+        raise UnknownName("dtype in which networks can be measured", dtype, kinds)
     with torch.inference_mode(False), torch.random.fork_rng(devices=[]):  # ordinary tensors can be trained
         torch.manual_seed(0)
         module = _module(name).to(device=device, dtype=kinds[dtype]).eval().requires_grad_(False)
@@ -69,10 +69,10 @@ def build(
 
 
 def training_step(module: Any, inputs: tuple[Any, ...], autocast: Any = None) -> Callable[[], None]:
-    """One step of training a network that :func:`build` made, without the optimizer: forward, loss, gradients.
+    """One training step of a network that :func:`build` made, without the optimizer: forward, loss, gradients.
 
-    The loss is what is predicted for a net that has none: cross-entropy over the last dimension. ``autocast`` is the
-    16-bit type of torch that products compute in, of a net with fp32 weights.
+    The loss is the one predicted for a network without a loss: cross-entropy over the last dimension. ``autocast`` is
+    torch's 16-bit type of matrix multiplications, for a network with fp32 weights.
     """
     torch = import_torch()
     mixed = torch.autocast(inputs[0].device.type, dtype=autocast, enabled=autocast is not None)

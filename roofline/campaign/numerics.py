@@ -1,8 +1,8 @@
 """In which precision does torch compute, and can this device and this torch do it at all?
 
-Every precision that a campaign is asked for has a type that tensors are stored in, switches of torch that make its
-products compute in it, and perhaps operators that alone have it: PyTorch multiplies 8-bit matrices, but has no 8-bit
-ReLU. The other operators of such a campaign are measured, and called, in the format its nets would keep activations in.
+Every precision of a campaign has a storage type of its tensors, settings of torch for its matrix multiplications, and
+perhaps operators that alone support it: PyTorch multiplies 8-bit matrices, but has no 8-bit ReLU. The other operators
+of such a campaign are measured in the format of a network's activations, and named by it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 class Numerics:
     """How torch computes in a precision.
 
-    kind : type of torch that is needed. storage : precision of the tensors that are no operands of such products.
-    capability : CUDA architecture that first had it in hardware. only : operators that have it; all where empty.
+    Parameters
+    ----------
+    kind : required type of torch.
+    storage : precision of the tensors that are no operands of such matrix multiplications.
+    capability : first CUDA architecture with hardware support.
+    only : operators that support it; all if empty.
     """
 
     kind: str
@@ -44,8 +48,9 @@ NUMERICS = {
     "fp8_e4m3": Numerics("float8_e4m3fn", "bf16", (8, 9), ("linear",)),
     "int8": Numerics("int8", "fp16", (7, 5), ("linear",)),
 }
-"""By precision. Below these architectures torch computes tf32 in fp32 and bf16 in steps, and has no 8-bit products
-(CUDA C++ Programming Guide, arithmetic of tensor cores by compute capability)."""
+"""By precision. Below these architectures torch computes tf32 in fp32 and bf16 in steps, and has no 8-bit matrix
+multiplications (CUDA C++ Programming Guide, arithmetic of tensor cores by compute capability).
+"""
 ON_CPU = ("fp32", "fp16", "bf16")
 _FP16_SUMS = "allow_fp16_accumulation"
 
@@ -64,7 +69,7 @@ def numerics(dtype: str) -> Numerics:
 
 
 def torch_dtype(name: str) -> Any:
-    """The type of torch that a precision stores ordinary tensors in.
+    """Torch's type for ordinary tensors of a precision.
 
     Raises
     ------
@@ -77,12 +82,12 @@ def _kind(kind: str, name: str) -> Any:
     torch = import_torch()
     found = getattr(torch, kind, None)
     if found is None:
-        raise Unsupported(f"torch {torch.__version__} has no {kind}, which {name} needs; choose another dtype")
+        raise Unsupported(f"PyTorch {torch.__version__} has no {kind}, which {name} needs; choose another --dtype")
     return found
 
 
 def precision_of(op: str, dtype: str, part: str = "forward") -> str:
-    """What an operator is measured in during a campaign in ``dtype``; 8 bits are of forward passes alone."""
+    """The precision in which an operator is measured in a campaign in ``dtype``; 8 bits only in forward passes."""
     own = numerics(dtype)
     has = not own.only or (op in own.only and part == "forward")
     return str(precision(dtype)) if has else own.storage
@@ -90,9 +95,9 @@ def precision_of(op: str, dtype: str, part: str = "forward") -> str:
 
 @contextmanager
 def computing_in(dtype: str) -> Iterator[None]:
-    """Products of torch compute in this precision inside the block, as they did before behind it.
+    """Torch's matrix multiplications use this precision inside the block, and their old settings after it.
 
-    fp32 means fp32: TF32 convolutions are on by default on cards that have them. fp16 sums in fp32.
+    fp32 means fp32: TF32 convolutions are on by default on GPUs that have them. fp16 has fp32 accumulation.
     """
     torch, name = import_torch(), str(precision(dtype))
     matmul = torch.backends.cuda.matmul
@@ -110,11 +115,11 @@ def computing_in(dtype: str) -> Iterator[None]:
 
 
 def refuse(dtype: str, device: Device | None, chip: Chip | None = None) -> None:
-    """See, before anything is measured, that a device computes in a precision; on a CPU where ``device`` is None.
+    """Check before a measurement that a device computes in a precision; on a CPU if ``device`` is None.
 
     Raises
     ------
-    Unsupported : it does not, with the reason: the chip, the architecture, this torch, or what a small product said.
+    Unsupported : it does not, with the reason: the chip, the architecture, this torch, or the error of a small product.
     """
     own, name = numerics(dtype), str(precision(dtype))
     torch = import_torch()
@@ -122,15 +127,15 @@ def refuse(dtype: str, device: Device | None, chip: Chip | None = None) -> None:
         chip.resolve(precision(dtype))
     if device is None:
         if name not in ON_CPU:
-            raise Unsupported(f"{name} is measured on CUDA devices; on a CPU there are {', '.join(ON_CPU)}")
+            raise Unsupported(f"{name} can be measured on CUDA devices only; on a CPU choose {', '.join(ON_CPU)}")
         torch_dtype(name)
         return
     if device.capability < own.capability:
         needed, have = (".".join(map(str, pair)) for pair in (own.capability, device.capability))
-        raise Unsupported(f"{device.title()} is of CUDA capability {have}; {name} in hardware begins with {needed}")
+        raise Unsupported(f"{device.title()} has CUDA capability {have}; {name} needs {needed}")
     _kind(own.kind, name)
     if name == "fp16/fp16" and not hasattr(torch.backends.cuda.matmul, _FP16_SUMS):
-        raise Unsupported(f"torch {torch.__version__} cannot choose to sum fp16 products in fp16; 2.7 and later can")
+        raise Unsupported(f"PyTorch {torch.__version__} has no fp16 accumulation for fp16 GEMM; 2.7 and later have")
     try:
         small_product(name, device.place)
         device.synchronize()
@@ -138,11 +143,11 @@ def refuse(dtype: str, device: Device | None, chip: Chip | None = None) -> None:
         raise
     except Exception as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise Unsupported(f"{device.title()} (torch {torch.__version__}) cannot compute in {name}: {why}") from None
+        raise Unsupported(f"{device.title()} (PyTorch {torch.__version__}) cannot compute in {name}: {why}") from None
 
 
 def small_product(name: str, place: str) -> Any:
-    """32 x 32 by 32 x 32 in a precision; whatever torch raises where it cannot."""
+    """32 x 32 by 32 x 32 in a precision; raises torch's error where it is not possible."""
     from roofline.campaign import run_eight_bit
 
     torch = import_torch()

@@ -1,6 +1,6 @@
-"""How does a GPU do while it is measured? Clocks, power, temperature and throttling, as NVML tells them.
+"""What is the state of a GPU during a measurement? Clocks, power, temperature and throttling from NVML.
 
-Only reads; no setting of a card is ever changed. Without ``roofline[gpu]`` nothing is told, and nothing fails.
+It only reads; no setting of a GPU is changed. Without ``roofline[gpu]`` there is no information, and no error.
 """
 
 from __future__ import annotations
@@ -22,17 +22,20 @@ THROTTLES: Mapping[int, str] = {
     0x40: "hardware thermal",
     0x80: "power brake",
 }
-"""Bits of ``nvmlClocksThrottleReason*`` (nvml.h) that lower a clock below what was asked for. Not among them: 0x1, an
-idle card; 0x2 and 0x100, clocks that somebody has set."""
+"""Bits of ``nvmlClocksThrottleReason*`` (nvml.h) that lower a clock below the requested one. Not included: 0x1, an idle
+GPU; 0x2 and 0x100, clocks that a user has set.
+"""
 UNSTABLE = 0.05
 """Range of the SM clock over its median above which it counts as unstable: more than three steps of 15 MHz."""
 
 
 class Nvml:
-    """What NVML tells of one GPU; every answer is None or empty where it does not.
+    """NVML's information on one GPU; None or empty where it is not available.
 
-    index, uuid : as torch numbers and knows it. Torch counts only the devices made visible to it, so the identity
-        is asked first; it is kept nowhere.
+    Parameters
+    ----------
+    index, uuid : torch's number and identity of the GPU. Torch counts only the devices visible to it, so the identity
+        is used first; it is not stored.
     """
 
     def __init__(self, index: int, uuid: Any = None) -> None:
@@ -43,12 +46,12 @@ class Nvml:
             self._handle = by_uuid or attempt(lambda: self._nvml.nvmlDeviceGetHandleByIndex(index))
 
     def name(self) -> str | None:
-        """What the driver calls it."""
+        """The driver's name of the GPU."""
         name: str | bytes | None = self._ask(lambda nvml, gpu: nvml.nvmlDeviceGetName(gpu))
         return name.decode() if isinstance(name, bytes) else name
 
     def look(self) -> dict[str, Any]:
-        """This moment: ``sm_clock_mhz``, ``memory_clock_mhz``, ``power_w``, ``temperature_c``, ``throttle`` (bits)."""
+        """The current ``sm_clock_mhz``, ``memory_clock_mhz``, ``power_w``, ``temperature_c``, ``throttle`` (bits)."""
         questions: dict[str, Callable[[Any, Any], Any]] = {
             "sm_clock_mhz": lambda nvml, gpu: nvml.nvmlDeviceGetClockInfo(gpu, nvml.NVML_CLOCK_SM),
             "memory_clock_mhz": lambda nvml, gpu: nvml.nvmlDeviceGetClockInfo(gpu, nvml.NVML_CLOCK_MEM),
@@ -64,12 +67,12 @@ class Nvml:
 
 
 def summary(looks: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Facts of one burst and what is wrong with it, from what was seen at several moments of it.
+    """Facts of one burst and its flags, from the state at several moments.
 
     Returns
     -------
     facts : median ``sm_clock_mhz`` with its range, median ``memory_clock_mhz``, largest ``power_w`` and
-        ``temperature_c``, ``throttle`` (reasons seen at any moment); what nobody told is absent.
+        ``temperature_c``, ``throttle`` (reasons seen at any moment); unknown facts are absent.
     flags : ``throttled``, ``unstable clock``.
     """
     seen: dict[str, list[Any]] = {}
@@ -92,5 +95,5 @@ def summary(looks: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], tuple[s
 
 
 def _initialized(nvml: Any) -> Any:
-    nvml.nvmlInit()  # until the process ends: opening it for every look would take longer than the look
+    nvml.nvmlInit()  # kept open until the process ends: opening it takes longer than a query
     return nvml

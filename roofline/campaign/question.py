@@ -15,7 +15,7 @@ MAX_WEIGHTS = 16_000_000
 
 @dataclass(frozen=True)
 class Question:
-    """One direction of one operator to measure: its name, attributes and input shapes, and the family drawn for."""
+    """One direction of one operator to measure: its name, attributes and input shapes, and its family."""
 
     family: str
     op: str
@@ -25,9 +25,9 @@ class Question:
 
 
 class Point:
-    """A point of the unit cube that sizes and choices are read off, one coordinate after the other.
+    """A point of the unit cube that gives sizes and choices, one coordinate after the other.
 
-    Points that fill the cube evenly thus fill the shapes of a family evenly, in every prefix of their order.
+    Points that cover the cube evenly cover the shapes of a family evenly, in every prefix of their order.
     """
 
     def __init__(self, coordinates: Iterable[float]) -> None:
@@ -48,12 +48,12 @@ class Point:
         return options[-1]
 
     def log_size(self, low: float, high: float) -> int:
-        """A size, its logarithm drawn evenly."""
+        """A size, evenly distributed in its logarithm."""
         value: float = low * (high / low) ** next(self._rest)
         return round(value)
 
     def size(self, low: float, high: float) -> int:
-        """A size as networks have them: mostly a multiple of 16 or 64, sometimes anything, or just past an edge."""
+        """A size as in networks: mostly a multiple of 16 or 64, sometimes any number, or one above a multiple."""
         value = self.log_size(low, high)
         multiple, past = self.choose(_MULTIPLES, _SHARES)
         return max(1, round(value / multiple) * multiple + past) if value >= multiple else value
@@ -61,4 +61,4 @@ class Point:
 
 _MULTIPLES = ((1, 0), (8, 0), (16, 0), (64, 0), (64, 1), (64, -1))
 _SHARES = (0.15, 0.15, 0.28, 0.34, 0.04, 0.04)
-"""Tiles and blocks of libraries are powers of two: one past an edge costs a whole one more."""
+"""Tiles and blocks of libraries are powers of two: one element more costs a whole tile."""

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from roofline.campaign.environment import attempt
 
 SHARE, JITTER = 0.97, 0.1
-"""Least share of its time that a busy thread must get, and how much longer than the quickest work may take."""
+"""Least share of its time that a busy thread must get, and largest accepted jitter."""
 
 
 @dataclass(frozen=True)
 class Quiet:
-    """What one busy thread got: ``share`` of the wall time in which it really ran.
+    """Result for one busy thread: ``share`` of the wall time in which it really ran.
 
-    jitter : how much longer the median of equal pieces of work took than the shortest tenth, as a share.
-    load : of the last minute, None where the system does not tell.
+    Parameters
+    ----------
+    jitter : median time of equal pieces of work over that of the fastest tenth, minus 1.
+    load : of the last minute, None where the system does not report it.
     """
 
     share: float
@@ -30,7 +32,7 @@ class Quiet:
 
 
 def listen(seconds: float = 0.3) -> Quiet:
-    """Keep one thread busy for a moment and see what the system leaves of it."""
+    """Keep one thread busy for a moment and measure how much of the time it gets."""
     pieces: list[float] = []
     start, cpu = time.perf_counter(), time.thread_time()
     while (now := time.perf_counter()) - start < seconds:

@@ -1,7 +1,7 @@
-"""In which order are the rows of a campaign visited, and what is written of each visit?
+"""In which order are the questions of a campaign measured, and what is written of each visit?
 
-A leg is one round of one number of threads: rows in random order, taken in one environment, with visits to
-the reference kernels between them.
+A leg is one round of one number of threads: questions in random order, in one environment, with visits to the reference
+kernels between them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from roofline.measurements.store import Store
 
 @dataclass(frozen=True)
 class Group:
-    """The rows of one number of threads: those visited in every round, and those in every second one."""
+    """The questions of one number of threads: those measured in every round, and those in every second one."""
 
     often: tuple[Measurement, ...]
     seldom: tuple[Measurement, ...]
@@ -36,7 +36,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Leg:
-    """One round of one number of threads: rows in random order, all taken in one environment."""
+    """One round of one number of threads: questions in random order, all measured in one environment."""
 
     rows: tuple[Measurement, ...]
     round: int
@@ -45,7 +45,7 @@ class Leg:
 
 
 def legs(groups: Sequence[Group], plan: Plan, fresh: int, *, repeat: bool) -> Iterator[Leg]:
-    """The rounds of a campaign, or of what is measured again at its end; ``fresh`` makes another order."""
+    """The rounds of a campaign, or of its repeated part at the end; ``fresh`` gives another order."""
     for number in range(plan.rounds):
         rng = random.Random(f"{plan.seed}/{number}/{fresh}" + ("/again" if repeat else ""))
         for group in rng.sample(groups, len(groups)):
@@ -60,7 +60,7 @@ def legs(groups: Sequence[Group], plan: Plan, fresh: int, *, repeat: bool) -> It
 
 @dataclass
 class Run:
-    """One run of a campaign: what it writes to, measures with and has found so far."""
+    """One run of a campaign: its file, its timer and its results so far."""
 
     store: Store
     bench: Callable[[Measurement], Burst]
@@ -96,9 +96,9 @@ class Run:
             try:
                 burst = self.bench(row)
             except DeviceLost:
-                raise  # nothing after it could be measured either
+                raise  # the device is lost: nothing else can be measured
             except (RooflineError, RuntimeError) as error:
-                # out of memory, or an operator this torch lacks: said in the file, and on it goes
+                # out of memory, or an operator this torch lacks: recorded in the file, then the next one
                 self._skip(row, error)
                 continue
             odd = ("nan",) if row.key not in self.seen and has_nan(burst.output) else ()
@@ -114,7 +114,7 @@ class Run:
                 visit=visit,
                 **burst.facts,
             )
-            del burst  # its output would be in the way of the next row's
+            del burst  # its output would occupy memory during the next measurement
         self.watch.look(leg.round, leg.threads, now=True)
 
     def _skip(self, row: Measurement, error: Exception) -> None:
@@ -125,10 +125,10 @@ class Run:
 
 
 def has_nan(output: Any) -> bool:
-    """Whether the result of a call, a tensor or some of them, holds NaN; no where torch cannot tell."""
+    """Whether the result of a call, a tensor or several, contains NaN; False where torch cannot tell."""
     if isinstance(output, list | tuple):
         return any(has_nan(part) for part in output)
     if not getattr(output, "is_floating_point", lambda: False)() or not output.numel():
         return False
-    # the least of numbers is NaN if one of them is; no copy is made
+    # the minimum is NaN if one number is; no copy is made
     return bool(attempt(lambda: output.detach().amin().isnan()))

@@ -1,8 +1,8 @@
 """How is one operator run in PyTorch, exactly as an eager network would call it?
 
-Every operator of the table becomes a function of no arguments. Weights are windows into one large
-pool and rotate from call to call, so that they come from DRAM as they do in a network whose weights
-exceed the last-level cache; activations are allocated once per operator.
+Every operator of the table becomes a function without arguments. Weights are windows into one large pool and rotate
+from call to call, so they come from DRAM as in a network whose weights exceed the last-level cache. Activations are
+allocated once per operator.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Call = Callable[[], Any]
 
 
 def import_torch() -> Any:
-    """torch, or a :class:`MissingExtra` that names the command which installs it."""
+    """torch, or a :class:`MissingExtra` with the command that installs it."""
     try:
         import torch
     except ImportError:
@@ -29,7 +29,7 @@ def import_torch() -> Any:
 
 @dataclass
 class Pool:
-    """Random numbers that weights are cut from: ``take`` walks through them without repeating soon."""
+    """Random numbers that weights are windows of: ``take`` moves through them without early repetition."""
 
     data: Any
     position: int = 0
@@ -65,14 +65,14 @@ def build_calls(
 
     Raises
     ------
-    Unsupported : PyTorch has no operator of that name here.
+    Unsupported : PyTorch has no such operator here.
     MissingExtra : torch is not installed.
     """
     torch = import_torch()
     if op in run_optimizers.OPTIMIZERS:
         yield from run_optimizers.steps(torch, op, attributes, inputs, pool)
     if op not in OPERATORS:
-        raise Unsupported(f"operator {op!r} cannot be measured; there are {', '.join(OPERATORS)}")
+        raise Unsupported(f"operator {op!r} cannot be measured; choose one of {', '.join(OPERATORS)}")
     training = part != "forward"
     make = (run_training.TRAINING.get(op) if training else None) or _WEIGHTED.get(op) or _WEIGHTLESS[op]
     options = (dict(attributes) | {"inplace": False}) if training else dict(attributes)
@@ -88,7 +88,7 @@ def build_calls(
     while True:
         with torch.inference_mode(False), torch.set_grad_enabled(part != "training"):
             in_steps = op in run_sequences.RECURRENT
-            asked = "backward" if in_steps else part  # even the forward pass of those is recorded
+            asked = "backward" if in_steps else part  # autograd records even their forward pass
             leaves = [run_gradients.leaf(tensor, asked) for tensor in tensors]
             weights = run_gradients.Trained(pool, asked)
             weighted = op in _WEIGHTED or op in run_training.TRAINING
@@ -124,7 +124,7 @@ def _binary(name: str) -> Callable[..., Call]:
         a, b = tensors
         if attributes.get("inplace"):
             if name in ("mul", "div", "pow"):
-                b = b.sign()  # repeated, any other factor ends in zero, infinity or denormals
+                b = b.sign()  # repeated calls with another factor end in zero, infinity or denormals
             method = getattr(a, f"{name}_")
             return lambda: method(b)
         function = getattr(torch, name)
@@ -162,7 +162,7 @@ def _rows(name: str) -> Callable[..., Call]:
 
 
 def _mask(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> Call:
-    # half of every row, as masks of a net lie: at random places a processor would mispredict every other one
+    # half of every row, as in the masks of a network: random places would cause branch mispredictions
     x, masked = tensors[0], torch.zeros_like(tensors[1], dtype=torch.bool)
     masked[..., : masked.shape[-1] // 2] = True
     return lambda: x.masked_fill(masked, 0.0)
@@ -206,7 +206,7 @@ def _layer_norm(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any
 
 
 def _embedding(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], pool: Pool) -> Call:
-    # other rows at every call: the same ones would soon lie in the cache
+    # other rows at every call: the same ones would soon be in the cache
     ids = torch.randint(0, int(attributes["entries"]), tensors[0].shape, device=tensors[0].device)
     table = pool.take((int(attributes["entries"]), int(attributes["features"])))
     function = torch.nn.functional.embedding

@@ -1,9 +1,8 @@
-"""How are an operator's gradients run in PyTorch, without the engine that walks a whole net back?
+"""How are an operator's gradients run in PyTorch without the autograd engine?
 
-The operator runs once and leaves a graph of what its backward needs; the nodes of that graph are what the
-engine calls, one after the other, and what is called here. ``torch.autograd.grad`` would add 0.1 ms of its own,
-which a net pays once and not for every operator. Only through a recurrent layer, which goes back step by step, the
-engine is quicker than thousands of calls by hand.
+The operator runs once and records a graph of its backward. The engine would call the nodes of that graph one after the
+other; here they are called directly. ``torch.autograd.grad`` would add 0.1 ms, which a network pays once and not for
+every operator. Only for a recurrent layer, with its thousands of nodes, is the engine faster than direct calls.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from roofline.campaign.run_sequences import Call, Weights
 from roofline.errors import Unsupported
 
 INPUTS, WEIGHTS = ("data", "backward"), ("weights", "backward")
-"""Parts that ask for gradients of the inputs, and of the weights."""
+"""Parts that need gradients of the inputs, and of the weights."""
 _LEAF = "torch::autograd::AccumulateGrad"
 _VIEWS = ("TBackward0", "ViewBackward0", "UnsafeViewBackward0", "TransposeBackward0", "ExpandBackward0")
-"""Nodes that compute nothing where they stand behind the operator."""
+"""Nodes that compute nothing when they follow the operator."""
 
 
 class Trained:
-    """Weights of ``pool`` that want gradients, if ``part`` asks for them."""
+    """Weights of ``pool`` that require gradients, if ``part`` needs them."""
 
     def __init__(self, pool: Weights, part: str) -> None:
         self._pool, self._asked = pool, part in WEIGHTS
@@ -34,24 +33,26 @@ class Trained:
 
 
 def leaf(tensor: Any, part: str) -> Any:
-    """An input that wants a gradient, if ``part`` asks for it and it is no whole number."""
+    """An input that requires a gradient, if ``part`` needs it and it is no integer tensor."""
     return tensor.detach().requires_grad_(part in INPUTS) if tensor.is_floating_point() else tensor
 
 
 def backward_call(torch: Any, forward: Call, wanted: Sequence[Any] | None = None) -> Call:
     """One call that runs the backward of what ``forward`` computes, on a gradient of random numbers.
 
-    wanted : tensors whose gradients the engine is asked for; None calls the nodes by hand.
+    Parameters
+    ----------
+    wanted : tensors whose gradients the engine is asked for; None calls the nodes directly.
 
     Raises
     ------
-    Unsupported : nothing that ``forward`` read wants a gradient.
+    Unsupported : nothing that ``forward`` read requires a gradient.
     """
     result = forward()
     result = result[0] if isinstance(result, tuple) else result
     root = result.grad_fn
     if root is None:
-        raise Unsupported("nothing here wants a gradient")
+        raise Unsupported("no input or weight has a gradient")
     given = torch.randn_like(result)
     if wanted is not None:
         return lambda: torch.autograd.grad(result, wanted, given, retain_graph=True)
@@ -81,7 +82,7 @@ def _order(root: Any) -> list[tuple[Any, list[tuple[Any, int]]]]:
     needed: dict[Any, list[tuple[Any, int]]] = {}
 
     def visit(node: Any) -> bool:
-        """Whether anything is computed at this node or behind it."""
+        """Whether anything is computed at this node or after it."""
         if node is None or node.name() == _LEAF:
             return False
         if node in needed:
@@ -97,7 +98,7 @@ def _order(root: Any) -> list[tuple[Any, list[tuple[Any, int]]]]:
 
 
 def recorded(torch: Any, forward: Call) -> Call:
-    """The call as it runs in training, where every operation inside it notes what its backward needs."""
+    """The call as it runs in training, where every operation records what its backward needs."""
 
     def call() -> Any:
         with torch.inference_mode(False), torch.enable_grad():
@@ -107,7 +108,7 @@ def recorded(torch: Any, forward: Call) -> Call:
 
 
 def _shapes(node: Any) -> list[tuple[int, ...] | None]:
-    """The shapes that the nodes behind this one want its gradients in; None where nothing is wanted."""
+    """The shapes of the gradients that the next nodes need; None where none is needed."""
     return [
         None
         if after is None
@@ -117,7 +118,7 @@ def _shapes(node: Any) -> list[tuple[int, ...] | None]:
 
 
 def _reduced(made: Any, shapes: Sequence[tuple[int, ...] | None]) -> list[Any]:
-    """Gradients summed over what their tensors were spread over, as the engine does between two nodes."""
+    """Gradients summed over broadcast dimensions, as the engine does between two nodes."""
     return [
         gradient if gradient is None or shape is None or gradient.shape == shape else gradient.sum_to_size(shape)
         for gradient, shape in zip(made if isinstance(made, tuple) else (made,), shapes, strict=True)

@@ -1,4 +1,4 @@
-"""How are the operators of image nets run in PyTorch? See :mod:`roofline.campaign.run`."""
+"""How are the operators of image networks run in PyTorch? See :mod:`roofline.campaign.run`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _window(name: str) -> Callable[..., Call]:
         kernel = attributes["kernel"]
         stride, padding = attributes.get("stride", kernel), attributes.get("padding", 0)
         ceil_mode = bool(attributes.get("ceil_mode", False))
-        # other numbers at every call: max pooling branches on them, and a processor learns a repeated pattern
+        # other numbers at every call: max pooling branches on them, and branch prediction learns a repeated pattern
         x = tensors[0]
         x.detach().copy_(pool.take(x.shape))
         return lambda: function(x, kernel, stride, padding, ceil_mode=ceil_mode)

@@ -1,6 +1,6 @@
-"""How is one step of an optimizer run in PyTorch? Parameters, gradients and states come from a pool in turn.
+"""How is one optimizer step run in PyTorch? Parameters, gradients and states come from a pool in rotation.
 
-A row is ``op: adam`` with the shapes of its parameters as inputs and, as attribute, the ``implementation``.
+A question is ``op: adam`` with the shapes of its parameters as inputs and, as attribute, the ``implementation``.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ OPTIMIZERS = {
     "adam": ("Adam", {"lr": 1e-6}),
     "adamw": ("AdamW", {"lr": 1e-6}),
 }
-"""Class of ``torch.optim`` and its arguments, by the name a recipe has for it."""
+"""Class of ``torch.optim`` and its arguments, by the optimizer's name in a recipe."""
 SETS = 6
-"""Sets of parameters a row takes in turn, so that none is in a cache when it is used again."""
+"""Sets of parameters in rotation, so that none is in a cache when it is used again."""
 SETS_BYTES = 1 << 28
-"""And the most memory they may take together."""
+"""Most memory that they use together [B]."""
 
 
 def steps(

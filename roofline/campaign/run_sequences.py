@@ -1,4 +1,4 @@
-"""How are the operators of sequence nets and recommenders run in PyTorch? See :mod:`roofline.campaign.run`."""
+"""How are the operators of sequence networks and recommenders run in PyTorch? See :mod:`roofline.campaign.run`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RECURRENT = {"rnn": 1, "lstm": 4, "gru": 3}
 
 
 class Weights(Protocol):
-    """Where weights come from: :class:`roofline.campaign.run.Pool`."""
+    """The source of weights: :class:`roofline.campaign.run.Pool`."""
 
     def take(self, shape: Sequence[int]) -> Any: ...
 
@@ -50,7 +50,7 @@ def _topk(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> 
 
 
 def _experts(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], pool: Weights) -> Call:
-    """One expert after the other, as eager networks do; each token goes to different ones drawn at random."""
+    """One expert after the other, as eager networks do; each token goes to experts drawn at random."""
     x, scores = (tensor.flatten(0, -2) for tensor in tensors)
     experts, width, features = int(attributes["experts"]), int(attributes["width"]), x.shape[-1]
     gate, up = (pool.take((experts, width, features)) for _ in range(2))
@@ -74,7 +74,7 @@ def _experts(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], 
 def _recurrence(name: str, gates: int) -> Callable[..., Call]:
     def make(torch: Any, tensors: Sequence[Any], attributes: Mapping[str, Any], pool: Weights) -> Call:
         if attributes.get("skip_input"):
-            raise Unsupported(f"PyTorch's {name} has weights for its input")
+            raise Unsupported(f"PyTorch's {name} always has weights for its input")
         x, hidden = tensors[0], int(attributes["hidden"])
         layers, both = int(attributes.get("layers", 1)), bool(attributes.get("bidirectional", False))
         directions, weights = 2 if both else 1, []

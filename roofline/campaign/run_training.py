@@ -1,4 +1,4 @@
-"""How are operators run that do something else in training, or exist there alone? See :mod:`roofline.campaign.run`."""
+"""How are operators run that differ in training, or exist only there? See :mod:`roofline.campaign.run`."""
 
 from __future__ import annotations
 

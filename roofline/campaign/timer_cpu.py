@@ -1,9 +1,8 @@
 """How long does a call take on a CPU that is shared and noisy?
 
-Torch's own timer gives medians that differ by three quarters between two runs on a shared virtual
-machine. What repeats: short bursts in several rounds, each sample dropped if the kernel took the
-thread off the processor while it ran, and the minimum of the rest. Cold samples first push the
-caches full of other data.
+The medians of torch's own timer differ by up to 75 % between two runs on a shared virtual machine. Short bursts in
+several rounds repeat better: each sample during which the operating system took the thread off the processor is
+dropped. Cold samples first fill the caches with other data.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ from roofline.errors import DataError
 
 try:
     import resource
-except ImportError:  # not a Unix: no sample can be told to be clean
+except ImportError:  # not a Unix: disturbed samples cannot be detected
     resource = None  # type: ignore[assignment]
 
 BACKWARDS = "clock went backwards"
 PATIENCE = 100
-"""So many samples of one burst may be spoiled by the clock before the row is given up."""
+"""Samples of one burst that the clock may spoil before the measurement is given up."""
 
 
 def _switches() -> int:
-    """How often the kernel took a thread of this process off its processor; 0 where it does not tell.
+    """How often the operating system took a thread of this process off its processor; 0 where it does not report it.
 
     All threads count, because a call on two threads is as late as the later of them.
     """
@@ -38,8 +37,11 @@ def _switches() -> int:
 class Burst:
     """Samples of one burst: seconds per call, thread CPU seconds per call, and whether undisturbed.
 
-    facts : what else was seen while it ran, kept with the sample (a GPU's clocks and power).
-    notes : flags that whoever took it sets. output : one result of the call, to be looked at once.
+    Parameters
+    ----------
+    facts : other observations during the burst, stored with the sample (a GPU's clocks and power).
+    notes : flags from the timer.
+    output : one result of the call, checked once.
     """
 
     seconds: tuple[float, ...]
@@ -51,15 +53,15 @@ class Burst:
 
     @property
     def typical(self) -> float:
-        """Lower quartile of the clean samples, else the minimum thread CPU time.
+        """Lower quartile of the clean samples, else the minimum thread CPU time [s].
 
-        A network runs each operator once, so what it adds up are ordinary calls: sums of minima came
-        out 6 % faster than networks run, sums of lower quartiles 4 % (six networks).
+        A network runs each operator once, so ordinary calls add up: over six networks, sums of minima were 6 % below
+        the measured time of the network, sums of lower quartiles 4 %.
         """
         kept = sorted(self._kept())
         if kept:
             return kept[(len(kept) - 1) // 4]
-        # a coarse clock of the thread says nothing of a short call
+        # a coarse thread clock cannot time a short call
         return min((one for one in self.cpu_seconds if one > 0), default=min(self.seconds))
 
     def _kept(self) -> list[float]:
@@ -81,8 +83,8 @@ def burst_cold(
 ) -> Burst:
     """One call at a time, each after ``flush``; the flush is not timed.
 
-    The last two results stay alive, so that an output lands in memory that was last touched a few
-    tensors ago, as in a network, and not in the buffer the same call has just left in the cache.
+    The last two results stay alive, so that an output gets memory that was last used a few tensors ago, as in a
+    network, and not the buffer that the same call has just left in the cache.
     """
     clock, cpu = time.perf_counter, time.thread_time
     walls: list[float] = []
@@ -104,7 +106,7 @@ def burst_cold(
         cpu_after = cpu()
         if after <= before or cpu_after < cpu_before:
             spoiled = _spoiled(spoiled)
-            end = min(end, clock() + seconds)  # set back by an hour, it would not end for an hour
+            end = min(end, clock() + seconds)  # a clock set back by an hour would delay the end by an hour
             continue
         walls.append(after - before)
         cpus.append(cpu_after - cpu_before)
@@ -116,7 +118,7 @@ def burst_cold(
 
 
 def burst_warm(calls: Iterator[Callable[[], Any]], *, seconds: float = 0.012, block: float = 3e-4) -> Burst:
-    """The same call in a loop, in blocks of about ``block`` seconds: everything in the caches."""
+    """The same call in a loop, in blocks of about ``block`` seconds: everything is in the caches."""
     clock, cpu = time.perf_counter, time.thread_time
     call = next(calls)
     spoiled = 0
@@ -151,12 +153,12 @@ def burst_warm(calls: Iterator[Callable[[], Any]], *, seconds: float = 0.012, bl
 
 
 def _spoiled(count: int) -> int:
-    """One sample more that was dropped because a clock did not go forwards.
+    """One more sample that was dropped because a clock did not go forward.
 
     Raises
     ------
     DataError : there were too many.
     """
     if count >= PATIENCE:
-        raise DataError(f"the clock did not go forwards in {PATIENCE} samples of this row; nothing can be timed here")
+        raise DataError(f"the system clock did not advance in {PATIENCE} samples; nothing can be timed here")
     return count + 1

@@ -1,20 +1,22 @@
 """How long does a call take on a CUDA device? Time stamps on the stream, nothing subtracted.
 
-A time stamp (a CUDA event) is placed before and after the call by the device itself; the difference
-is what the device needed, with a resolution of about half a microsecond. Between them stands
+The device itself places a time stamp (a CUDA event) before and after the call; the difference is the device time, with
+a resolution of about half a microsecond. Between them is
 
-graph : the call as a recorded CUDA graph. Its kernels follow each other without the host, so the interval holds the
-    kernels and one launch of a graph, however slowly Python hands them over.
-events : the call itself, eagerly. Taken where a call cannot be recorded, which is said.
+- graph: the call as a recorded CUDA graph. Its kernels follow each other without the host, so the interval contains the
+  kernels and one launch of a graph, however slowly Python launches them.
+- events: the call itself, eagerly. Used where a call cannot be recorded, which is reported.
 
-flush : before every sample a buffer of twice the L2 is overwritten, outside the time stamps, so that operands come
-    from memory; as often as it takes for the host to hand over the call meanwhile (of very slow hosts a rest may be
-    in the sample). One call per sample.
-warm : without flush, the call is repeated between two time stamps until the interval is long beside their resolution,
-    and divided; one more goes before them, as in a loop. Operands stay in L2 if they fit, and where the host is slower
-    than the device, the interval is the host's.
+Two cache states:
 
-The card's clocks, power and mode are never touched. Order and rounds are the campaign's business.
+- flush: before every sample a buffer of twice the L2 is overwritten, outside the time stamps, so operands come from
+  memory. This is repeated until the host has launched the call (with a very slow host, a sample may contain a wait).
+  One call per sample.
+- warm: without flush, the call is repeated between two time stamps until the interval is long relative to their
+  resolution, and divided; one more call goes before them, as in a loop. Operands stay in L2 if they fit. Where the host
+  is slower than the device, the interval is the host's.
+
+The GPU's clocks, power and mode are never changed. Order and rounds are decided by the campaign.
 """
 
 from __future__ import annotations
@@ -31,13 +33,14 @@ WARM_UP_S = 0.01
 WARM_INTERVAL_S = 3e-4
 FEWEST = 3
 AHEAD, MOST_FLUSHES = 2.0, 64
-"""The flushes before a sample take this many times as long as the host needs to hand over the call, and there are at
-most so many."""
+"""The flushes before a sample take this many times as long as the host needs to launch the call; and their largest
+number.
+"""
 _LARGEST_REPEATS = 100_000
 
 
 class OutOfMemory(Unsupported):
-    """The call does not fit into the device's memory: this row is skipped, the others go on."""
+    """The call does not fit into the device's memory: this measurement is skipped, the others continue."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,13 @@ def time_cuda(
     Parameters
     ----------
     function : launches its work on the current stream and does not wait for it.
-    samples : how many values to take; of a long call fewer, so that they take ``within_s``, but at least three.
-    flush : overwrite the L2 before each sample; without, repeat the call inside each sample.
-    graph : record the call and time its replay; without, or where it cannot be recorded, the call itself.
-    warm_up_s : run the call at least three times and this long [s] first, unmeasured: libraries load
-        and choose their kernels, clocks rise.
+    device : the device.
+    samples : number of samples [1]; for a long call fewer, at least three.
+    within_s : time for the samples of a long call [s].
+    flush : overwrite the L2 before each sample; if False, repeat the call inside each sample.
+    graph : record the call and time its replay; if False, or if it cannot be recorded, time the call itself.
+    warm_up_s : run the call at least three times and this long first, untimed [s]: libraries load and choose their
+        kernels, clocks rise.
     watch : called while the device works on a sample.
 
     Raises
@@ -84,7 +89,7 @@ def time_cuda(
     run, why = function, "not asked for"
     if graph:
         run, why = with_memory(lambda: _recorded(function, device))
-    if not why and not flush:  # a replay may be shorter than the eager call it stands for
+    if not why and not flush:  # a replay may be shorter than the eager call
         call_s = min(call_s, with_memory(lambda: _interval(run, device, 1)))
     repeats = 1 if flush else min(_LARGEST_REPEATS, math.ceil(WARM_INTERVAL_S / max(call_s, 1e-9)))
     count = min(samples, max(FEWEST, int(within_s / max(call_s, 1e-9)))) if within_s < math.inf else samples
@@ -107,7 +112,7 @@ def _recorded(function: Callable[[], Any], device: Device) -> tuple[Callable[[],
 
 
 class _Guard:
-    """Runs a step; memory that is full becomes :class:`OutOfMemory`."""
+    """Runs a step; full memory becomes :class:`OutOfMemory`."""
 
     def __init__(self, device: Device) -> None:
         self._device = device
@@ -119,25 +124,25 @@ class _Guard:
             if not self._device.is_out_of_memory(error):
                 raise
             reason = first_line(error)
-        # raised out here, so that no trace hangs on it that would keep the operands of the call alive
+        # raised outside the handler, so that no traceback keeps the operands of the call alive
         self._device.release()
         raise OutOfMemory(f"out of memory on the device: {reason}")
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error, or its kind where it says nothing."""
+    """The first line of an error, or its type where it has no message."""
     return (str(error).splitlines() or [type(error).__name__])[0] or type(error).__name__
 
 
 def empty_interval(device: Device, *, samples: int = 20) -> float:
-    """Median seconds between two time stamps with nothing between them: what a sample contains too much."""
+    """Median seconds between two time stamps with nothing between them: the excess of a sample."""
     stamps = [(device.stamp(), device.stamp()) for _ in range(samples)]
     device.synchronize()
     return sorted(device.seconds_between(start, stop) for start, stop in stamps)[samples // 2]
 
 
 def _warm_up(function: Callable[[], Any], device: Device, seconds: float) -> float:
-    """Run the call until ``seconds`` have passed on the device; seconds of a call in the last group."""
+    """Run the call until ``seconds`` have passed on the device; returns seconds of a call in the last group."""
     spent, calls, group = 0.0, 0, 1
     while True:
         interval = _interval(function, device, group)
@@ -162,7 +167,7 @@ def _interval(
 
 
 def _flushes(function: Callable[[], Any], device: Device) -> Callable[[], object]:
-    """Queues so many flushes that the host is done with the call before the device is done with them."""
+    """Queues enough flushes that the host has launched the call before the device has finished them."""
     device.synchronize()
     begin = device.host_seconds()
     function()
@@ -190,7 +195,7 @@ def _take(
     taken = []
     for _ in range(samples):
         before()
-        # each waits for its end: the queue of launches is bounded, and the next one stays apart
+        # wait for each sample: the launch queue is bounded, and the next sample stays separate
         taken.append(_interval(function, device, repeats, watch) / repeats)
     return taken
 

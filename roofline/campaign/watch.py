@@ -1,6 +1,6 @@
-"""When are the reference kernels visited while a campaign runs, and what is noted of each visit?
+"""When are the reference kernels timed during a campaign, and what is recorded?
 
-Why there are such visits, and what they say of the samples between them: :mod:`roofline.measurements.health`.
+Why they are timed, and what they say of the samples between them: :mod:`roofline.measurements.health`.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from roofline.measurements.health import HEALTH_FLAGS, REFERENCES, flags_between
 from roofline.measurements.records import Record
 
 PERIOD_S = 1.0
-"""A visit takes some 20 ms: two per cent of a campaign."""
+"""Seconds between visits. A visit takes some 20 ms: 2 % of a campaign."""
 LEAST_WAIT = 20.0
-"""And where it takes longer, as on a GPU, the next one waits so many times as long."""
+"""Where a visit takes longer, as on a GPU, the next one waits this many times as long."""
 RECENT = 120
-"""Visits that say how things are now: more would take their time from what is measured."""
+"""Number of visits that describe the current state."""
 
 
 def visit(bench: Callable[[Measurement], Burst], number: int, round_: int, threads: int) -> Record:
-    """Time the reference kernels once, and note what the system says of itself, ready to be stored."""
+    """Time the reference kernels once, and record what the system reports."""
     seconds: dict[str, float] = {}
     facts: dict[str, Any] = {}
     flags: set[str] = set()
     wall = cpu = 0.0
-    # the product twice: a single late burst of 3 ms is no change of the clock
+    # the GEMM twice: a single late burst of 3 ms is no change of the clock
     for name in ("compute", "compute", "memory"):
         try:
             burst = bench(REFERENCES[name])
@@ -66,8 +66,10 @@ def visit(bench: Callable[[Measurement], Burst], number: int, round_: int, threa
 
 @dataclass
 class Watch:
-    """Visits the reference kernels while a campaign runs, and knows in a word how the machine is doing.
+    """Times the reference kernels during a campaign, and describes the state of the machine in a word.
 
+    Parameters
+    ----------
     visits : those of earlier runs of the same campaign first. ``write`` stores one.
     """
 
@@ -79,8 +81,8 @@ class Watch:
     _wait_s: float = field(default=0.0, repr=False)
 
     def look(self, round_: int, threads: int, *, now: bool = False) -> int:
-        """Visit them if it is time to, or ``now``; the number of the latest visit."""
-        # a clock that was set back must not stop the visits
+        """Time them if it is due, or ``now``; returns the number of the latest visit."""
+        # a clock set back must not stop the visits
         if now or not 0 < self._next_s - time.monotonic() <= self._wait_s:
             if not self._next_s:  # the first calls of a process load libraries
                 visit(self.bench, 0, round_, threads)
@@ -89,7 +91,7 @@ class Watch:
             self._wait_s = max(PERIOD_S, LEAST_WAIT * (time.monotonic() - begun)) if PERIOD_S else 0.0
             self.write(record)
             self.visits.append(record)
-            # of what is going on, the last two visits tell, held against those of the last two minutes
+            # the last two visits show the current state, compared with those of the last two minutes
             self.state = ", ".join((flags_between(self.visits[-RECENT:])[-2:] or [()])[0])
             self._next_s = time.monotonic() + self._wait_s
         return len(self.visits) - 1

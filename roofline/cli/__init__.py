@@ -1,6 +1,6 @@
-"""The command line: parse, call a verb, render. No physics.
+"""The command line: parse, run a command, render. No physics.
 
-``main`` is the entry point. Every verb lives in a module of its own that is imported when it is used,
+``main`` is the entry point. Every command lives in a module of its own that is imported when it is used,
 so that ``roofline predict`` loads neither matplotlib nor torch.
 """
 

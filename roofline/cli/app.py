@@ -1,4 +1,4 @@
-"""Which verbs are there, and what happens when one fails?"""
+"""Which commands are there, and what happens when one fails?"""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ INTERRUPTED, BROKEN_PIPE, INTERNAL = 130, 141, 70
 """Exit statuses beside 0 to 3: Ctrl-C, a reader that left, a bug."""
 
 VERBS: Mapping[str, str] = {
-    "report": "measure this machine, predict the built-in nets, write a page about it",
-    "predict": "how long a net takes on a chip, why, and how sure that is",
-    "compare": "chips beside each other on one net, with the reason for the speed-up",
-    "plot": "draw rooflines, with the layers of a net on them",
+    "report": "measure this machine, predict the built-in networks, write an HTML page",
+    "predict": "how long a network takes on a chip, why, and how certain that is",
+    "compare": "compare chips on one network, with the reason for each speed-up",
+    "plot": "draw rooflines, with the layers of a network on them",
     "explain": "the arithmetic behind the time of one layer",
-    "trace": "write down a PyTorch model as a net",
-    "measure": "measure operators and nets on this machine",
-    "measurements": "what is in a measurement file, how two of them differ: show, diff",
-    "import": "turn public measurements into rows",
-    "calibrate": "fit the model to measurements",
+    "trace": "convert a PyTorch model to a network file",
+    "measure": "measure operators and networks on this machine",
+    "measurements": "measurement files: show, diff",
+    "import": "convert public measurements to a measurement file",
+    "calibrate": "fit the device model to measurements",
     "validate": "score predictions against measurements",
     "specs": "chips: list, show, diff, check, detect",
-    "workloads": "nets: list, show, check; operators",
+    "workloads": "networks: list, show, check; operators",
     "doctor": "what is installed, what can be measured, where files are found",
 }
-"""Every verb with its line of help, in the order they are shown; each is a module of this package."""
+"""Every command with its line of help, in the order they are shown; each is a module of this package."""
 MODULES = {"import": "importing"}
-"""Verbs whose module cannot have their name."""
+"""Commands whose module cannot have their name."""
 
 
 class Verbs(click.Group):
-    """A group that suggests near names for a verb that does not exist."""
+    """A group that suggests near names for a command that does not exist."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -49,11 +49,11 @@ class Verbs(click.Group):
         known = self.get_command(ctx, name) is not None
         if known or name.startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
-        raise UnknownName("verb", name, self.list_commands(ctx), hint=f"'{ctx.command_path} --help' lists them")
+        raise UnknownName("command", name, self.list_commands(ctx), hint=f"'{ctx.command_path} --help' lists them")
 
 
 class Roofline(Verbs):
-    """The program: loads a verb when it is used and turns every failure into one message and a status."""
+    """The program: loads a command when it is used and turns every failure into one message and a status."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -65,15 +65,15 @@ class Roofline(Verbs):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
+        with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The verbs from their table, without loading any, and the options of the program."""
+        """The commands from their table, without loading any, and the options of the program."""
         from click.shell_completion import CompletionItem
 
-        verbs = [CompletionItem(name, help=line) for name, line in VERBS.items() if name.startswith(incomplete)]
-        return verbs + click.Command.shell_complete(self, ctx, incomplete)
+        names = [CompletionItem(name, help=line) for name, line in VERBS.items() if name.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """``--debug`` may stand anywhere, because one thinks of it last."""
@@ -89,7 +89,7 @@ class Roofline(Verbs):
         except BrokenPipeError:
             _leave_quietly()
         except OSError as error:
-            # the verbs name their own files; what comes here without a path is a stream
+            # the commands name their own files; what comes here without a path is a stream
             fail(ctx, f"{error.filename or 'output'}: {error.strerror or error}", 2)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
@@ -97,7 +97,7 @@ class Roofline(Verbs):
         except RooflineError as error:
             fail(ctx, str(error), error.exit_code)
         except Exception as error:
-            fail(ctx, f"a bug: {type(error).__name__}: {error}; --debug shows where", INTERNAL)
+            fail(ctx, f"a bug: {type(error).__name__}: {error}; add --debug for the traceback", INTERNAL)
         return answer
 
 
@@ -124,7 +124,7 @@ def _show_completion(ctx: click.Context, _: click.Parameter, shell: str | None) 
 
     found = get_completion_class(shell)
     if found is None:
-        raise click.BadParameter(f"no completion for {shell}")
+        raise click.BadParameter(f"no completion script for {shell}; write bash, zsh or fish")
     click.echo(found(ctx.command, {}, "roofline", "_ROOFLINE_COMPLETE").source())
     ctx.exit()
 
@@ -140,28 +140,31 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.group(
     cls=Roofline,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    subcommand_metavar="VERB CHIP... -w NET",
+    subcommand_metavar="COMMAND CHIP... -w NETWORK",
 )
-@click.option("--debug", is_flag=True, help="Show a traceback where something fails; may stand anywhere.")
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print it.")
+@click.option("--debug", is_flag=True, help="Print a traceback if something fails; allowed after the command, too.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+)
 @click.option(
     "--show-completion",
     type=click.Choice(["bash", "zsh", "fish"]),
     is_eager=True,
     expose_value=False,
     callback=_show_completion,
-    help="Print a completion script; 'roofline --show-completion bash >> ~/.bashrc' installs it.",
+    help="Print a shell completion script. To install it: 'roofline --show-completion bash >> ~/.bashrc'.",
 )
 def cli(debug: bool) -> None:
-    """How fast will this neural net run on that chip, why, and how sure are we?
+    """Predict how fast a neural network runs on a chip, why, and how certain the answer is.
 
     \b
       roofline predict rtx-2070 -w resnet50 --batch 32
       roofline compare gtx-980 rtx-2070 -w resnet50
       roofline plot rtx-2070 -w resnet50 --out roofline.svg
 
-    Chips stand first, without a flag; chips and nets are names or paths of YAML files. Data go to
-    standard output, warnings to standard error. Exit status: 0 good, 1 a finding (an invalid spec, a net
-    that does not fit in memory, a validation above its threshold), 2 a question that makes no sense,
-    3 an optional part that is not installed.
+    Chips come first, without an option name. A chip or a network is a name, or the path of a YAML file. Results go to
+    standard output, warnings to standard error.
+
+    Exit status: 0 success; 1 a finding (an invalid file, a network that does not fit in memory, a median error above
+    the threshold); 2 a usage error; 3 an optional package is not installed.
     """

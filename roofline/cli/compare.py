@@ -1,4 +1,4 @@
-"""``roofline compare``: chips beside each other on one net."""
+"""``roofline compare``: chips beside each other on one network."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ if TYPE_CHECKING:
     from roofline.core.network import Network
 
 
-@click.command(short_help="chips beside each other on one net")
+@click.command(short_help="compare chips on one network")
 @chips_argument
 @net_option
 @question_options("fp32,fp16", several=True)
 @format_options
 @click.pass_context
 def command(ctx: click.Context, chips: tuple[str, ...], net: str | Network, question: Question, form: str) -> None:
-    """Predict a net on several chips; speed-ups over the first one, with the reason in words.
+    """Predict a network on several chips; print speed-ups over the first chip and the reason for each.
 
-    A chip that lacks a precision says so in its row. The rule of thumb beside the prediction is the
-    two-number estimate: the square root of peak ratio times bandwidth ratio. Exit status 1 where the net
-    does not fit in the memory of some chip.
+    A chip that lacks a precision says so in its row. The rule of thumb is the geometric mean of the peak ratio and
+    the bandwidth ratio. Exit status 1 if the network does not fit in the memory of some chip.
 
     \b
       roofline compare gtx-980 rtx-2070 -w resnet50 --batch 32
@@ -38,7 +37,7 @@ def command(ctx: click.Context, chips: tuple[str, ...], net: str | Network, ques
     comparison = compare(
         parts,
         network,
-        batch=lambda chip, dtype: question.batch_for(chip, network, dtype),
+        batch=question.batch,
         bind=question.bind,
         dtypes=question.dtypes,
         stack=question.stack,

@@ -27,7 +27,7 @@ OPTIONAL = {"torch": "torch", "onnx": "onnx", "nvidia-ml-py": "gpu", "pytest": "
 @click.command(short_help="what is installed, what can be measured, where files are found")
 @format_options
 def command(form: str) -> None:
-    """Say what is installed, which device there is, whether it can be measured now, where files are found.
+    """Show what is installed, which device is present, whether it can be measured now, and where files are found.
 
     \b
       roofline doctor
@@ -62,7 +62,7 @@ def _version(package: str) -> str | None:
 
 def _software() -> list[tuple[str, str, str]]:
     rows = [
-        ("software", "roofline", _version("roofline") or "runs from a checkout"),
+        ("software", "roofline", _version("roofline") or "not installed; runs from a source checkout"),
         ("software", "python", f"{platform.python_implementation()} {platform.python_version()}"),
     ]
     rows += [("software", name, _version(name) or "missing: pip install roofline") for name in NEEDED]
@@ -77,17 +77,23 @@ def _device() -> list[tuple[str, str, str]]:
 
     chip = specs.detect_cpu()
     engine, dram = chip.engines[0], chip.dram
-    known = "known" if dram.total_bandwidth else "not known: 'roofline report' or 'measure' finds it"
+    known = (
+        "known" if dram.total_bandwidth else "not known: run 'roofline specs detect --measure --write' to measure it"
+    )
     quiet = listen()
     load = f", load {quiet.load:.2f}" if quiet.load is not None else ""
-    state = "quiet" if quiet.good else "busy, or noisy: 'roofline measure --check' says why"
-    heard = f"{state} (a thread got {quiet.share:.0%} of the time, jitter {quiet.jitter:.0%}{load})"
+    state = "quiet" if quiet.good else "busy or noisy: run 'roofline measure --check' for the reasons"
+    heard = f"{state} (a busy thread got {quiet.share:.0%} of a core, jitter {quiet.jitter:.0%}{load})"
     return [
-        ("device", "cpu", f"{chip.title}; rows of it are called {chip.name}"),
-        ("device", "architecture", f"{chip.architecture}, {engine.clock.hz() / 1e9:.2f} GHz shown"),
+        ("device", "cpu", f"{chip.title}; its measurements carry the name {chip.name}"),
+        ("device", "architecture", f"{chip.architecture}, {engine.clock.hz() / 1e9:.2f} GHz reported"),
         ("device", "memory bandwidth", known),
         ("device", "gpu", _gpu()),
-        ("device", "can be measured", "yes" if _version("torch") else "no: pip install 'roofline[torch]'"),
+        (
+            "device",
+            "can be measured",
+            "yes" if _version("torch") else "no, PyTorch is missing: pip install 'roofline[torch]'",
+        ),
         ("device", "now", heard),
     ]
 
@@ -96,12 +102,16 @@ def _gpu() -> str:
     driver = Path("/proc/driver/nvidia/version").exists()
     found = _version("torch")
     if found is None:
-        return "an NVIDIA driver is loaded; torch is needed to use it" if driver else "none seen"
+        return (
+            "an NVIDIA driver is loaded, but PyTorch is missing: pip install 'roofline[torch]'"
+            if driver
+            else "none found"
+        )
     if "+cpu" in found:
-        return "an NVIDIA driver is loaded, but this torch is built for CPUs" if driver else "none; torch for CPUs"
+        return "an NVIDIA driver is loaded, but PyTorch is a CPU build" if driver else "none (PyTorch is a CPU build)"
     from roofline.campaign.devices import cuda_title
 
-    return cuda_title() or "torch sees none"
+    return cuda_title() or "none that PyTorch can use"
 
 
 def _files() -> list[tuple[str, str, str]]:
@@ -115,7 +125,9 @@ def _files() -> list[tuple[str, str, str]]:
         rows.append(("files", f"{kind}s", f"{len(known)} in {folders}"))
         for name in known:
             found = specs.find(kind, name)
-            rows += [("files", f"hidden {kind}", f"{found.path} hides {path}") for path in found.shadowed]
+            rows += [
+                ("files", f"hidden {kind}", f"{found.path} hides {path} of the same name") for path in found.shadowed
+            ]
     fits: dict[Path, None] = {}
     for name, path in specs.list_chips().items():
         try:
@@ -127,5 +139,5 @@ def _files() -> list[tuple[str, str, str]]:
     rows += [("files", "calibration", str(fit)) for fit in fits]
     own = specs.detect_cpu()
     if own.name not in specs.list_chips():
-        rows.append(("files", "this cpu", "no spec yet: 'roofline specs detect --write', or 'measure' and 'calibrate'"))
+        rows.append(("files", "this cpu", "no chip file yet: run 'roofline specs detect --measure --write'"))
     return rows

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 @click.command(short_help="the arithmetic behind the time of one layer")
 @chip_argument
 @net_option
-@click.option("--layer", required=True, metavar="NAME", help="A layer, as 'predict' and 'workloads show' name it.")
+@click.option(
+    "--layer", required=True, metavar="NAME", help="Name of a layer, as 'predict' and 'workloads show' print it."
+)
 @question_options()
 @format_options
 def command(chip: str, net: str | Network, layer: str, question: Question, form: str) -> None:
-    """Print the formula of one layer with its numbers put in.
+    """Print the formulas behind the time of one layer, with their numbers filled in.
 
     \b
       roofline explain rtx-2070 -w resnet50 --layer layer3.0.conv2
@@ -35,7 +37,7 @@ def command(chip: str, net: str | Network, layer: str, question: Question, form:
         part,
         network,
         layer,
-        batch=question.batch_for(part, network, question.dtype),
+        batch=question.batch,
         bind=question.bind,
         dtype=question.dtype,
         stack=question.stack,
@@ -49,7 +51,7 @@ def command(chip: str, net: str | Network, layer: str, question: Question, form:
 
         print_facts(explanation.title(account), explanation.facts(account), screen)
         if not account.kernels:
-            screen.print("  A view: it launches nothing and moves nothing.")
+            screen.print("  This layer is a view: it launches no kernel and moves no bytes.")
         for index, kernel in enumerate(account.kernels):
             number = f" {index + 1} of {len(account.kernels)}" if len(account.kernels) > 1 else ""
             print_facts(f"Kernel{number}: {kernel.family} ({kernel.op})", explanation.kernel_facts(kernel), screen)

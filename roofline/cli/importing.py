@@ -1,4 +1,4 @@
-"""``roofline import``: public sets of measurements as rows."""
+"""``roofline import``: public data sets as a measurement file."""
 
 from __future__ import annotations
 
@@ -22,18 +22,25 @@ if TYPE_CHECKING:
     from roofline.core.measurement import Measurement
 
 
-@click.command(short_help="turn public measurements into rows")
+@click.command(short_help="convert public measurements to a measurement file")
 @click.argument("name", metavar="SET")
 @click.argument("path", metavar="PATH", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.jsonl", help="Write there.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after so many rows.")
-@click.option("--chip", metavar="CHIP", default="", help="Rows of this chip; or whose they are, where no file says it.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.jsonl",
+    help="Write to this file instead of standard output.",
+)
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after N measurements.")
+@click.option(
+    "--chip", metavar="CHIP", default="", help="Convert only this chip; or name the chip, if the files do not."
+)
 def command(name: str, path: Path, out: Path | None, limit: int | None, chip: str) -> None:
-    """Turn the files of a public set (neusight, deepbench, caffe, aiconfigurator, or one that another installed package
-    brings), or a profile (kineto), into rows.
+    """Convert a public data set (neusight, deepbench, caffe, aiconfigurator, or one from another installed package)
+    or a profile (kineto) to a measurement file.
 
-    PATH is a folder or a file of the public repository, or of a tidy copy. Rows go to standard output, what was
-    left out and why to standard error. Which files are understood: docs/measurements.md.
+    PATH is a folder or a file of the public repository, or of a tidied copy. Measurements go to standard output as
+    JSON Lines; what was skipped, and why, goes to standard error. docs/measurements.md lists the supported files.
 
     \b
       roofline import deepbench DeepBench/results > rows.jsonl
@@ -41,7 +48,7 @@ def command(name: str, path: Path, out: Path | None, limit: int | None, chip: st
       roofline validate rows.jsonl
     """
     from roofline.measurements.public import read_public
-    from roofline.render.words import plural
+    from roofline.units import plural
 
     skipped: Counter[str] = Counter()
     chips: Counter[str] = Counter()
@@ -49,17 +56,17 @@ def command(name: str, path: Path, out: Path | None, limit: int | None, chip: st
         for row in islice(read_public(name, path, chip=chip, skipped=skipped), limit):
             file.write(_line(row))
             chips[row.chip] += 1
-    warn(f"{count:,} left out: {why}" for why, count in skipped.items())
+    warn(f"{count:,} skipped: {why}" for why, count in skipped.items())
     found = ", ".join(f"{count:,} of {which}" for which, count in chips.items())
-    click.echo(plural(chips.total(), "row") + (f": {found}" if found else ""), err=True)
+    click.echo(plural(chips.total(), "measurement") + (f": {found}" if found else ""), err=True)
     if not chips and chip:
-        warn([f"none of them is of {chip}"])
+        warn([f"no measurement of {chip} found; check the name after --chip"])
     if chips or chip:
         return
     if out is not None:
         out.unlink(missing_ok=True)
-    left = "all of them left out" if skipped else "no file there is one that it understands"
-    raise DataError(f"{path}: no rows of {name}: {left}; docs/measurements.md says which files are looked for")
+    left = "all of them were skipped" if skipped else "it has no file of this data set"
+    raise DataError(f"{path}: no measurements of {name}: {left}; docs/measurements.md lists the supported files")
 
 
 @contextmanager

@@ -1,24 +1,21 @@
-"""``roofline measure``: measure operators and nets on this machine."""
+"""``roofline measure``: measure operators and networks on this machine."""
 
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from roofline import specs
 from roofline.cli.options import Binding, complete_names
-from roofline.cli.output import clean, load_chip, warn
+from roofline.cli.output import clean, warn
 from roofline.cli.progress import progress_bar
-from roofline.errors import RooflineError, UsageError
+from roofline.errors import UsageError
 
 
 class Threads(click.ParamType):  # type: ignore[type-arg]
-    """``2``, or ``1,2`` for every row with one and with two threads."""
+    """``2``, or ``1,2``: measure everything with one and with two threads."""
 
     name = "threads"
 
@@ -30,33 +27,44 @@ class Threads(click.ParamType):  # type: ignore[type-arg]
         except ValueError:
             counts = (0,)
         if min(counts) < 1:
-            self.fail(f"{value!r} is no number of threads; write 2, or several as 1,2", param, ctx)
+            self.fail(f"{value!r} is not a number of threads; write 2, or several as 1,2", param, ctx)
         return counts
 
 
-@click.command(short_help="measure operators and nets on this machine")
+@click.command(short_help="measure operators and networks on this machine")
 @click.argument("chip", required=False, shell_complete=complete_names("chip"))
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Where the rows go, one JSON object a line. [default: measurements/CHIP.jsonl]",
+    help="Measurement file to write or to resume (JSON Lines). [default: measurements/CHIP.jsonl]",
 )
-@click.option("--quick", is_flag=True, help="Fewer shapes and rounds, forward passes alone: about a minute.")
-@click.option("--rows", type=click.IntRange(1), metavar="N", help="Operator shapes; the default is the plan's.")
-@click.option("--rounds", type=click.IntRange(1), metavar="N", help="Times each is visited, in random order.")
-@click.option("--budget", metavar="TIME", help="About so long, such as '2min': the shapes that tell most.")
-@click.option("--no-networks", is_flag=True, help="Operators only.")
-@click.option("-w", "--workload", "net", metavar="NET", help="This net alone, and no operators: what --anchor needs.")
-@click.option("--batch", type=click.IntRange(1), metavar="N", help="Its batch size.")
-@click.option("--bind", type=Binding(), multiple=True, metavar="NAME=N", help="Another of its sizes: --bind seq=256.")
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="What to measure on.")
+@click.option("--quick", is_flag=True, help="Fewer shapes and rounds, forward pass only; takes about a minute.")
+@click.option("--rows", type=click.IntRange(1), metavar="N", help="Number of operator shapes. By default as planned.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Number of rounds; each round visits all shapes in random order.",
+)
+@click.option("--budget", metavar="TIME", help="Time limit, such as '2min'; the most informative shapes are measured.")
+@click.option("--no-networks", is_flag=True, help="Measure operators only.")
+@click.option("-w", "--workload", "net", metavar="NETWORK", help="Measure this network only, for --anchor.")
+@click.option("--batch", type=click.IntRange(1), metavar="N", help="Batch size of the network.")
+@click.option(
+    "--bind",
+    type=Binding(),
+    multiple=True,
+    metavar="NAME=N",
+    help="Set a symbol of the network, such as --bind seq=256.",
+)
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Device to measure.")
 @click.option(
     "--dtype",
     type=click.Choice(["fp32", "tf32", "fp16", "fp16/fp16", "bf16", "fp8_e4m3", "int8"]),
     default="fp32",
     show_default=True,
-    help="What products compute in; on a CPU fp32, fp16 or bf16. fp16/fp16 also sums in fp16.",
+    help="Precision of matrix multiplications; CPUs: fp32, fp16 or bf16. fp16/fp16: with fp16 accumulation.",
 )
 @click.option(
     "--threads",
@@ -64,12 +72,12 @@ class Threads(click.ParamType):  # type: ignore[type-arg]
     default="1",
     show_default=True,
     metavar="N[,N...]",
-    help="Compute threads, on a CPU; of several numbers each is measured. More than one only on a quiet machine.",
+    help="CPU: number of compute threads, or several to measure each. More than 1 needs a quiet machine.",
 )
-@click.option("--anyway", is_flag=True, help="Measure more than one thread on a machine that is not quiet, too.")
-@click.option("--check", "only_check", is_flag=True, help="Only say whether this machine can be measured now.")
-@click.option("--json", "as_json", is_flag=True, help="What --check finds, as JSON.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Chooses the shapes.")
+@click.option("--anyway", is_flag=True, help="Measure several threads even if the machine is noisy.")
+@click.option("--check", "only_check", is_flag=True, help="Only check whether this machine is quiet enough to measure.")
+@click.option("--json", "as_json", is_flag=True, help="With --check: print the result as JSON.")
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of the random shapes.")
 def command(
     chip: str | None,
     out: Path | None,
@@ -89,75 +97,64 @@ def command(
     as_json: bool,
     seed: int,
 ) -> None:
-    """Measure operators and nets here, row by row to disk; needs torch.
+    """Measure operators and networks on this machine; needs PyTorch.
 
-    CHIP is the name the rows carry: by default this CPU, or the chip torch sees. Run again with the same
-    FILE, it goes on where it stopped, also after a crash.
+    CHIP is the chip name written to the file. By default it is this CPU, or the GPU that PyTorch finds. Every
+    measurement is saved at once: after an interruption, the same command resumes the file.
 
     \b
       roofline measure --check
       roofline measure --quick
       roofline measure --budget 2min
       roofline measure rtx-2070 --device cuda --dtype fp16 --out rtx-2070-fp16.jsonl
-      roofline measure --dtype int8 --out int8.jsonl     # 8-bit products, all else in fp16
+      roofline measure --dtype int8 --out int8.jsonl     # 8-bit GEMM, all else in fp16
       roofline measure -w resnet50 --batch 16 --out mine.jsonl
     """
-    from roofline.campaign import devices
-    from roofline.campaign.campaign import run_campaign
-    from roofline.campaign.design_cuda import growth_of
-    from roofline.campaign.networks import sizes_of
-    from roofline.campaign.numerics import numerics, refuse
-    from roofline.measurements.plan import FEW_ROUNDS, Plan
+    from roofline.campaign import measure
+    from roofline.campaign.devices import choose_device
 
     if as_json and not only_check:
-        raise click.UsageError("--json is for --check; 'roofline measurements show FILE --json' tells of a campaign")
-    device = devices.choose_device(device)
-    if device != "cpu" and threads != (1,):
-        raise UsageError("--threads is of a CPU; on a GPU there is nothing to choose")
+        raise click.UsageError(
+            "--json needs --check; for a measurement file use 'roofline measurements show FILE --json'"
+        )
+    device = choose_device(device)
     if only_check:
+        if device != "cpu" and threads != (1,):
+            raise UsageError("--threads applies to CPUs only; leave it out on a GPU")
         _only_check(device, max(threads), as_json)
         return
-    name = _checked(chip, device) if chip else _name(device)
-    part = load_chip(chip or name) if device == "cuda" else None
-    refuse(dtype, devices.cuda_device() if part else None, part)
-    plan = Plan.quick() if quick else Plan()
-    chosen = {**dict(bind), **({"batch": batch} if batch else {})}
-    if net and (no_networks or rows):
-        raise UsageError("-w measures one net and no operators; take out --no-networks and --rows")
-    if chosen and not net:
-        raise UsageError("--batch and --bind are sizes of one net; name it with -w")
-    if net and numerics(dtype).only:
-        raise UsageError(f"no nets in {dtype}: PyTorch has only {', '.join(numerics(dtype).only)} in it")
-    plan = replace(
-        plan,
-        rows=0 if net else rows or plan.rows,
-        rounds=rounds or (FEW_ROUNDS if part else plan.rounds),
-        networks={net: sizes_of(net, chosen)} if net else {} if no_networks else plan.networks,
+    campaign = measure.planned(
+        chip,
+        out,
+        device,
+        dtype,
+        threads,
+        quick=quick,
+        budget=budget,
+        rows=rows,
+        rounds=rounds,
+        networks=not no_networks,
+        workload=net,
+        sizes=measure.sizes(dict(bind), batch),
         seed=seed,
-        growth=growth_of(part) if part else 1,
     )
-    if budget:
-        if net or quick or rows or part:
-            raise UsageError("--budget chooses operators of a CPU by itself; take out -w, --quick and --rows")
-        plan = plan.within(_seconds(budget))
     if max(threads) > 1:
-        _quiet_enough(max(threads), anyway)
-    path = out or Path("measurements") / f"{name}.jsonl"
+        with progress_bar() as progress:
+            warn(filter(None, [measure.quiet_enough(max(threads), anyway, progress)]))
+    path = campaign.path
     try:
         with progress_bar() as progress:
             said: list[str] = []
-            run_campaign(
-                path, name, plan, dtype=dtype, device=device, threads=threads, progress=progress, say=said.append
-            )
+            campaign.run(progress, said.append)
     except KeyboardInterrupt:
-        click.echo(f"what was measured is in {path}; the same command goes on from there", err=True)
+        click.echo(f"measurements so far are in {path}; the same command resumes", err=True)
         raise
     for line in said:
         click.echo(line, err=True)
     if net:
-        click.echo(f"'roofline predict CHIP -w {net} --anchor {path}' carries it over to another chip", err=True)
+        click.echo(f"'roofline predict CHIP -w {net} --anchor {path}' predicts another chip from it", err=True)
     else:
-        click.echo(f"'roofline calibrate {path}' fits the model to it", err=True)
+        click.echo(f"'roofline calibrate {path}' fits the model to these measurements", err=True)
     click.echo(path)
 
 
@@ -181,58 +178,3 @@ def _only_check(device: str, threads: int, as_json: bool) -> None:
         )
     if not found.good:
         raise click.exceptions.Exit(1)
-
-
-def _quiet_enough(threads: int, anyway: bool) -> None:
-    """Refuse to measure several threads on a machine where they would not repeat."""
-    from roofline.campaign.check import check
-
-    with progress_bar() as progress:
-        found = check(threads=threads, progress=progress)
-    if found.good:
-        return
-    reasons = "; ".join(found.reasons)
-    if not anyway:
-        raise RooflineError(
-            f"{threads} threads cannot be measured here now: {reasons}. Close what else runs, or take fewer threads; "
-            "--anyway measures nevertheless"
-        )
-    warn([f"{threads} threads are measured though they will not repeat well: {reasons}"])
-
-
-def _seconds(text: str) -> float:
-    """``90s`` or ``2min``."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|min|m)\s*", text)
-    if not found:
-        raise UsageError(f"--budget {text}: write a time such as '90s' or '2min'")
-    return float(found[1]) * (60.0 if found[2].startswith("m") else 1.0)
-
-
-def _checked(chip: str, device: str) -> str:
-    """The name of a chip that can be what is measured: rows must not carry another chip's name."""
-    own = specs.detect_cpu().name
-    if device == "cpu" and chip == own:
-        return own
-    part = load_chip(chip)
-    from roofline.devices.kinds import model_of
-
-    model = model_of(part)
-    if model.torch_device != device:
-        raise UsageError(
-            f"{part.name} is {model.noun}, but what is measured here is the {device}"
-            + (f" ({own})" if device == "cpu" else "")
-            + "; leave CHIP out, or choose another --device"
-        )
-    return part.name
-
-
-def _name(device: str) -> str:
-    if device == "cpu":
-        return specs.detect_cpu().name
-    from roofline.campaign.devices import cuda_title, match_chip
-
-    title = cuda_title() or ""
-    found = match_chip(title, specs.list_chips())
-    if found is None:
-        raise UsageError(f"no chip here is certain to be {title!r}; name it: roofline measure CHIP")
-    return found

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 _file = click.Path(path_type=Path)
 
 
-@click.group(cls=Verbs, short_help="what is in a measurement file, how two of them differ: show, diff")
+@click.group(cls=Verbs, short_help="measurement files: show, diff")
 def command() -> None:
-    """Look into files that 'roofline measure' wrote.
+    """Summarize a measurement file, or compare two of them.
 
     \b
       roofline measurements show here.jsonl
@@ -29,11 +29,11 @@ def command() -> None:
     """
 
 
-@command.command("show")
+@command.command("show", short_help="summarize a file: measurements, environments, repeatability")
 @click.argument("file", type=_file)
 @format_options
 def show_(file: Path, form: str) -> None:
-    """Show the rows of FILE by family, the environments they were taken in, and how far they can be trusted.
+    """Summarize FILE: measurements by operator family, their environments, and how well they repeat.
 
     \b
       roofline measurements show here.jsonl
@@ -54,15 +54,18 @@ def show_(file: Path, form: str) -> None:
     emit(form, summary.to_dict, lambda: campaigns.rows_table(summary), show)
 
 
-@command.command("diff")
+@command.command("diff", short_help="test whether two files differ beyond noise")
 @click.argument("file_a", type=_file)
 @click.argument("file_b", type=_file)
-@click.option("--worst", type=click.IntRange(0), default=10, show_default=True, metavar="N", help="Rows to show.")
+@click.option(
+    "--worst", type=click.IntRange(0), default=10, show_default=True, metavar="N", help="Measurements to list."
+)
 @format_options
 def diff_(file_a: Path, file_b: Path, worst: int, form: str) -> None:
-    """Say whether two campaigns differ beyond noise: how much longer FILE_B took, family by family, and why it might.
+    """Test whether two measurement files differ beyond noise.
 
-    Exit status 1 where they differ or cannot be compared.
+    Print the ratio of times (FILE_B over FILE_A) for each operator family, and the differences of the environments
+    that may explain it. Exit status 1 if the files differ or cannot be compared.
 
     \b
       roofline measurements diff before.jsonl after.jsonl

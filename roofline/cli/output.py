@@ -1,10 +1,10 @@
-"""How do answers leave the program? Data on standard output, everything else on standard error."""
+"""How do answers leave the program? Results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from roofline.core.chip import Chip
     from roofline.core.network import Network
     from roofline.render.table import Table
+    from roofline.specs.lookup import Found
 
 
 def warn(messages: Iterable[str]) -> None:
@@ -27,15 +28,21 @@ def warn(messages: Iterable[str]) -> None:
         click.echo(f"roofline: warning: {message}", err=True)
 
 
+def hidden(found: Found) -> Iterator[str]:
+    """What to say of files that have the same name as the one found and are not used."""
+    for path in found.shadowed:
+        yield f"{found.path} hides {path} of the same name; give the path to use the other one"
+
+
 def load_chip(name: str) -> Chip:
-    """The chip a user named; says so where its file hides another."""
+    """The chip a user named; warns if its file hides another."""
     found = specs.find("chip", name)
-    warn(f"{found.path} hides {other}" for other in found.shadowed)
+    warn(hidden(found))
     return specs.load_chip(found.path)
 
 
 def load_net(name: str | Network) -> Network:
-    """The net a user named (or one traced already); says so where its file hides another."""
+    """The network a user named (or one traced already); warns if its file hides another."""
     if not isinstance(name, str):
         return name
     if name.endswith((".json", ".onnx")):
@@ -45,12 +52,12 @@ def load_net(name: str | Network) -> Network:
         warn(notes)
         return opened
     found = specs.find("workload", name)
-    warn(f"{found.path} hides {other}" for other in found.shadowed)
+    warn(hidden(found))
     return specs.load_network(found.path)
 
 
 def emit(form: str, data: Callable[[], Any], table: Callable[[], Table], show: Callable[[Console], None]) -> None:
-    """Answer in the form asked for; only what that form needs is made."""
+    """Print the answer in the form asked for; only what that form needs is made."""
     if form == "json":
         click.echo(json.dumps(clean(data()), indent=2, ensure_ascii=False))
     elif form == "csv":

@@ -1,4 +1,4 @@
-"""``roofline predict``: how long a net takes on a chip."""
+"""``roofline predict``: how long a network takes on a chip."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from roofline.cli.options import MAX, Question, chip_argument, format_options, net_option, question_options
+from roofline.cli.options import Question, chip_argument, format_options, net_option, question_options
 from roofline.cli.output import emit, load_chip, load_net, warn
 
 if TYPE_CHECKING:
@@ -21,10 +21,6 @@ TOP = 12
 """Rows of the layer table unless ``--layers`` says otherwise."""
 
 
-SAID = ("tier ", "does not fit")
-"""Beginnings of warnings that the headline repeats."""
-
-
 class Layers(click.ParamType):  # type: ignore[type-arg]
     """``all``, ``none`` or how many of those that take longest."""
 
@@ -35,11 +31,11 @@ class Layers(click.ParamType):  # type: ignore[type-arg]
         if text in ("all", "none"):
             return None if text == "all" else 0
         if not text.isdecimal():
-            self.fail(f"{value!r}; write 'all', 'none' or a number", param, ctx)
+            self.fail(f"{value!r} is not a number of layers; write a number, 'all' or 'none'", param, ctx)
         return int(text)
 
 
-@click.command(short_help="how long a net takes on a chip")
+@click.command(short_help="how long a network takes on a chip")
 @chip_argument
 @net_option
 @question_options()
@@ -49,20 +45,21 @@ class Layers(click.ParamType):  # type: ignore[type-arg]
     default=str(TOP),
     metavar="N|all|none",
     show_default=True,
-    help="Rows of the layer table: those that take longest. JSON and CSV always have all.",
+    help="Show the N layers that take longest. JSON and CSV always have all layers.",
 )
 @click.option(
     "--anchor",
     type=click.Path(path_type=Path),
     metavar="FILE.jsonl",
-    help="Measurements of this net on another chip, to be carried over to this one.",
+    help="Measurements of this network on another chip; the prediction is scaled by their error there.",
 )
 @click.option(
     "--generate",
     "tokens",
     type=click.IntRange(1),
     metavar="N",
-    help="Of a language model: time to the first token and per token of an answer of N tokens; seq is the prompt.",
+    help="Language models: predict the time to first token and the time per token of an answer of N tokens; seq is "
+    "the length of the prompt.",
 )
 @format_options
 @click.pass_context
@@ -76,9 +73,9 @@ def command(
     tokens: int | None,
     form: str,
 ) -> None:
-    """Predict one run of a net on a chip: speed, interval, bounds, memory and layers.
+    """Predict one run of a network on a chip: speed, interval, bounds, memory and layers.
 
-    Exit status 1 where the net does not fit in the memory of the chip.
+    Exit status 1 if the network does not fit in the memory of the chip.
 
     \b
       roofline predict rtx-2070 -w resnet50 --batch 32
@@ -90,7 +87,7 @@ def command(
     """
     part, network = load_chip(chip), load_net(net)
     if tokens and anchor:
-        raise click.UsageError("--anchor carries over one run of a net; it does not go with --generate")
+        raise click.UsageError("--anchor scales the prediction of a single run; it cannot be combined with --generate")
     if tokens:
         _generate(ctx, part, network, question, tokens, form)
         return
@@ -99,7 +96,7 @@ def command(
     prediction = predict(
         part,
         network,
-        batch=question.batch_for(part, network, question.dtype),
+        batch=question.batch,
         bind=question.bind,
         dtype=question.dtype,
         stack=question.stack,
@@ -108,26 +105,28 @@ def command(
     )
     if anchor:
         from roofline.analysis.anchor import anchored
-        from roofline.cli.machine import chips_of
+        from roofline.calibration.machine import chips_of
         from roofline.measurements.store import read_measurements
 
         read = read_measurements(anchor)
         warn(read.warnings)
         chips = chips_of(read.measurements)
         prediction = anchored(part, network, prediction, read.measurements, chips=chips, file=str(anchor))
-    if question.batch == MAX:
+    if question.batch == "max":
         fits = f"largest batch that fits: {prediction.batch:,}"
         none = f"not even a batch of {prediction.batch:,} fits; fewer bits, micro-batches or checkpoints may help"
         click.echo(fits if prediction.fits else none, err=True)
     # the text answers with tier and memory in its first lines; the other forms need them said
-    warn(message for message in prediction.warnings if form != "text" or not message.startswith(SAID))
+    from roofline.render import headline
+
+    told = [message for message in prediction.warnings if message not in network.notes]
+    warn(message for message in told if form != "text" or not message.startswith(headline.SAID))
 
     def show(screen: Console) -> None:
-        from roofline.render import headline
         from roofline.render.tables import layer_table
         from roofline.render.terminal import print_facts, print_table
 
-        print_facts(headline.title(prediction), headline.facts(prediction, part), screen)
+        print_facts(headline.title(prediction), headline.facts(prediction), screen)
         if layers != 0:
             print_table(layer_table(prediction, layers), screen)
 
@@ -142,34 +141,29 @@ def _generate(ctx: click.Context, chip: Chip, net: Network, question: Question, 
     """The answer of a language model instead of a single run."""
     from roofline.analysis.generate import generate
 
-    batch = question.batch
-    if batch == MAX:
-        from roofline.analysis.generate import largest_answered
-
-        most = largest_answered(
-            chip, net, tokens, bind=question.bind, dtype=question.dtype, stack=question.stack, run=question.run
-        )
-        click.echo(f"most answers side by side that fit: {most:,}" if most else "not even one answer fits", err=True)
-        batch = most or 1
     answer = generate(
         chip,
         net,
         tokens,
-        batch=batch,
+        batch=question.batch,
         bind=question.bind,
         dtype=question.dtype,
         stack=question.stack,
         calibration=question.calibration,
         run=question.run,
     )
-    said = dict.fromkeys((*answer.fullest.warnings, *answer.last.warnings))
-    warn(message for message in said if form != "text" or not message.startswith(SAID))
+    if question.batch == "max":
+        most = f"most answers side by side that fit: {answer.batch:,}"
+        click.echo(most if answer.fullest.fits else "not even one answer fits", err=True)
+    from roofline.render import headline
+
+    warn(message for message in answer.warnings if form != "text" or not message.startswith(headline.SAID))
 
     def show(screen: Console) -> None:
         from roofline.render import generation
         from roofline.render.terminal import print_facts, print_table
 
-        print_facts(generation.title(answer), generation.facts(answer, chip), screen)
+        print_facts(generation.title(answer), generation.facts(answer), screen)
         print_table(generation.generation_table(answer), screen)
 
     def made() -> Table:

@@ -1,4 +1,4 @@
-"""How does a long verb show that it is alive? A bar on a terminal, nothing anywhere else."""
+"""How does a long command show its progress? A bar on a terminal, nothing anywhere else."""
 
 from __future__ import annotations
 

@@ -9,22 +9,21 @@ import click
 from roofline.cli.progress import progress_bar
 
 
-@click.command(short_help="measure this machine, predict the built-in nets, write a page about it")
+@click.command(short_help="measure this machine, predict the built-in networks, write an HTML page")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Where it goes. [default: reports/DEVICE-DATE]",
+    help="Output folder. [default: reports/DEVICE-DATE]",
 )
-@click.option("--quick", is_flag=True, help="Fewer shapes and rounds, forward passes alone: about two minutes.")
-@click.option("--no-measure", is_flag=True, help="Spec sheets only; needs no torch.")
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="What to measure.")
+@click.option("--quick", is_flag=True, help="Fewer shapes and rounds, forward pass only; takes about two minutes.")
+@click.option("--no-measure", is_flag=True, help="Do not measure; predict from spec sheets. Needs no PyTorch.")
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Device to measure.")
 def command(out: Path | None, quick: bool, no_measure: bool, device: str) -> None:
-    """Measure this device, fit the model, predict networks, run them for real, and write one page about it.
+    """Measure this device, calibrate the model, predict networks, run them, and write one HTML page.
 
-    About ten minutes, on two cores as on a GPU, there in fp32 and in 16 bits. The page opens from disk
-    without network. Killed in the middle, the same command goes on where it stopped (on the same day, or
-    with --out).
+    It takes about ten minutes. GPUs are measured in fp32 and in 16 bits. The page opens from disk and needs no
+    internet. If the run is interrupted, the same command resumes it (on the same day, or with the same --out).
 
     \b
       roofline report

@@ -1,4 +1,4 @@
-"""Which options say how a net is run: training, storage, software, input pipeline?"""
+"""Which options say how a network is run: training, storage, software, input pipeline?"""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Rate(click.ParamType):  # type: ignore[type-arg]
         except ValueError:
             rate = 0.0
         if not rate > 0:
-            self.fail(f"{value!r} is no rate; write samples per second, or 'inf'", param, ctx)
+            self.fail(f"{value!r} is not a rate; write a number of samples per second above zero, or 'inf'", param, ctx)
         return rate
 
 
@@ -51,7 +51,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
         except UsageError as error:
             self.fail(str(error), param, ctx)
         if not 0 <= seconds < LONGEST_DISPATCH_S:
-            self.fail(f"{value!r} is no time to hand over a kernel; write for example '8 us'", param, ctx)
+            self.fail(f"{value!r} is not a time to dispatch one kernel; write a time such as '8 us'", param, ctx)
         return seconds
 
 
@@ -61,34 +61,43 @@ def _choice(flag: str, name: str, options: tuple[str, ...], help_: str, default:
 
 
 RUNNING: Mapping[str, Option] = {
-    "mode": _choice("--mode", "mode", MODES, "One inference, or one training step.", "inference"),
-    "optimizer": _choice("--optimizer", "optimizer", OPTIMIZERS, "Training: the optimizer. [default: sgd]"),
+    "mode": _choice("--mode", "mode", MODES, "Predict one inference, or one training step.", "inference"),
+    "optimizer": _choice("--optimizer", "optimizer", OPTIMIZERS, "Training: optimizer. [default: sgd]"),
     "implementation": _choice(
         "--optimizer-kernels",
         "implementation",
         IMPLEMENTATIONS,
-        "Training: how the optimizer runs. By default foreach on GPUs, loop elsewhere.",
+        "Training: implementation of the optimizer. By default foreach on GPUs, loop elsewhere.",
     ),
-    "pure": click.option("--pure", is_flag=True, help="Training in 16 bits without fp32 weights (no autocast)."),
+    "pure": click.option("--pure", is_flag=True, help="Training in 16 bits: keep no fp32 weights (no autocast)."),
     "accumulate": click.option(
-        "--accumulate", type=click.IntRange(1), metavar="N", help="Training: cut the batch into N micro-batches."
+        "--accumulate",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Training: split the batch into N micro-batches (gradient accumulation).",
     ),
     "checkpoint": click.option(
-        "--checkpoint", is_flag=True, help="Training: keep inputs of repeated blocks, compute the rest again."
+        "--checkpoint",
+        is_flag=True,
+        help="Training: activation checkpointing; repeated blocks keep their inputs and recompute the rest.",
     ),
     "weights": _choice(
-        "--weights", "weights", STORED_WEIGHTS, "Inference: store the weights of products in fewer bits."
+        "--weights", "weights", STORED_WEIGHTS, "Inference: storage format of the weights of matrix multiplications."
     ),
-    "cache": _choice("--kv-cache", "cache", STORED_CACHES, "Inference: storage of cached keys and values."),
+    "cache": _choice("--kv-cache", "cache", STORED_CACHES, "Inference: storage format of the KV cache."),
     "loader_rate": click.option(
         "--loader-rate",
         type=Rate(),
         metavar="N|inf",
-        help="Samples per second that the input pipeline delivers; 'inf' counts only the copy to the device.",
+        help="Samples per second from the input pipeline; 'inf': only the copy to the device counts.",
     ),
-    "execution": _choice("--stack", "execution", STACK_MODES, "How PyTorch runs it.", "eager"),
+    "execution": _choice("--stack", "execution", STACK_MODES, "PyTorch execution mode; graphs: CUDA graphs.", "eager"),
     "attention": _choice(
-        "--attention", "attention", ("fused", "unfused"), "One kernel, or the steps of eager code.", "fused"
+        "--attention",
+        "attention",
+        ("fused", "unfused"),
+        "Attention as one fused kernel, or as separate kernels.",
+        "fused",
     ),
     "winograd": click.option(
         "--no-winograd",
@@ -96,7 +105,7 @@ RUNNING: Mapping[str, Option] = {
         is_flag=True,
         flag_value=False,
         default=True,
-        help="Direct 3x3 convolutions alone, as cuDNN before version 5.",
+        help="Exclude Winograd plans for 3x3 convolutions, as in cuDNN before version 5.",
     ),
     "cudnn": click.option(
         "--cudnn",
@@ -104,21 +113,23 @@ RUNNING: Mapping[str, Option] = {
         default=RECENT_CUDNN,
         show_default=True,
         metavar="N",
-        help="Major version of the library of convolutions: which plans it has and how it chooses.",
+        help="Major version of cuDNN; it decides which convolution plans exist and how one is chosen.",
     ),
     "autotuned": click.option(
         "--autotune",
         "autotuned",
         is_flag=True,
-        help="The library tries all plans of a convolution and keeps the fastest.",
+        help="cuDNN tries every plan of a convolution and keeps the fastest (torch.backends.cudnn.benchmark).",
     ),
-    "tf32": click.option("--tf32", is_flag=True, help="fp32 products in tf32, on chips that have it."),
+    "tf32": click.option(
+        "--tf32", is_flag=True, help="Run fp32 matrix multiplications in tf32, on chips that have it."
+    ),
     "serving": _choice(
         "--serving",
         "serving",
         SERVING,
-        "Chips of several cores (NPUs, TPUs): all busy, each with a batch of its own; one batch alone on one core; or "
-        "one batch cut over all cores.",
+        "NPUs and TPUs with several cores. throughput: each core runs its own batch; latency: one batch on one core; "
+        "sharded: one batch split over all cores.",
         "throughput",
     ),
     "together": click.option(
@@ -128,19 +139,25 @@ RUNNING: Mapping[str, Option] = {
         default=1,
         show_default=True,
         metavar="N",
-        help="So many NPUs or TPUs together; with --serving sharded a batch is cut over all of their cores.",
+        help="Number of NPUs or TPUs; with --serving sharded one batch is split over all their cores.",
     ),
     "host_dispatch": click.option(
         "--host-dispatch",
         type=Duration(),
         metavar="TIME",
-        help="What the host takes to hand over an elementwise kernel to a GPU: '8 us'. By default what is usual.",
+        help="Time the host needs to dispatch one elementwise kernel to a GPU, such as '8 us'. By default a typical "
+        "value.",
     ),
     "threads": click.option(
-        "--threads", type=click.IntRange(1, MOST), default=1, show_default=True, help="Compute threads, on a CPU."
+        "--threads",
+        type=click.IntRange(1, MOST),
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="CPU: number of compute threads.",
     ),
 }
-"""Options by the name the verb would get them under."""
+"""Options by the name the command would get them under."""
 
 _TRAINING = {
     "optimizer": "--optimizer",
@@ -156,7 +173,7 @@ def run_of(said: Mapping[str, Any]) -> Run:
     mode = said["mode"]
     given = {name: said[name] for name in _TRAINING if said[name]}
     if given and mode != "training":
-        raise click.UsageError(f"{_TRAINING[next(iter(given))]} is for training; add --mode training")
+        raise click.UsageError(f"{_TRAINING[next(iter(given))]} applies to training only; add --mode training")
     return Run(
         mode=mode,
         recipe=Recipe(**given),

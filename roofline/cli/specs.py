@@ -28,14 +28,16 @@ SORTS = ("name", "year", "tflops", "tflops-per-watt", "bandwidth", "memory", "po
 
 @click.group(cls=Verbs)
 def command() -> None:
-    """Chips: list them, show every figure with its source, compare two, check files, detect this machine."""
+    """List chips, show every figure with its source, compare two chips, check files, detect this machine."""
 
 
-@command.command("list")
-@click.option("--sort", type=click.Choice(SORTS), default="name", show_default=True, help="Largest first.")
+@command.command("list", short_help="list the chips that are available by name")
+@click.option(
+    "--sort", type=click.Choice(SORTS), default="name", show_default=True, help="Sort by this, largest first."
+)
 @format_options
 def list_(sort: str, form: str) -> None:
-    """List the chips that can be named.
+    """List the chips that are available by name.
 
     \b
       roofline specs list --sort tflops-per-watt
@@ -48,7 +50,7 @@ def list_(sort: str, form: str) -> None:
         try:
             chips.append((name, specs.load_chip(path)))
         except SpecError as error:
-            warn([f"left out {name}: {error.faults[0]}; 'roofline specs check {path}' shows all"])
+            warn([f"left out {name}: {error.faults[0]}; to see all faults: 'roofline specs check {path}'"])
     warn(why for _, chip in chips if (why := specs.why_misnamed(chip)))
 
     def made() -> Table:
@@ -62,7 +64,7 @@ def _rows(source: Table, name: str) -> dict[str, object]:
     return {"schema_version": 1, name: [dict(zip(keys, row, strict=True)) for row in source.rows]}
 
 
-@command.command("show")
+@command.command("show", short_help="show every figure of a chip with its status and source")
 @chip_argument
 @format_options
 def show_(chip: str, form: str) -> None:
@@ -94,12 +96,12 @@ def show_(chip: str, form: str) -> None:
     emit(form, data, lambda: made, show)
 
 
-@command.command("diff")
+@command.command("diff", short_help="show the figures that differ between two chips")
 @click.argument("chip_a", metavar="CHIP_A", shell_complete=complete_names("chip"))
 @click.argument("chip_b", metavar="CHIP_B", shell_complete=complete_names("chip"))
 @format_options
 def diff_(chip_a: str, chip_b: str, form: str) -> None:
-    """Show the figures in which two chips differ, and how many times the second has what the first has.
+    """Show the figures that differ between two chips, and their ratio (CHIP_B over CHIP_A).
 
     \b
       roofline specs diff gtx-980 rtx-2070
@@ -121,16 +123,15 @@ def diff_(chip_a: str, chip_b: str, form: str) -> None:
     emit(form, data, lambda: made, show)
 
 
-@command.command("check")
+@command.command("check", short_help="check chip files; list all faults with file and line")
 @click.argument("files", nargs=-1, metavar="[FILE...]")
 @format_options
 @click.pass_context
 def check_(ctx: click.Context, files: tuple[str, ...], form: str) -> None:
-    """Check files of chips: all faults with file and line. Without FILE every chip there is.
+    """Check chip files and list all faults with file and line. Without FILE, check every available chip.
 
-    Every stated peak is derived again from units, clock and multiply-adds per clock. A file of
-    'architectures' is a part for chips to extend: what is there is checked. Exit status 1 where there is
-    a fault.
+    Every stated peak is recomputed from units, clock and multiply-adds per clock. A file in 'architectures' is a
+    base for chips to extend; only what it contains is checked. Exit status 1 if there is a fault.
 
     \b
       roofline specs check my-card.yaml
@@ -144,11 +145,11 @@ def check_(ctx: click.Context, files: tuple[str, ...], form: str) -> None:
     def told() -> Iterator[str]:
         parts = [name for name, checked in done.items() if checked.part and not checked.faults]
         if files:
-            yield from (f"{name} is a part for chips to extend; what is there is right" for name in parts)
+            yield from (f"{name} is a base for chips to extend; no fault in what it contains" for name in parts)
         else:
-            yield f"{len(parts)} of them are parts for chips to extend"
+            yield f"{len(parts)} of them for chips to extend"
         right, explained = (sum(getattr(one, key) for one in done.values()) for key in ("rederived", "explained"))
-        yield f"{right} stated peaks equal units x 2 x FMA per clock x clock; {explained} differ and say why"
+        yield f"stated peaks: {right} equal units x 2 x FMA per clock x clock, {explained} differ with a stated reason"
 
     asked = list(files) or [str(path) for path in (*specs.list_chips().values(), *specs.list_parts())]
     check_files(ctx, "chip", asked, form, check, told)
@@ -179,7 +180,7 @@ def check_files(
         for fault in faults:
             click.echo(str(fault))
         good = sum(not some for _, some in found)
-        click.echo(f"{good} of {len(found)} files are good", err=True)
+        click.echo(f"files without faults: {good} of {len(found)}", err=True)
         for line in told():
             click.echo(line, err=True)
 
@@ -191,11 +192,11 @@ def check_files(
         ctx.exit(1)
 
 
-@command.command("detect")
-@click.option("--write", is_flag=True, help="Save it as ./hw_specs/NAME.yaml, where the other verbs find it.")
-@click.option("--measure", is_flag=True, help="Measure the memory bandwidths and the clock, too (seconds).")
+@command.command("detect", short_help="print the chip file of this machine's CPU")
+@click.option("--write", is_flag=True, help="Save to ./hw_specs/NAME.yaml, where the other commands find it.")
+@click.option("--measure", is_flag=True, help="Also measure memory bandwidth and clock (takes seconds).")
 def detect_(write: bool, measure: bool) -> None:
-    """Describe this machine's CPU as the YAML of a chip.
+    """Print the chip file (YAML) of this machine's CPU.
 
     \b
       roofline specs detect --write
@@ -207,13 +208,13 @@ def detect_(write: bool, measure: bool) -> None:
         return
     path = Path("hw_specs") / f"{chip.name}.yaml"
     if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise RooflineError(f"{path} exists and differs; move it away first")
+        raise RooflineError(f"{path} exists and differs; move or delete it first")
     write_text(path, text)
     click.echo(path)
 
 
 def _measured() -> dict[str, float]:
-    """Ceilings of one core, from a ladder of streams and products measured now."""
+    """Ceilings of one core, from streams and matrix multiplications of growing size measured now."""
     from tempfile import TemporaryDirectory
 
     from roofline.calibration.cpu.rows import machine_ceilings, operator_rows

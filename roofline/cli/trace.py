@@ -1,4 +1,4 @@
-"""``roofline trace``: a PyTorch model as a file of a net."""
+"""``roofline trace``: a PyTorch model as a network file."""
 
 from __future__ import annotations
 
@@ -8,23 +8,29 @@ from roofline.cli.options import input_option, traced
 from roofline.core.run import MODES
 
 
-@click.command(short_help="write down a PyTorch model as a net")
+@click.command(short_help="convert a PyTorch model to a network file")
 @click.argument("model", metavar="MODULE:FACTORY")
 @input_option
-@click.option("--mode", type=click.Choice(MODES), default="inference", show_default=True, help="eval() or train().")
-@click.option("--name", default="", help="What the net is called. [default: as the factory]")
+@click.option(
+    "--mode",
+    type=click.Choice(MODES),
+    default="inference",
+    show_default=True,
+    help="Trace the model in eval() or train() mode.",
+)
+@click.option("--name", default="", metavar="NAME", help="Name of the network. [default: name of the factory]")
 def command(model: str, inputs: tuple[str, ...], mode: str, name: str) -> None:
-    """Trace a PyTorch model: the file of a net, on standard output.
+    """Trace a PyTorch model and print it as a network file (YAML).
 
-    MODULE:FACTORY is a module that Python can import (or the path of a .py file) and a class or function in it that
-    makes the model without arguments. Its code runs in this process; no weights, no memory for them and no GPU are
-    needed. Sizes with a name stay symbols; where none has one batch, seq and image are found by themselves. Training
-    needs no other trace: 'roofline predict CHIP -w net.yaml --mode training' derives the gradients.
+    MODULE is a module that Python can import, or the path of a .py file. FACTORY is a class or function in it that
+    returns the model when called without arguments. Its code runs in this process. Tracing allocates no weights and
+    needs no GPU. Named sizes become symbols; if no size is named, batch, seq and image are detected. One trace also
+    serves training: 'roofline predict CHIP -w mine.yaml --mode training' derives the backward pass.
 
     \b
-      roofline trace mypackage.nets:make_net --input 32x3x224x224:float32 > net.yaml
-      roofline trace nets.py:Encoder --input ids:batch=8xseq=128:int64 > net.yaml
-      roofline predict rtx-2070 -w net.yaml --batch 64
+      roofline trace mypackage.models:make_model --input 32x3x224x224:float32 > mine.yaml
+      roofline trace models.py:Encoder --input ids:batch=8xseq=128:int64 > mine.yaml
+      roofline predict rtx-2070 -w mine.yaml --batch 64
     """
     from roofline.specs.netdump import dump_network
 

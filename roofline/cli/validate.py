@@ -10,25 +10,35 @@ import click
 
 from roofline.cli.options import format_options
 from roofline.cli.output import emit, warn
-from roofline.render.table import Column, Table, table
+from roofline.units import plural
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from roofline.core.validation import Validation
+    from roofline.render.table import Table
 
 
 @click.command(short_help="score predictions against measurements")
 @click.argument("file", metavar="[FILE.jsonl]", required=False, type=click.Path(path_type=Path))
-@click.option("--published", is_flag=True, help="Every figure of reports/published instead of a file.")
-@click.option("--threshold", type=click.FloatRange(0), metavar="X", help="Exit 1 where the median error is above.")
-@click.option("--calibration", metavar="FILE|none", help="Fitted numbers to use; by default the best there are.")
+@click.option("--published", is_flag=True, help="Score the published figures of reports/published instead of a file.")
+@click.option(
+    "--threshold", type=click.FloatRange(0), metavar="X", help="Exit with status 1 if the median error is above X."
+)
+@click.option("--calibration", metavar="FILE|none", help="Calibration file. By default the best one found.")
 @click.option(
     "--leave-out",
     type=click.Choice(["device", "half"]),
-    help="Of GPUs: refit on these rows without each card in turn, or with half of its calls, and score those.",
+    help="GPUs: refit without each GPU in turn (device), or with half of its calls (half), and score the rest.",
 )
-@click.option("--worst", type=click.IntRange(0), default=5, show_default=True, help="Rows shown that fit worst.")
+@click.option(
+    "--worst",
+    type=click.IntRange(0),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Number of worst predictions to list.",
+)
 @format_options
 @click.pass_context
 def command(
@@ -41,10 +51,10 @@ def command(
     worst: int,
     form: str,
 ) -> None:
-    """Predict every row of a measurement file, by whomever it was measured, and score the predictions.
+    """Predict every measurement in a file and score the predictions.
 
-    The plain datasheet roofline of the same rows stands beside. Rows the calibration was fitted on are
-    predicted by fits that have not seen them. The row format is documented in docs/measurements.md.
+    The plain roofline of the spec sheet is scored on the same measurements. A measurement that the calibration was
+    fitted on is predicted by a fit that held it out. docs/measurements.md describes the file format.
 
     \b
       roofline validate here.jsonl --threshold 0.15
@@ -52,11 +62,11 @@ def command(
       roofline import deepbench DeepBench > rows.jsonl && roofline validate rows.jsonl --leave-out device
     """
     if published == (file is not None):
-        raise click.UsageError("name a file of measurements, or say --published, and not both")
+        raise click.UsageError("give either a measurement file or --published")
     from roofline.measurements.store import read_measurements
 
     if leave_out and calibration:
-        raise click.UsageError("--leave-out fits its own numbers; take out --calibration")
+        raise click.UsageError("--leave-out fits its own calibration; leave out --calibration")
     if file is None:
         _published(ctx, threshold, calibration, form)
         return
@@ -68,13 +78,15 @@ def command(
         result = validate_held_out(read.measurements, leave_out)
     else:
         from roofline import specs
-        from roofline.cli.machine import chips_of
+        from roofline.calibration.machine import chips_of
         from roofline.validation.validate import validate
 
         fitted = specs.load_calibration(calibration) if calibration and calibration != "none" else calibration
         result = validate(read.measurements, chips=chips_of(read.measurements), calibration=fitted, sha256=read.sha256)
-    warn(f"{count:,} rows left out: {why}" for why, count in result.skipped.items())
+    warn(f"{plural(count, 'measurement')} not scored: {why}" for why, count in result.skipped.items())
     warn(_impossible(result))
+
+    from roofline.render.scores import rows_table
 
     def show(screen: Console) -> None:
         from roofline.render.scores import score_table, worst_table
@@ -89,20 +101,20 @@ def command(
         if not leave_out:
             print_paragraph(f"calibration: {result.calibration or calibration or 'none'}", screen, style="dim")
 
-    emit(form, result.to_dict, lambda: _rows(result), show)
+    emit(form, result.to_dict, lambda: rows_table(result), show)
     if threshold is not None and result.median > threshold:
         click.echo(f"median error {result.median:.1%} is above the threshold of {threshold:.1%}", err=True)
         ctx.exit(1)
 
 
 def _published(ctx: click.Context, threshold: float | None, calibration: str | None, form: str) -> None:
-    """Every cited figure, beside the plain roofline and the model with nothing fitted."""
+    """Every published figure, beside the plain roofline and the model with unfitted constants."""
     from roofline import specs
     from roofline.validation.published import score_published
 
     fitted = specs.load_calibration(calibration) if calibration and calibration != "none" else calibration
     scored = score_published(fitted)
-    warn(f"{count:,} figures left out: {why}" for why, count in scored.skipped.items())
+    warn(f"{plural(count, 'figure')} not scored: {why}" for why, count in scored.skipped.items())
 
     def show(screen: Console) -> None:
         from roofline.render.scores import published_table
@@ -122,26 +134,14 @@ def _published(ctx: click.Context, threshold: float | None, calibration: str | N
 
 
 EXAMPLES = 3
-"""Rows faster than light that are shown with their arithmetic; --json has all."""
+"""Measurements below the speed-of-light bound that are shown with their arithmetic; --json has all."""
 
 
 def _impossible(result: Validation) -> Iterator[str]:
     rows = sorted(result.impossible, key=lambda row: row.measured / row.plain)
     if rows:
-        yield f"{len(rows):,} of {len(result.rows):,} rows are faster than light; they are scored all the same"
-    yield from (row.impossible for row in rows[:EXAMPLES])
-
-
-def _rows(result: Validation) -> Table:
-    keys = (
-        *("kind", "family", "chip", "dtype", "label", "measured_s", "predicted_s", "low_s", "high_s"),
-        *("plain_s", "error", "tier", "held_out"),
-    )
-    rows = [
-        (
-            *(row.measurement.kind, row.family, row.measurement.chip, row.measurement.dtype, row.measurement.label),
-            *(row.measured, row.predicted, row.low, row.high, row.plain, row.error, row.tier, row.held_out),
+        yield (
+            f"{len(rows):,} of {plural(len(result.rows), 'measurement')} are below the speed-of-light bound; "
+            "check them and the chip file; they are scored all the same"
         )
-        for row in result.rows
-    ]
-    return table("Scored rows", [Column(key, key) for key in keys], rows)
+    yield from (row.impossible for row in rows[:EXAMPLES])

@@ -1,4 +1,4 @@
-"""``roofline workloads``: which nets are there, what is in them, are their files right?"""
+"""``roofline workloads``: which networks are there, what is in them, are their files right?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from roofline import specs
 from roofline.cli.app import Verbs
-from roofline.cli.options import MAX, Question, complete_names, format_options, question_options
+from roofline.cli.options import Question, complete_names, format_options, question_options
 from roofline.cli.output import emit, load_net, warn
 from roofline.cli.specs import check_files
 from roofline.core.prediction import SCHEMA_VERSION
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 @click.group(cls=Verbs)
 def command() -> None:
-    """Nets: list them, show parameters, operations and bytes of every layer, check files."""
+    """List networks, show parameters, operations and bytes of every layer, list operators, check files."""
 
 
-@command.command("list")
+@command.command("list", short_help="list the networks that are available by name")
 @format_options
 def list_(form: str) -> None:
-    """List the nets that can be named, at their default sizes.
+    """List the networks that are available by name, at their default sizes.
 
     \b
       roofline workloads list
@@ -45,7 +45,7 @@ def list_(form: str) -> None:
         try:
             nets.append((name, anatomy(path)))
         except SpecError as error:
-            warn([f"left out {name}: {error.faults[0]}; 'roofline workloads check {path}' shows all"])
+            warn([f"left out {name}: {error.faults[0]}; to see all faults: 'roofline workloads check {path}'"])
     columns = (
         Column("name", "name"),
         Column("parameters", "parameters", count, right=True),
@@ -69,7 +69,7 @@ def list_(form: str) -> None:
     ]
 
     def made() -> Table:
-        return table("Nets", columns, rows)
+        return table("Networks", columns, rows)
 
     def data() -> dict[str, Any]:
         keys = [column.key for column in columns]
@@ -82,12 +82,12 @@ def list_(form: str) -> None:
     emit(form, data, made, lambda screen: print_table(made(), screen))
 
 
-@command.command("show")
-@click.argument("net", metavar="NET", shell_complete=complete_names("workload"))
+@command.command("show", short_help="show parameters, operations and bytes of every layer")
+@click.argument("net", metavar="NETWORK", shell_complete=complete_names("workload"))
 @question_options()
 @format_options
 def show_(net: str, question: Question, form: str) -> None:
-    """Show what is in a net: parameters, operations and bytes of every layer. No chip is involved.
+    """Show parameters, operations and bytes of every layer of a network. This needs no chip.
 
     \b
       roofline workloads show bert-base --batch 1 --bind seq=512
@@ -98,8 +98,8 @@ def show_(net: str, question: Question, form: str) -> None:
     from roofline.render.terminal import print_facts, print_table
 
     network = load_net(net)
-    if question.batch == MAX:
-        raise UsageError("--batch max needs a chip; give a number here")
+    if question.batch == "max":
+        raise UsageError("--batch max needs a chip; write a number here")
     counted = anatomy(network, batch=question.batch, bind=question.bind, dtype=question.dtype, stack=question.stack)
 
     def show(screen: Console) -> None:
@@ -109,10 +109,10 @@ def show_(net: str, question: Question, form: str) -> None:
     emit(form, counted.to_dict, lambda: anatomy_table(counted), show)
 
 
-@command.command("operators")
+@command.command("operators", short_help="list the operators with their attributes and defaults")
 @format_options
 def operators_(form: str) -> None:
-    """List the operators a layer can name, with their attributes and defaults.
+    """List the operators that a layer can use, with their attributes and defaults.
 
     \b
       roofline workloads operators
@@ -136,17 +136,17 @@ def operators_(form: str) -> None:
     emit(form, data, operators_table, lambda screen: print_table(operators_table(), screen))
 
 
-@command.command("check")
+@command.command("check", short_help="check network files; list all faults with file and line")
 @click.argument("files", nargs=-1, metavar="[FILE...]")
 @format_options
 @click.pass_context
 def check_(ctx: click.Context, files: tuple[str, ...], form: str) -> None:
-    """Check files of nets: all faults with file and line. Without FILE every net there is.
+    """Check network files and list all faults with file and line. Without FILE, check every available network.
 
-    Exit status 1 where there is a fault.
+    Exit status 1 if there is a fault.
 
     \b
-      roofline workloads check my-net.yaml
+      roofline workloads check mine.yaml
     """
     check_files(ctx, "workload", files, form, _check)
 

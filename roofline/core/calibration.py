@@ -1,4 +1,4 @@
-"""What did measurements teach about a chip? Fitted numbers, how sure they are, what they rest on."""
+"""What did measurements say about a chip? Fitted parameters, their uncertainty, and the data behind them."""
 
 from __future__ import annotations
 
@@ -11,31 +11,33 @@ from numpy.typing import NDArray
 
 from roofline.core import checks
 from roofline.core.dtype import precision
+from roofline.core.shown import Shown
 from roofline.core.stack import Stack
 from roofline.errors import UsageError
 
 Floats = NDArray[np.float64]
 
 ANY_GPU = "any GPU"
-"""The chip of a calibration fitted on several GPUs, for all of them."""
+"""The chip name of a calibration fitted on several GPUs, for all GPUs."""
 
 
 def any_of(architecture: str) -> str:
-    """The chip of a calibration fitted on cards of an architecture, for all of them."""
+    """The chip name of a calibration fitted on chips of an architecture, for all of them."""
     return f"any {architecture}"
 
 
 NOTHING_HELD_OUT = "nothing"
-"""``data.held_out`` of a calibration whose errors are of the very figures that it was fitted to."""
+"""``data.held_out`` of a calibration whose errors are of the figures that it was fitted to."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How far measurements scatter around predictions, by what the kernel looks like.
+    """How far measurements scatter around predictions, as a function of the kernel::
 
-    A kernel with features x has scale exp(x . coefficients), kept within ``scale`` (the smallest and
-    largest among the rows seen); log(measured / predicted) lies between ``low`` and ``high`` scales in
-    nine cases of ten (normalized conformal prediction: Papadopoulos et al., ECML 2002).
+        scale = exp(features . coefficients), within the smallest and largest scale of the fit (``scale``)    [1]
+        log(measured / predicted) is between low * scale and high * scale for 90 % of the measurements
+
+    Source: normalized conformal prediction (Papadopoulos et al., ECML 2002).
     """
 
     coefficients: tuple[float, ...]
@@ -51,7 +53,12 @@ class Spread:
         checks.number("high", self.high)
 
     def interval(self, features: Floats) -> tuple[Floats, Floats]:
-        """Factors (low, high) on predictions; ``features`` has one row per kernel."""
+        """Factors on predictions: ``exp(low * scale)``, ``exp(high * scale)`` [1], shape (N,) each.
+
+        Parameters
+        ----------
+        features : one row per kernel [1], shape (N, number of coefficients).
+        """
         scale = np.clip(np.exp(features @ np.array(self.coefficients)), *self.scale)
         return np.exp(self.low * scale), np.exp(self.high * scale)
 
@@ -60,11 +67,15 @@ class Spread:
 class FamilyFit:
     """The fit of one plan of a device model.
 
+    Parameters
+    ----------
     parameters, uncertainty : by name; uncertainty is one standard error of the logarithm.
-    quantiles : quantiles of log(measured / predicted) on held-out groups, level -> value.
-    points : rows fitted; ``range`` is feature -> (smallest, largest) among them.
+    quantiles : level -> quantile of log(measured / predicted) on held-out groups.
+    points : number of fitted measurements.
+    range : feature -> (smallest, largest) among them.
     median_error, p90_error : held-out quantiles of |predicted / measured - 1|.
-    borrowed : operators among the parameters that no row was about: other machines' numbers, carried over.
+    spread : scale of the error by kernel.
+    borrowed : operators without measurements, whose parameters were transferred from other machines.
     """
 
     parameters: Mapping[str, float]
@@ -95,8 +106,8 @@ class FamilyFit:
         checks.texts("borrowed", self.borrowed)
 
 
-@dataclass(frozen=True)
-class Calibration:
+@dataclass(frozen=True, repr=False)
+class Calibration(Shown):
     """Fitted parameters of one device model on one chip under one stack."""
 
     chip: str
@@ -124,17 +135,17 @@ class Calibration:
         for name in ("operators", "devices", "lenders", "families"):
             if name in self.data and not _are_texts(self.data[name]):
                 raise UsageError(f"data: {name}: expected a list of names, got {checks.shown(self.data[name])}")
-        if self.dtype not in ("", "any"):  # of a file without one, the reader tells
+        if self.dtype not in ("", "any"):  # a file without one is reported by the reader
             precision(self.dtype)
 
     @property
     def points(self) -> int:
-        """Measurements behind it, over all families; 0 where none was of its own chip or stack."""
+        """Number of measurements behind it, over all families; 0 if none was of its own chip or stack."""
         return sum(fit.points for fit in self.families.values())
 
 
 def _check_range(what: str, ends: Any) -> None:
-    """The smallest and the largest of something."""
+    """Refuse a range that is no (smallest, largest)."""
     if len(checks.sequence(what, ends, "[smallest, largest]")) != 2:
         checks.refuse(what, "[smallest, largest]", ends)
     for end in ends:

@@ -1,7 +1,7 @@
 """What is a chip, as far as speed is concerned?
 
-Engines that compute, memory levels that hold and move, links, power, price, and which software
-still runs it. Every figure is a :class:`Fact`: a value in SI units with its source and a status.
+Engines that compute, memory levels that store and move data, links, power, price, and the software that still runs on
+it. Every figure is a :class:`Fact`: a value in SI units with its source and a status.
 """
 
 from __future__ import annotations
@@ -28,17 +28,18 @@ from roofline.core.market import Software as Software
 from roofline.core.memory import Link as Link
 from roofline.core.memory import MemoryLevel as MemoryLevel
 from roofline.core.memory import Overflow as Overflow
+from roofline.core.shown import Shown
 from roofline.errors import Unsupported, UsageError
 
 KINDS = ("gpu", "array", "cpu")
-"""What chip files may write under ``kind:``, beside what other packages bring under :data:`KINDS_GROUP`."""
+"""Values of ``kind:`` in chip files, beside those that other packages add under :data:`KINDS_GROUP`."""
 KINDS_GROUP = "roofline.device_kinds"
-"""Entry points of kinds of device."""
+"""Entry point group of kinds of device."""
 
 
 @dataclass(frozen=True)
 class Emulation:
-    """A dtype without hardware: computed as another precision, on a named path."""
+    """A dtype without hardware support: computed in another precision, on a named path."""
 
     as_precision: Precision
     path: str
@@ -49,15 +50,15 @@ class Emulation:
 
 
 Tile = tuple[int, int]
-"""Rows (m) and columns (n) of a product that one block computes."""
+"""Rows (m) and columns (n) of a matrix multiplication that one block computes."""
 
 TILE_KINDS = ("linear", "batched", "tensor")
-"""Products of one pair of matrices on vector lanes, of many pairs, and any on matrix engines."""
+"""A GEMM on vector lanes, a batched GEMM on vector lanes, any GEMM on matrix engines."""
 
 
 @dataclass(frozen=True)
 class TileList:
-    """The tiles a library has for one kind of product."""
+    """The tiles that a library has for one kind of matrix multiplication."""
 
     shapes: tuple[Tile, ...]
     source: str
@@ -73,16 +74,15 @@ class TileList:
         checks.word("status of tiles", self.status, STATUSES)
 
 
-@dataclass(frozen=True)
-class Chip:
-    """Everything the models may know of a chip. ``memory`` runs from registers to DRAM.
+@dataclass(frozen=True, repr=False)
+class Chip(Shown):
+    """Everything the models know of a chip. ``memory`` is ordered from registers to DRAM.
 
-    ``cores`` of an array are the parts that run a net each by itself; None is one.
-    ``tiles`` : kind of product (:data:`TILE_KINDS`) -> tiles of the libraries of its architecture.
-    ``neighbours`` : names of the architecture files that come nearest, the nearest first: whose measurements
-    and tiles stand in where there are none of its own.
-    ``partial``: a part that others extend, or one that a reader found faults in: it may lack engines and memory.
-    ``extends`` names the files that ``file`` builds on, the nearest first.
+    ``cores`` of an array are the parts that run a network each by itself; None is one. ``tiles`` : kind of matrix
+    multiplication (:data:`TILE_KINDS`) -> tiles of the libraries of its architecture. ``neighbours`` : names of the
+    most similar architecture files, the nearest first. Their measurements and tiles are used where the chip has none of
+    its own. ``partial`` : True for a part that others extend, or a file with faults; it may lack engines and memory.
+    ``extends`` : the files that ``file`` builds on, the nearest first.
     """
 
     name: str
@@ -129,12 +129,12 @@ class Chip:
         checks.entries("emulation", self.emulation, Precision, Emulation)
         checks.entries("tiles", self.tiles, str, TileList)
         for kind in self.tiles:
-            checks.word("kind of product with tiles", kind, TILE_KINDS)
+            checks.word("kind of GEMM with tiles", kind, TILE_KINDS)
         for name in ("neighbours", "notes", "extends"):
             checks.texts(name, getattr(self, name))
 
     def _check_whole(self) -> None:
-        """What a chip cannot do without, and a part of one may lack."""
+        """The fields that a chip needs and a part of one may lack."""
         checks.text("kind", self.kind, filled=True)
         for name, what in (("engines", "one engine"), ("memory", "one level, DRAM last")):
             if not getattr(self, name):
@@ -144,27 +144,27 @@ class Chip:
 
     @property
     def dram(self) -> MemoryLevel:
-        """The outermost level, where the tensors of a net live."""
+        """The outermost memory level, where the tensors of a network are stored."""
         return self.memory[-1]
 
     @property
     def core_count(self) -> float:
-        """Parts of an array that run a net each by itself."""
+        """Number of parts of an array that run a network each by itself [1]."""
         return self.cores.value if self.cores else 1.0
 
     def level(self, name: str) -> MemoryLevel | None:
         return next((level for level in self.memory if level.name.lower() == name.lower()), None)
 
     def precisions(self) -> tuple[Precision, ...]:
-        """Every precision some engine multiplies in, in the order of the file."""
+        """Every precision that some engine multiplies in, in the order of the file."""
         return tuple(dict.fromkeys(p for engine in self.engines for p in engine.rates))
 
     def resolve(self, wanted: Precision) -> tuple[Precision, str]:
-        """The precision really computed in, and the emulation path if it is not the wanted one.
+        """The precision that is really computed in, and the emulation path if it is not the wanted one.
 
         Raises
         ------
-        Unsupported : the chip neither has nor emulates it; the message lists what it has.
+        Unsupported : the chip neither has nor emulates it; the message lists the precisions it has.
         """
         if wanted in self.precisions():
             return wanted, ""
@@ -178,7 +178,7 @@ class Chip:
         raise Unsupported(f"{self.name} does not compute in {wanted}; it has {have}{where}{way}")
 
     def engine_for(self, wanted: Precision, *, matrix: bool) -> Engine:
-        """The fastest engine for a precision: any engine for products, a vector one for the rest."""
+        """The fastest engine for a precision: any engine for matrix multiplications, a vector engine for other work."""
         actual, _ = self.resolve(wanted)
         able = [e for e in self.engines if actual in e.rates and (matrix or e.kind == "vector")]
         if not able:  # elementwise work on a chip that has only arrays at this precision
@@ -186,7 +186,7 @@ class Chip:
         return max(able, key=lambda engine: engine.peak(actual))
 
     def together(self, chips: int) -> Chip:
-        """Several of this chip as one: so many times the engines, cores and memories, at so many times the price."""
+        """Several of this chip as one: engines, cores, memories and price multiplied by ``chips``."""
         checks.count("chips", chips)
 
         def times(fact: Fact | None) -> Fact | None:
@@ -207,7 +207,7 @@ class Chip:
         )
 
     def with_units(self, units: int) -> Chip:
-        """The chip using only ``units`` of the units of every engine."""
+        """The chip with only ``units`` of the units of every engine."""
         checks.count("units", units)
 
         def cut(engine: Engine) -> Engine:

@@ -6,10 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from roofline.core.chip import Price
+from roofline.core.chip import Chip, Price
 from roofline.core.prediction import SCHEMA_VERSION, Prediction
+from roofline.core.shown import Shown
 from roofline.core.stack import Stack
+from roofline.core.worth import Worth
 
+RESOURCES = {
+    "launch": "launch latency",
+    "host": "host (the GPU waits for Python)",
+    "loader": "input pipeline",
+    "request": "request handling",
+}
+"""Resources whose names in data need more words for a reader."""
 SMALL = 0.04
 """Parts below this share of the time are told together."""
 
@@ -54,37 +63,42 @@ class Entry:
     speedup_over_first: float | None = None
     rule: float | None = None
     reasons: tuple[Reason, ...] = ()
-    price: Price | None = None
-    power_w: float | None = None
+    hardware: Chip | None = None
 
     @property
     def samples_per_s(self) -> float | None:
         return self.prediction.samples_per_s if self.prediction else None
 
     @property
+    def worth(self) -> Worth:
+        """Samples per second of one chip beside its price and its power limit."""
+        made = self.prediction
+        return Worth.of(self.hardware, made.samples_per_s / made.stack.chips if made else None)
+
+    @property
+    def price(self) -> Price | None:
+        """The first price of the file of the chip."""
+        return self.worth.price
+
+    @property
+    def power_w(self) -> float | None:
+        """The power limit of the chip [W]."""
+        return self.worth.power_w
+
+    @property
     def per_price(self) -> float | None:
         """Samples per second for one unit of the currency it is bought with; None where it is rented."""
-        return self._buys(rented=False)
+        return self.worth.per_price
 
     @property
     def per_rent(self) -> float | None:
         """Samples for one unit of the currency it is rented with; None where it is bought."""
-        return self._buys(rented=True)
-
-    def _buys(self, *, rented: bool) -> float | None:
-        each = self._of_each_chip()
-        if each is None or self.price is None or bool(self.price.every) != rented:
-            return None
-        return self.price.buys(each)
-
-    def _of_each_chip(self) -> float | None:
-        return self.samples_per_s and self.samples_per_s / self.prediction.stack.chips  # type: ignore[union-attr]
+        return self.worth.per_rent
 
     @property
     def per_watt(self) -> float | None:
         """Samples per joule at the power limit of the chip."""
-        each = self._of_each_chip()
-        return each / self.power_w if each and self.power_w else None
+        return self.worth.per_joule
 
     @property
     def reason(self) -> str:
@@ -103,17 +117,13 @@ class Entry:
             "rule": self.rule,
             "reason": self.reason,
             "reasons": [reason.to_dict() for reason in self.reasons],
-            "price": dict(vars(self.price)) if self.price else None,
-            "power_w": self.power_w,
-            "samples_per_s_per_price": self.per_price,
-            "samples_per_rent": self.per_rent,
-            "samples_per_joule": self.per_watt,
+            **self.worth.to_dict(),
             "prediction": prediction.to_dict() if prediction else None,
         }
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
     """Chips beside each other on one net; entries by precision, then in the order of the chips.
 
     runs_on : of each chip the software that runs it, empty where it is that of the stack.
@@ -142,34 +152,39 @@ class Comparison:
 
 
 def words(speedup: float, reasons: Iterable[Reason]) -> str:
-    """``1.66x: 61 % of the time is bound by CUDA cores, where it has 1.62x the peak; 39 % by DRAM...``"""
+    """``1.66x: 61 % of the time is bound by CUDA cores: 1.62x the peak; 39 % by DRAM: ...``"""
     known = list(reasons)
     if not known:
         return ""
     large = [reason for reason in known if reason.share >= SMALL] or known[:1]
-    told = [_clause(reason, first=index == 0) for index, reason in enumerate(large)]
+    told: list[str] = []
+    for reason in large:
+        told.append(_clause(reason, first=not any(" bound by " in clause for clause in told)))
     rest = [reason for reason in known if reason not in large]
     if rest:
         share = sum(reason.share for reason in rest)
         faster = share / sum(reason.share / reason.speedup for reason in rest)
-        told.append(f"{_percent(share)} in smaller parts, {faster:.2f}x")
+        told.append(f"{_percent(share)} in other parts: {faster:.2f}x as fast")
     return f"{speedup:.2f}x: {'; '.join(told)}"
 
 
 def _clause(reason: Reason, *, first: bool) -> str:
-    share = _percent(reason.share)
-    start = f"{share} of the time is bound by {reason.before}" if first else f"{share} by {reason.before}"
-    if reason.ratio is None:
-        if reason.before == reason.after:
-            return f"{start}, {reason.speedup:.2f}x as fast here"
-        return f"{start}, here by {reason.after}, {reason.speedup:.2f}x"
-    noun = {"peak": "the peak", "bandwidth": "the bandwidth", "launch": "the launch rate"}[reason.what]
-    told = f"{start}, where it has {reason.ratio:.2f}x {noun}"
+    share, faster = _percent(reason.share), f"{reason.speedup:.2f}x as fast"
+    if reason.before == reason.after == "host":
+        return (
+            f"{share} of the time the GPU waits for Python (host-bound), where a faster GPU does not help but --stack "
+            "graphs does"
+        )
+    names = RESOURCES | {"host": "the host (Python)"}
+    before, after = (names.get(name, name) for name in (reason.before, reason.after))
+    start = f"{share} of the time is bound by {before}" if first else f"{share} by {before}"
     if reason.before != reason.after:
-        told += f" ({reason.after})"
-    if abs(reason.speedup / reason.ratio - 1) > 0.05:
-        told += f", {reason.speedup:.2f}x as fast"
-    return told
+        start += f", here by {after}"
+    if reason.ratio is None:
+        return f"{start}: {faster}"
+    noun = {"peak": "the peak", "bandwidth": "the bandwidth", "launch": "the launch rate"}[reason.what]
+    told = f"{start}: {reason.ratio:.2f}x {noun}"
+    return f"{told}, {faster}" if abs(reason.speedup / reason.ratio - 1) > 0.05 else told
 
 
 def _percent(share: float) -> str:

@@ -1,4 +1,4 @@
-"""Which number formats exist, how wide are they, and what does a multiplication accumulate in?"""
+"""Which number formats exist, how wide are they, and in which format are products accumulated?"""
 
 from __future__ import annotations
 
@@ -68,17 +68,17 @@ def dtype(name: str) -> DType:
 
 @dataclass(frozen=True, order=True)
 class Precision:
-    """How a chip multiplies: the format multiplied in and the format accumulated in.
+    """How a chip multiplies: the format of the factors and the format of the accumulation.
 
-    ``tf32`` multiplies fp32 storage with a 10-bit mantissa, so it is a way of computing and not a
-    way of storing: ``storage`` is fp32.
+    ``tf32`` multiplies fp32 storage with a 10-bit mantissa, so it is a way of computing and not of storing: ``storage``
+    is fp32.
     """
 
     compute: str
     accumulate: str
 
     def __str__(self) -> str:
-        """``fp16`` where it accumulates as PyTorch does, else ``fp16/fp16``; parses back to itself."""
+        """``fp16`` where it accumulates as PyTorch does, else ``fp16/fp16``; :func:`precision` parses it back."""
         default = self.accumulate == _ACCUMULATES.get(self.compute, "fp32")
         return self.compute if default else f"{self.compute}/{self.accumulate}"
 

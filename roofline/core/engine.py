@@ -1,4 +1,4 @@
-"""What computes on a chip? Engines: how many units, at which clock, and what each does in a cycle."""
+"""What computes on a chip? Engines: how many units, at which clock, and their work per clock."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from roofline.core import checks
 from roofline.core.arraygeometry import ArrayGeometry
 from roofline.core.dtype import Precision
 from roofline.core.fact import Fact, check_figure
+from roofline.units import format_si
 
 ClockName = Literal["base", "boost", "top"]
 EngineKind = Literal["vector", "matrix"]
 ENGINE_KINDS: tuple[EngineKind, ...] = get_args(EngineKind)
 TOP_OVER_BOOST = 1.15
-"""What consumer cards reach above the boost clock of their sheet where nobody measured it."""
+"""Highest clock of consumer GPUs over the boost clock of their spec sheet, where it was not measured."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Clocks of an engine in Hz. ``top`` is what the part really reaches: the limit of light; ``sustained`` what
-    it was measured to hold in long products."""
+    """Clocks of an engine [Hz]. ``top`` is the highest clock that the chip reaches, used for the speed-of-light bound;
+    ``sustained`` is the measured clock in long GEMMs.
+    """
 
     boost: Fact
     base: Fact | None = None
@@ -41,7 +43,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class StatedPeak:
-    """A peak as the vendor states it, in op/s, and why it differs from count x rate x clock."""
+    """A peak as the vendor states it [FLOP/s], and why it differs from count x rate x clock."""
 
     fact: Fact
     disagrees_because: str = ""
@@ -51,12 +53,12 @@ class StatedPeak:
         checks.text("disagrees_because", self.disagrees_because)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Engine:
-    """A kind of compute unit: how many, how fast, and what each does per clock.
+    """A kind of compute unit: how many, at which clock, and the work of each per clock.
 
-    ``rates`` maps a :class:`Precision` to multiply-adds per clock and unit (1 FMA = 2 op). An ``inline``
-    vector engine works on results on their way out of an array. ``place`` is file:line of its rates.
+    ``rates`` maps a :class:`Precision` to multiply-adds per clock and unit (1 FMA = 2 FLOP). An ``inline`` vector
+    engine works on results on their way out of an array. ``place`` is file:line of its rates.
     """
 
     name: str
@@ -71,7 +73,7 @@ class Engine:
 
     def __post_init__(self) -> None:
         checks.text("name of an engine", self.name)
-        # a file that says no kind is read on to its next fault
+        # a file without a kind is read on, to report its other faults
         checks.word(f"kind of {self.name}", self.kind, ENGINE_KINDS, optional=True)
         check_figure(f"number of {self.name}", self.count)
         checks.instance(f"clock of {self.name}", self.clock, Clock)
@@ -83,6 +85,11 @@ class Engine:
         checks.flag("inline", self.inline)
         checks.text("place", self.place)
 
+    def __repr__(self) -> str:
+        peaks = ", ".join(f"{one} {format_si(self.peak(one), 'op/s')}" for one in self.rates)
+        size = f"{self.count.value:g} units at {format_si(self.clock.hz(), 'Hz')}"
+        return f"<Engine: {self.name}, {self.kind}, {size}; {peaks}>"
+
     def peak(self, precision: Precision, clock: ClockName = "boost") -> float:
-        """Dense peak in op/s: count x 2 x FMA per clock x clock."""
+        """Dense peak: ``count * 2 * FMA per clock * clock`` [FLOP/s]."""
         return self.count.value * 2.0 * self.rates[precision].value * self.clock.hz(clock)

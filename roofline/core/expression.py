@@ -1,7 +1,7 @@
-"""Integer arithmetic on symbols, as workload files write it: ``4 * hidden``, ``image // 2``.
+"""Which integer arithmetic on symbols may workload files use? ``4 * hidden``, ``image // 2``.
 
-Parsed once into a small tree; never ``eval``. Names, integers, ``+ - * // %``, unary minus and
-parentheses, and ``min``, ``max``, ``ceildiv``. Nothing else exists.
+Expressions are parsed once into a small tree, never passed to ``eval``. Allowed are names, integers, ``+ - * // %``,
+unary minus, parentheses, and ``min``, ``max``, ``ceildiv``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from roofline.errors import UsageError
 
@@ -43,7 +44,12 @@ class Expression:
         ------
         UsageError : an unbound name, a division by zero, a result beyond 2**62.
         """
-        return _evaluate(ast.parse(self.text, mode="eval").body, symbols, self.text)
+        return _evaluate(_tree(self.text), symbols, self.text)
+
+
+@lru_cache(maxsize=10_000)
+def _tree(text: str) -> ast.AST:
+    return ast.parse(text, mode="eval").body
 
 
 def parse_expression(text: str | int) -> Expression:

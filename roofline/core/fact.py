@@ -1,4 +1,4 @@
-"""What is a figure? A number, where it comes from, and how far to trust it."""
+"""What is a figure? A number, its source, and how reliable it is."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ STATUSES: tuple[Status, ...] = ("datasheet", "derived", "measured", "unverified"
 
 
 LEAST, MOST = 1e-15, 1e24
-"""Between these lies every figure of a chip in SI units: 1 fs and 10^24 op/s are both out of reach."""
+"""Range of all figures of a chip in SI units: 1 fs and 10^24 FLOP/s are both out of reach."""
 ABSURD = f"no figure of a chip is below {LEAST:g} or above {MOST:g} in SI units"
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A number, where it comes from, and how far to trust it. ``value`` is in SI units."""
+    """A number in SI units (``value``), its source, and how reliable it is (``status``)."""
 
     value: float
     source: str
@@ -40,7 +40,12 @@ class Fact:
 
 
 def check_figure(what: str, fact: Any, *, optional: bool = False) -> None:
-    """A figure of something that is there: a :class:`Fact` above zero; also None where it is ``optional``."""
+    """Refuse a figure that is no :class:`Fact` above zero; None is accepted where it is ``optional``.
+
+    Raises
+    ------
+    UsageError : it is something else.
+    """
     if optional and fact is None:
         return
     checks.instance(what, fact, Fact)

@@ -1,4 +1,4 @@
-"""What is a chip sold in, what does it cost, and which software still runs it?"""
+"""In which package is a chip sold, what does it cost, and which software still runs on it?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RENTS: tuple[Rent, ...] = ("hour",)
 
 @dataclass(frozen=True)
 class Package:
-    """What the device is sold in, and how many of it that holds: a card with two, an instance with four."""
+    """The product that contains the device, and how many of it: a card with two, an instance with four."""
 
     name: str
     count: Fact
@@ -26,10 +26,18 @@ class Package:
 
 @dataclass(frozen=True)
 class Price:
-    """What it costs: an amount, a currency, and the day it was true.
+    """An amount, its currency, and its date.
 
-    per : ``unit`` (this device) or the name of a package, which holds ``devices`` of it.
-    every : the time an amount of rent is for; empty where the device is bought.
+    Parameters
+    ----------
+    amount : in the currency.
+    currency : its code.
+    date : when the price was valid.
+    source : where it was published.
+    status : how reliable it is.
+    per : ``unit`` (this device) or the name of a package, which contains ``devices`` of it.
+    every : the rental period; empty for a purchase.
+    devices : in that package.
     """
 
     amount: float
@@ -53,20 +61,20 @@ class Price:
 
     @property
     def each(self) -> float:
-        """The amount for one device."""
+        """The amount for one device: ``amount / devices``."""
         return self.amount / self.devices
 
     def buys(self, per_s: float) -> float:
-        """What one unit of the currency gives of something made at ``per_s``.
+        """Output per unit of the currency, from a rate ``per_s``.
 
-        Bought: so many per second, for good. Rented: so many in all.
+        Bought: units per second. Rented: ``per_s`` times the rental period.
         """
         return per_s * (3600.0 if self.every else 1.0) / self.each
 
 
 @dataclass(frozen=True)
 class Software:
-    """The software that runs the chip: first and last versions (``None``: unknown, or no end yet)."""
+    """The software that runs the chip: first and last versions (``None``: unknown, or not ended)."""
 
     last_cuda: str | None = None
     last_torch: str | None = None

@@ -1,6 +1,6 @@
-"""What did it take? One row type for our runs, public data sets and published figures.
+"""How long did it take? One record type for own measurements, public data sets and published figures.
 
-The JSON form of a row is a public contract: docs/measurements.md.
+The JSON form of a record is a public contract: docs/measurements.md.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ Kind = Literal["operator", "network"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 CACHES = ("cold", "warm", "unknown")
 PARTS = ("forward", "training", "data", "weights", "backward")
-"""Which direction of an operator was run: its result, its result as a net in training makes it, the gradient of its
-inputs, of its weights, or of both."""
+"""The measured direction of an operator: its result, its result as in training, the gradient of its inputs, of its
+weights, or of both.
+"""
 LONGEST_S = 1e9
 NO_PART = "part: a network has a mode, only operators have a part"
 _STACK = Stack().to_dict()
@@ -35,14 +36,16 @@ _TEXTS = ("chip", "op", "network", "kernel", "set", "environment", "provenance",
 class Measurement:
     """One measured operator or network.
 
+    Parameters
+    ----------
     kind : ``operator`` (``op``, ``attributes``, ``inputs``) or ``network`` (``network``, ``symbols``).
-    seconds : the best estimate in seconds, 0 as long as nobody measured it; ``samples`` holds every raw sample
-        behind it.
+    seconds : the best estimate [s], 0 if not measured yet.
+    samples : every raw sample behind it [s].
     part : of an operator, one of :data:`PARTS`; a network has its ``mode``.
-    cache : ``cold`` (inputs pushed out of the private caches first), ``warm`` or ``unknown``.
+    cache : ``cold`` (inputs evicted from the private caches first), ``warm`` or ``unknown``.
     kernel : name of the kernel or library algorithm that ran, where it is known.
-    set : name of the rows measured under the same conditions, which share what a launch takes; ``order`` is
-        the row's place among those of its chip in the order they were taken, where it is known.
+    set : name of the measurements taken under the same conditions, which share a launch floor.
+    order : place among the measurements of its chip in the order they were taken, where it is known.
     flags : what may be wrong with it, such as ``contended``.
     what, fit : of a published figure, what exactly was measured, and the calibration that was fitted on it.
     """
@@ -105,10 +108,10 @@ class Measurement:
 
     @property
     def key(self) -> str:
-        """Identity of the question asked: equal keys measure the same thing.
+        """Identity of the measured question: equal keys measure the same thing.
 
-        Of the stack only what differs from the default counts, so that a field added to it later
-        does not change the keys of rows already stored; nor does the part change those of forward passes.
+        Of the stack only fields that differ from the default count, so a new field does not change the keys of stored
+        measurements; nor does the part change those of forward passes.
         """
         if self.kind == "network":
             what: list[Any] = [self.network, sorted(self.symbols.items()), self.mode]
@@ -131,7 +134,7 @@ class Measurement:
         return f"{op} {shapes} {' '.join(f'{k}={v}' for k, v in self.attributes.items())}".strip()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; fields that came later stand in it where they say something."""
+        """Plain data; fields that were added later are written only where they have a value."""
         row: dict[str, Any] = {"record": "measurement", "schema": SCHEMA, "kind": self.kind}
         if self.kind == "operator":
             shapes = [list(shape) for shape in self.inputs]
@@ -158,7 +161,12 @@ class Measurement:
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any], where: str = "") -> Measurement:
-        """Read a row; raises :class:`DataError` naming ``where`` and the field that is wrong."""
+        """Read a record.
+
+        Raises
+        ------
+        DataError : names ``where`` and the wrong field.
+        """
         place = f"{where}: " if where else ""
         if row.get("schema", SCHEMA) != SCHEMA:
             raise DataError(f"{place}schema {row['schema']!r} is not known here; this version reads {SCHEMA}")
@@ -201,7 +209,7 @@ class Measurement:
             raise DataError(f"{place}{error}") from None
 
 
-# What the forms of JSON mean. Values that are wrong stay as they are, for the check that names them.
+# Convert the forms of JSON. Wrong values stay unchanged, for the check that names them.
 
 
 def _said(value: Any) -> Any:
@@ -245,7 +253,7 @@ def _stack(value: Any) -> Stack:
 
 
 def _dtype(name: Any) -> str:
-    """The name that a precision has here."""
+    """The name of a precision in this program."""
     checks.text("dtype", name, filled=True)
     return _canonical(name)
 

@@ -1,4 +1,4 @@
-"""What holds and moves the data of a chip? Memory levels, from registers to DRAM, and links off the chip."""
+"""What stores and moves the data of a chip? Memory levels, from registers to DRAM, and links off the chip."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 from roofline.core import checks
 from roofline.core.fact import Fact, check_figure
+from roofline.units import format_bytes, format_si
 
 
 @dataclass(frozen=True)
 class Overflow:
-    """A slower last part of a memory: the 0.5 GB of a GTX 970 behind its 3.5 fast ones."""
+    """A slower last part of a memory, as the last 0.5 GB of a GTX 970 after its 3.5 fast ones."""
 
     capacity: Fact
     bandwidth: Fact
@@ -20,14 +21,14 @@ class Overflow:
         check_figure("bandwidth of a slower part", self.bandwidth)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MemoryLevel:
-    """One level of the hierarchy. ``capacity`` (B) and bandwidths (B/s) are of the whole chip.
+    """One level of the hierarchy. ``capacity`` [B] and bandwidths [B/s] are of the whole chip.
 
-    ``bandwidth`` is of reads and writes together where one figure is known; separate ports have
-    ``read_bandwidth`` and ``write_bandwidth``. ``private`` levels belong to one unit each (an SM's
-    shared memory, a core's L1), so one unit sees only its share. Beside an ``overflow``, capacity and
-    bandwidth are those of the fast part. ``inline_ecc``: the bits of error correction are fetched with the data.
+    ``bandwidth`` is of reads and writes together; separate ports have ``read_bandwidth`` and ``write_bandwidth``.
+    ``private`` levels belong to one unit each (shared memory of a multiprocessor, L1 of a core), so one unit has only
+    its share. With an ``overflow``, capacity and bandwidth are those of the fast part. ``inline_ecc``: the bits of
+    error correction are stored and fetched with the data.
     """
 
     name: str
@@ -53,16 +54,22 @@ class MemoryLevel:
         checks.flag("inline_ecc", self.inline_ecc)
         checks.text("place", self.place)
 
+    def __repr__(self) -> str:
+        size, speed = self.total_capacity, self.total_bandwidth
+        figures = [format_bytes(size)] if size else []
+        figures += [format_si(speed, "B/s")] if speed else []
+        return f"<MemoryLevel: {', '.join([self.name, *figures])}>"
+
     @property
     def total_capacity(self) -> float | None:
-        """Bytes it holds, a slower last part included; None where nothing is known."""
+        """Capacity with a slower last part [B]; None where it is unknown."""
         if self.capacity is None:
             return None
         return self.capacity.value + (self.overflow.capacity.value if self.overflow else 0.0)
 
     @property
     def total_bandwidth(self) -> float | None:
-        """Bytes per second both ways (of the fast part), or None where nothing is known."""
+        """Bandwidth of reads and writes together, of the fast part [B/s]; None where it is unknown."""
         if self.bandwidth is not None:
             return self.bandwidth.value
         ports = [port.value for port in (self.read_bandwidth, self.write_bandwidth) if port]
@@ -71,7 +78,7 @@ class MemoryLevel:
 
 @dataclass(frozen=True)
 class Link:
-    """A way off the chip: PCIe, NVLink. ``bandwidth`` in B/s one way."""
+    """A link off the chip: PCIe, NVLink. ``bandwidth`` is one way [B/s]."""
 
     name: str
     bandwidth: Fact

@@ -1,92 +1,38 @@
-"""What does a workload file say, before batch and sizes are known? A recipe with blocks and symbols.
+"""What does a workload file say before batch and sizes are known? A recipe with blocks and symbols.
 
-A :class:`Network` holds expressions where a :class:`~roofline.core.workload.Workload` holds numbers.
-``expand`` binds the symbols and unrolls the blocks into steps; shapes are the business of the
-operators and come later.
+A :class:`Network` holds expressions where a :class:`~roofline.core.workload.Workload` holds numbers. ``expand`` binds
+the symbols and unrolls the blocks into steps; shapes are inferred later, by the operators.
 
-A name inside a block means an earlier layer of the block (or of a block unrolled in it before:
-``down1.conv2``), one of the block's inputs ``input``, ``input2``..., or an input of the network. A
-layer left out by ``when`` passes its first input on, so its name keeps a meaning. Expressions inside a
-block see the network's symbols, the block's own parameters and ``index``, nothing of their caller.
+A name inside a block means an earlier layer of the block (or of a block unrolled in it before: ``down1.conv2``), one of
+the block's inputs ``input``, ``input2``..., or an input of the network. A layer omitted by ``when`` passes its first
+input on, so its name stays valid. Expressions inside a block see the network's symbols, the block's own parameters and
+``index``, nothing of their caller.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 from roofline.core import checks
+from roofline.core.blocks import INDEX as INDEX
+from roofline.core.blocks import MAX_DEPTH as MAX_DEPTH
+from roofline.core.blocks import MAX_STEPS as MAX_STEPS
+from roofline.core.blocks import Block as Block
+from roofline.core.blocks import Layer as Layer
+from roofline.core.blocks import Source as Source
+from roofline.core.blocks import Step as Step
+from roofline.core.blocks import Term as Term
+from roofline.core.expansion import Expansion
 from roofline.core.expression import Expression
-from roofline.core.workload import Attribute
+from roofline.core.shown import Shown
 from roofline.errors import Fault, RooflineError, SpecError, UnknownName, UsageError
 
-Term = Expression | bool | tuple[Expression, ...]
 
-MAX_STEPS = 20_000
-MAX_DEPTH = 8
-INDEX = "index"
-"""Symbol with the number of the copy, from 0, inside anything that has ``repeat``."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """An input of the network. ``dtype`` ``""`` is the storage format of the chosen precision."""
-
-    name: str
-    shape: tuple[Expression, ...]
-    dtype: str = ""
-    line: int | None = None
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One entry of a list of layers: an operator (``op``) or a block to unroll (``block``).
-
-    terms : attributes of the operator, or values for the block's parameters.
-    inputs : names it reads; empty: the output of the layer before it.
-    repeat : how many copies in a row; ``None`` is one, without a number in its name.
-    first : terms that differ in the first copy.
-    when : left out where this is 0.
-    tied : name of a layer whose first weight this layer uses too (all where it is that layer again, and what it
-        computes where it has no weights).
-    """
-
-    name: str
-    op: str = ""
-    block: str = ""
-    terms: Mapping[str, Term] = field(default_factory=dict)
-    inputs: tuple[str, ...] = ()
-    repeat: Expression | None = None
-    first: Mapping[str, Term] = field(default_factory=dict)
-    when: Expression | None = None
-    tied: str = ""
-    line: int | None = None
-
-
-@dataclass(frozen=True)
-class Block:
-    """Layers to be used several times. ``parameters`` maps names to defaults (``None``: required)."""
-
-    name: str
-    parameters: Mapping[str, Expression | None]
-    layers: tuple[Layer, ...]
-
-
-@dataclass(frozen=True)
-class Step:
-    """A layer after unrolling: every number known but shapes. ``inputs`` name steps or sources."""
-
-    name: str
-    template: str
-    op: str
-    inputs: tuple[str, ...]
-    attributes: Mapping[str, Attribute]
-    tied: str = ""
-    line: int | None = None
-
-
-@dataclass(frozen=True)
-class Network:
+@dataclass(frozen=True, repr=False)
+class Network(Shown):
     """A recipe: ``symbols`` with their defaults, in the order in which they may use each other."""
 
     name: str
@@ -100,10 +46,12 @@ class Network:
     file: str = ""
     outputs_line: int | None = None
     recipe: str = ""
-    """The file with inputs and layers, which lines are of, where ``file`` only extends it."""
+    """The file with inputs and layers that line numbers refer to, where ``file`` only extends it."""
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """Notes of its reader or tracer, such as an operator without a formula."""
 
     def bind(self, symbols: Mapping[str, int]) -> dict[str, int]:
-        """Every symbol with its value: as given, or its default worked out from those before it.
+        """Every symbol with its value: as given, or its default computed from the symbols before it.
 
         Raises
         ------
@@ -123,13 +71,36 @@ class Network:
         return bound
 
     def expand(self, bound: Mapping[str, int]) -> tuple[tuple[Step, ...], tuple[str, ...]]:
-        """The steps in order and the names of the outputs, every symbol bound.
+        """The steps in order and the names of the outputs, with every symbol bound.
 
         Raises
         ------
-        SpecError : a name that means nothing, a block that contains itself, too many steps.
+        SpecError : an unknown name, a block that contains itself, too many steps.
         """
-        return _Expansion(self).run(bound)
+        used = tuple((name, value) for name, value in bound.items() if name in self._unrolled_by)
+        if self._unrolled.get("used") != used:  # a loop over batches unrolls its blocks once
+            parts = (self.inputs, self.layers, self.blocks, self.outputs, self.outputs_line, self.fault)
+            self._unrolled.update(used=used, made=Expansion(*parts).run(bound))
+        made: tuple[tuple[Step, ...], tuple[str, ...]] = self._unrolled["made"]
+        return made
+
+    @cached_property
+    def _unrolled(self) -> dict[str, Any]:
+        """The steps that were unrolled last, and the symbols that they depend on with their values."""
+        return {}
+
+    @cached_property
+    def _unrolled_by(self) -> frozenset[str]:
+        """The names that layers and blocks use in their expressions."""
+        names: set[str] = set()
+        for layer in self.all_layers():
+            terms = [*layer.terms.values(), *layer.first.values(), layer.repeat, layer.when]
+            for term in terms:
+                for part in term if isinstance(term, tuple) else (term,):
+                    names |= part.names if isinstance(part, Expression) else set()
+        for block in self.blocks.values():
+            names = names.union(*(default.names for default in block.parameters.values() if default))
+        return frozenset(names)
 
     def fault(self, line: int | None, path: str, error: RooflineError | str) -> SpecError:
         """An error at a place of this network's file, or of the one it extends."""
@@ -138,7 +109,7 @@ class Network:
 
     @property
     def place(self) -> str:
-        """The file that lines are of."""
+        """The file that line numbers refer to."""
         return self.recipe or self.file or self.name
 
     def all_layers(self) -> Iterator[Layer]:
@@ -146,152 +117,3 @@ class Network:
         yield from self.layers
         for block in self.blocks.values():
             yield from block.layers
-
-
-@dataclass(frozen=True)
-class _Scope:
-    """One list of layers being unrolled.
-
-    prefix, template : what names made here start with.
-    symbols : values of the names its expressions may use.
-    names : what layer and input names stand for so far: names of steps and sources.
-    """
-
-    prefix: str
-    template: str
-    symbols: Mapping[str, int]
-    names: dict[str, str]
-    depth: int
-
-
-class _Expansion:
-    """Unrolls one network; the steps grow in order."""
-
-    def __init__(self, network: Network) -> None:
-        self.network = network
-        self.steps: list[Step] = []
-        self.visited = 0
-        self.sources = {source.name: source.name for source in network.inputs}
-        self.bound: Mapping[str, int] = {}
-
-    def run(self, bound: Mapping[str, int]) -> tuple[tuple[Step, ...], tuple[str, ...]]:
-        self.bound = bound
-        given = list(self.sources)
-        scope = _Scope("", "", bound, self._entry(given), 0)
-        last = self._layers(self.network.layers, scope, given[0])
-        outputs = [self._resolve(name, scope, None) for name in self.network.outputs] or [last]
-        return tuple(self.steps), tuple(outputs)
-
-    def _entry(self, given: list[str]) -> dict[str, str]:
-        """What names mean at the start of a list of layers that is given these inputs."""
-        numbered = {f"input{index}": name for index, name in enumerate(given[1:], start=2)}
-        return {**self.sources, "input": given[0], **numbered}
-
-    def _layers(self, layers: tuple[Layer, ...], scope: _Scope, current: str) -> str:
-        """Unroll a list of layers; returns the name of its output."""
-        for layer in layers:
-            self._count(layer)
-            inputs = [self._resolve(name, scope, layer) for name in layer.inputs] or [current]
-            if layer.when is None or self._value(layer.when, scope.symbols, layer):
-                current = self._layer(layer, scope, inputs)
-            else:
-                current = inputs[0]
-            scope.names[layer.name] = current
-        return current
-
-    def _layer(self, layer: Layer, scope: _Scope, inputs: list[str]) -> str:
-        """One entry with all its copies, each fed by the one before."""
-        if layer.repeat is None:
-            return self._copy(layer, scope, inputs, (layer.name, layer.name), scope.symbols, layer.terms)
-        count = self._value(layer.repeat, scope.symbols, layer)
-        self._count(layer, max(0, count))
-        for index in range(count):
-            names = (f"{layer.name}.{index}", f"{layer.name}.*")
-            terms = layer.terms if index else {**layer.terms, **layer.first}
-            output = self._copy(layer, scope, inputs, names, {**scope.symbols, INDEX: index}, terms)
-            inputs = [output, *inputs[1:]]
-        return inputs[0]
-
-    def _copy(
-        self,
-        layer: Layer,
-        scope: _Scope,
-        inputs: list[str],
-        names: tuple[str, str],
-        symbols: Mapping[str, int],
-        terms: Mapping[str, Term],
-    ) -> str:
-        """One copy of an operator or block; ``names`` are its name and template within the scope."""
-        local, template = names
-        name, template = scope.prefix + local, scope.template + template
-        if layer.op:
-            attributes = {key: self._term(term, symbols, layer) for key, term in terms.items()}
-            tied = self._resolve(layer.tied, scope, layer) if layer.tied else ""
-            self.steps.append(Step(name, template, layer.op, tuple(inputs), attributes, tied, layer.line))
-            scope.names[local] = name
-            return name
-        block = self._block(layer, scope)
-        values = self._parameters(block, layer, terms, symbols)
-        inner_symbols = {**self.bound, INDEX: symbols.get(INDEX, 0), **values}
-        entry = self._entry(inputs)
-        inner = _Scope(f"{name}.", f"{template}.", inner_symbols, dict(entry), scope.depth + 1)
-        output = self._layers(block.layers, inner, inputs[0])
-        made = {f"{local}.{key}": value for key, value in inner.names.items() if key not in entry}
-        scope.names.update(made)
-        scope.names[local] = output
-        return output
-
-    def _block(self, layer: Layer, scope: _Scope) -> Block:
-        blocks = self.network.blocks
-        if layer.block not in blocks:
-            raise self._fault(layer, UnknownName("block", layer.block, blocks))
-        if scope.depth >= MAX_DEPTH:
-            raise self._fault(layer, f"blocks nested more than {MAX_DEPTH} deep; does one contain itself?")
-        return blocks[layer.block]
-
-    def _parameters(
-        self, block: Block, layer: Layer, terms: Mapping[str, Term], symbols: Mapping[str, int]
-    ) -> dict[str, int]:
-        """Values of a block's parameters: as given by ``layer``, else defaults in order."""
-        for key in terms:
-            if key not in block.parameters:
-                raise self._fault(layer, UnknownName(f"parameter of block {block.name}", key, block.parameters))
-        values: dict[str, int] = {}
-        for key, default in block.parameters.items():
-            if key in terms:
-                value = self._term(terms[key], symbols, layer)
-                if isinstance(value, tuple):
-                    raise self._fault(layer, f"{key} is a list; a parameter of a block is one number")
-                values[key] = int(value)
-            elif default is not None:
-                values[key] = self._value(default, {**self.bound, **values}, layer)
-            else:
-                raise self._fault(layer, f"block {block.name} needs {key}")
-        return values
-
-    def _count(self, layer: Layer, layers: int = 1) -> None:
-        self.visited += layers
-        if self.visited > MAX_STEPS:
-            raise self._fault(layer, f"unrolls to more than {MAX_STEPS} layers")
-
-    def _resolve(self, name: str, scope: _Scope, layer: Layer | None) -> str:
-        if name in scope.names:
-            return scope.names[name]
-        error = UnknownName("earlier layer or input", name, scope.names)
-        raise (self._fault(layer, error) if layer else self.network.fault(self.network.outputs_line, "outputs", error))
-
-    def _value(self, expression: Expression, symbols: Mapping[str, int], layer: Layer) -> int:
-        try:
-            return expression.evaluate(symbols)
-        except UsageError as error:
-            raise self._fault(layer, error) from None
-
-    def _term(self, term: Term, symbols: Mapping[str, int], layer: Layer) -> bool | int | tuple[int, ...]:
-        if isinstance(term, bool):
-            return term
-        if isinstance(term, tuple):
-            return tuple(self._value(item, symbols, layer) for item in term)
-        return self._value(term, symbols, layer)
-
-    def _fault(self, layer: Layer, error: RooflineError | str) -> SpecError:
-        return self.network.fault(layer.line, layer.name, error)

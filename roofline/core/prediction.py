@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from roofline.core.chip import Chip
 from roofline.core.run import Run
+from roofline.core.shown import Shown
 from roofline.core.stack import Stack
-
-Tier = Literal["measured", "calibrated", "anchored", "borrowed", "datasheet"]
-TIERS: tuple[Tier, ...] = ("measured", "calibrated", "anchored", "borrowed", "datasheet")
-"""Best to worst."""
+from roofline.core.tiers import TIERS as TIERS
+from roofline.core.tiers import Tier as Tier
+from roofline.core.tiers import meaning_of
+from roofline.core.worth import Worth
 
 SCHEMA_VERSION = 1
 
@@ -49,6 +51,11 @@ class LayerPrediction:
     template: str = ""
     phase: str = "forward"
 
+    @property
+    def intensity(self) -> float:
+        """Arithmetic intensity: operations per byte of compulsory DRAM traffic [FLOP/B]; 0 where nothing moves."""
+        return self.flops / self.bytes if self.bytes else 0.0
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "name": self.name,
@@ -56,6 +63,7 @@ class LayerPrediction:
             "shapes": self.shapes,
             "flops": self.flops,
             "bytes": self.bytes,
+            "intensity": self.intensity,
             "seconds": self.seconds.to_dict(),
             "bound": self.bound,
             "tier": self.tier,
@@ -125,9 +133,12 @@ class Merged:
     saved_bytes: float
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """A whole network on a chip under a stack."""
+@dataclass(frozen=True, repr=False)
+class Prediction(Shown):
+    """A whole network on a chip under a stack.
+
+    hardware : the chip as its file describes it: price, power, packages. None where the prediction was made by hand.
+    """
 
     chip: str
     workload: str
@@ -146,6 +157,12 @@ class Prediction:
     anchor: Anchor | None = None
     merged: Merged | None = None
     warnings: tuple[str, ...] = ()
+    hardware: Chip | None = field(default=None, compare=False)
+
+    @property
+    def network(self) -> str:
+        """The name of the network, as ``workload``."""
+        return self.workload
 
     @property
     def mode(self) -> str:
@@ -155,6 +172,17 @@ class Prediction:
     @property
     def samples_per_s(self) -> float:
         return self.batch / self.seconds.middle
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """Tokens per second of a network that reads sequences; None for any other."""
+        seq = self.symbols.get("seq")
+        return self.samples_per_s * seq if seq else None
+
+    @property
+    def worth(self) -> Worth:
+        """Samples per second of one chip beside its price and its power limit."""
+        return Worth.of(self.hardware, self.samples_per_s / self.stack.chips)
 
     @property
     def fits(self) -> bool | None:
@@ -226,11 +254,14 @@ class Prediction:
             "stack": self.stack.to_dict(),
             "seconds": self.seconds.to_dict(),
             "samples_per_s": self.samples_per_s,
+            "tokens_per_s": self.tokens_per_s,
+            **self.worth.to_dict(),
             "bound": self.bound,
             "bounds": self.bounds,
             "phases": self.phases,
             "tier": self.tier,
             "tiers": self.tiers,
+            "tier_meaning": meaning_of(self.tier, modelled=bool(self.calibration)),
             "calibration": self.calibration,
             "anchor": dict(vars(self.anchor)) if self.anchor else None,
             **({"merged": dict(vars(self.merged))} if self.merged else {}),

@@ -1,4 +1,4 @@
-"""How is a net run? In inference or in training, by which recipe, with what stored in fewer bits."""
+"""How does a network run? In inference or in training, by which recipe, with which tensors stored in fewer bits."""
 
 from __future__ import annotations
 
@@ -19,22 +19,24 @@ IMPLEMENTATIONS: tuple[Implementation, ...] = get_args(Implementation)
 STORED_WEIGHTS = ("int8", "int4", "fp8_e4m3")
 STORED_CACHES = ("int8", "fp8_e4m3", "fp16", "bf16")
 LONGEST_DISPATCH_S = 0.01
-"""A host that takes as long to hand over a kernel does something else."""
+"""Longest accepted host time to launch a kernel [s]."""
 
 STATES: Mapping[str, int] = {"sgd": 0, "momentum": 1, "adam": 2, "adamw": 2, "none": 0}
-"""Numbers an optimizer keeps for every parameter."""
+"""State values that an optimizer keeps for every parameter."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """One training step: forward, loss, backward, optimizer.
 
+    Parameters
+    ----------
     optimizer : one of :data:`OPTIMIZERS`; ``none`` stops at the gradients.
-    implementation : ``loop`` (one parameter after the other), ``foreach`` (lists of parameters in one
-        kernel), ``fused`` (one pass); ``""`` is PyTorch's default, foreach on GPUs and loop elsewhere.
-    pure : 16-bit nets keep everything in 16 bits; else mixed precision with fp32 weights (autocast).
-    accumulate : micro-batches whose gradients are summed before one optimizer step.
-    checkpoint : keep only the inputs of repeated blocks and compute the rest again on the way back.
+    implementation : ``loop`` (one parameter after the other), ``foreach`` (lists of parameters in one kernel),
+        ``fused`` (one pass); ``""`` is PyTorch's default: foreach on GPUs, loop elsewhere.
+    pure : True keeps everything in 16 bits; False is mixed precision with fp32 weights (autocast).
+    accumulate : micro-batches whose gradients are added before one optimizer step.
+    checkpoint : store only the inputs of repeated blocks and recompute the rest in the backward.
     """
 
     optimizer: OptimizerName = "sgd"
@@ -57,7 +59,7 @@ class Recipe:
 
     @classmethod
     def of(cls, value: Recipe | str | Mapping[str, Any] | None) -> Recipe:
-        """A recipe, the one that the name of an optimizer or a table of its fields means, or the usual one for None."""
+        """A recipe: as given, by the name of an optimizer or a table of fields, or the default for None."""
         if isinstance(value, Recipe):
             return value
         if value is None:
@@ -73,22 +75,24 @@ class Recipe:
 
     @property
     def states(self) -> int:
-        """Numbers kept for every parameter."""
+        """State values for every parameter."""
         return STATES[self.optimizer]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What is done with a net.
+    """How a network is used.
 
-    mode : ``inference`` or ``training``, the latter by ``recipe``: a :class:`Recipe`, or what :meth:`Recipe.of`
-        takes for one.
-    weights : storage of the weights of products, where it is narrower than the precision: ``int8``, ``int4``.
+    Parameters
+    ----------
+    mode : ``inference`` or ``training``.
+    recipe : of a training step: a :class:`Recipe`, or what :meth:`Recipe.of` accepts.
+    weights : storage of the weights of matrix multiplications, if narrower than the precision: ``int8``, ``int4``.
     cache : storage of keys and values of earlier tokens; ``""`` is that of the precision.
-    loader_rate : samples per second that the input pipeline delivers; ``inf`` counts only the copy to the
-        device, ``None`` neither.
-    host_dispatch : seconds the host takes to hand over one elementwise kernel to a GPU (others take it longer:
-        ``EFFORT`` in ``devices/gpu/host.py``); ``None`` is what is usual for the mode of the stack.
+    loader_rate : samples per second of the input pipeline; ``inf`` counts only the copy to the device, ``None``
+        neither.
+    host_dispatch : host time to launch one elementwise kernel on a GPU [s] (other kernels take longer: ``EFFORT`` in
+        ``devices/gpu/host.py``); ``None`` is the usual time for the mode of the stack.
     """
 
     mode: Mode = "inference"
@@ -104,20 +108,35 @@ class Run:
         checks.word("storage of weights", self.weights, STORED_WEIGHTS, optional=True)
         checks.word("storage of keys and values", self.cache, STORED_CACHES, optional=True)
         if self.training and (self.weights or self.cache):
-            raise UsageError("weights and caches in fewer bits are for inference; training keeps its own formats")
+            raise UsageError("weights and KV caches in fewer bits are for inference only; leave them out in training")
         rate, host = self.loader_rate, self.host_dispatch
         if rate is not None and not (checks.is_number(rate) and rate > 0):
-            raise UsageError(f"the loader delivers {checks.shown(rate)} samples/s; it must be above zero")
+            raise UsageError(f"loader rate: expected samples/s above zero, got {checks.shown(rate)}")
         if host is not None and not (checks.is_number(host) and 0 <= host < LONGEST_DISPATCH_S):
-            must = f"it must not be below zero, and below {LONGEST_DISPATCH_S:g} s"
-            raise UsageError(f"the host takes {checks.shown(host)} s for a launch; {must}")
-        for name in ("loader_rate", "host_dispatch"):  # a number of NumPy is none for JSON
+            wanted = f"seconds from 0 to below {LONGEST_DISPATCH_S:g}"
+            raise UsageError(f"host dispatch: expected {wanted}, got {checks.shown(host)}")
+        for name in ("loader_rate", "host_dispatch"):  # JSON cannot store a NumPy number
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, float(getattr(self, name)))
 
     @classmethod
-    def of(cls, value: Run | str | None) -> Run:
-        """A run, the usual one of a word of :data:`MODES`, or an inference for None."""
+    def of(cls, value: Run | str | None, mode: str | None = None, optimizer: str | Recipe | None = None) -> Run:
+        """A run: as given, the default of a word of :data:`MODES`, or an inference for None.
+
+        Parameters
+        ----------
+        mode, optimizer : words instead of a value; an optimizer needs ``mode="training"``.
+
+        Raises
+        ------
+        UsageError : both a run and words for it, or an optimizer in inference.
+        """
+        if mode is not None or optimizer is not None:
+            if value is not None:
+                raise UsageError("run says mode and optimizer; give run=..., or mode=... and optimizer=...")
+            if mode != "training" and optimizer is not None:
+                raise UsageError("an optimizer is for training; add mode='training'")
+            return cls(cast(Mode, mode), Recipe.of(optimizer))
         if isinstance(value, Run):
             return value
         if value is None:
@@ -133,5 +152,5 @@ class Run:
         """Plain data; the recipe of a training step only."""
         own = asdict(self)
         if self.loader_rate == inf:
-            own["loader_rate"] = "inf"  # JSON has no such number
+            own["loader_rate"] = "inf"  # JSON has no infinity
         return own if self.training else own | {"recipe": None}

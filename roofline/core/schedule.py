@@ -1,8 +1,7 @@
-"""What does the program launch, in which order? Kernels as columns, chip-free.
+"""What does the program launch, in which order? Kernels as columns, independent of the chip.
 
-A :class:`Kernel` is one launch in one of five primitive shapes that every device knows how to time.
-A :class:`Schedule` holds many of them as one NumPy array per field, so that one kernel, a network
-and a sweep of ten million take the same path through the physics.
+A :class:`Kernel` is one launch in one of five basic shapes that every device model can time. A :class:`Schedule` holds
+many kernels as one NumPy array per field, so one kernel, a network and a sweep of ten million take the same code path.
 """
 
 from __future__ import annotations
@@ -43,25 +42,23 @@ FAMILIES = (
 
 
 GATES = ("_gates", "_gates_backward")
-"""How the names of kernels end that make the gates of a recurrent layer."""
+"""Suffixes of the names of kernels that compute the gates of a recurrent layer."""
 
 
 @dataclass(frozen=True)
 class Kernel:
     """One launch.
 
-    Dimensions of a product are per batch entry: ``batch`` x (``m`` x ``k``) . (``k`` x ``n``); a
-    convolution is its implicit GEMM with ``batch`` groups, m = images x output pixels, n = output
-    channels of a group, k = kernel area x input channels of a group; ``images`` counts its images (of a
-    recurrence measured as one kernel, how often its weights are read), and ``taps`` the kernel
-    area, of ``taps_high`` rows.
-    Row-wise kernels (softmax, norms, reductions) have ``m`` rows of ``k`` elements; of a draw of dropout one
-    element in ``k`` goes the rarer way.
+    Dimensions of a matrix multiplication are per batch entry: ``batch`` x (``m`` x ``k``) . (``k`` x ``n``). A
+    convolution is its implicit GEMM: ``batch`` groups, m = images x output pixels, n = output channels of a group, k =
+    kernel area x input channels of a group. ``images`` counts its images (for a recurrence measured as one kernel: how
+    often its weights are read). ``taps`` is the kernel area, of ``taps_high`` rows. Row-wise kernels (softmax, norms,
+    reductions) have ``m`` rows of ``k`` elements. In dropout, one element in ``k`` takes the rarer branch.
 
-    ``flops`` is the work executed (1 MAC = 2); ``reads``, ``weights`` and ``writes`` are compulsory
-    bytes, each counted once. ``repeats`` launches of it run one after the other (the steps of a
-    recurrence, the micro-batches of a training step); the host hands them over in ``calls`` calls of a
-    library. All other fields are those of one launch.
+    ``flops`` is the executed work [FLOP], 1 multiply-add = 2. ``reads``, ``weights`` and ``writes`` are compulsory
+    bytes [B], each counted once. ``repeats`` launches run one after the other (the steps of a recurrence, the
+    micro-batches of a training step); the host launches them in ``calls`` library calls. All other fields are those of
+    one launch.
     """
 
     family: str
@@ -116,12 +113,11 @@ _FLOATS = ("itemsize", "flops", "reads", "weights", "writes", "passes")
 
 @dataclass(frozen=True)
 class Schedule:
-    """Kernels in program order, one array per field of :class:`Kernel`, all of one length.
+    """Kernels in program order, one array per field of :class:`Kernel`, all of one length N.
 
-    ``family`` and ``kind`` are codes into :data:`FAMILIES` and :data:`KINDS`; ``op`` and
-    ``precision`` are codes into ``op_names`` and ``precision_names``. ``source``, ``source2`` and
-    ``target`` number the tensors a kernel reads and writes (-1: none), so that a device can see what
-    its neighbours left in the caches.
+    ``family`` and ``kind`` are codes into :data:`FAMILIES` and :data:`KINDS`; ``op`` and ``precision`` are codes into
+    ``op_names`` and ``precision_names``. ``source``, ``source2`` and ``target`` number the tensors that a kernel reads
+    and writes (-1: none), so that a device model knows what earlier kernels left in the caches.
     """
 
     family: Ints
@@ -155,7 +151,7 @@ class Schedule:
 
     @classmethod
     def of(cls, kernels: Iterable[Kernel]) -> Schedule:
-        """Turn kernels into columns, keeping their order."""
+        """Kernels as columns, in their order."""
         rows = list(kernels)
         columns: dict[str, Any] = {}
         for name, table in _CODED.items():
@@ -174,7 +170,7 @@ class Schedule:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Schedule]) -> Schedule:
-        """Join schedules end to end; layer and tensor numbers stay those of each part."""
+        """Schedules joined end to end; layer and tensor numbers stay those of each part."""
         return cls.of(kernel for part in parts for kernel in part)
 
     def __len__(self) -> int:
@@ -184,7 +180,7 @@ class Schedule:
         return (self.kernel(index) for index in range(len(self)))
 
     def kernel(self, index: int) -> Kernel:
-        """One row as a :class:`Kernel`."""
+        """One :class:`Kernel`, by index."""
         values: dict[str, Any] = {name: int(getattr(self, name)[index]) for name in _INTS}
         values |= {name: float(getattr(self, name)[index]) for name in _FLOATS}
         values |= {name: table[int(getattr(self, name)[index])] for name, table in _CODED.items()}
@@ -203,21 +199,21 @@ class Schedule:
 
     @property
     def bytes(self) -> Floats:
-        """Compulsory bytes of one launch of each kernel: every operand once, the result once."""
+        """Compulsory bytes of one launch of each kernel [B], shape (N,): ``reads + weights + writes``."""
         return self.reads + self.weights + self.writes
 
     @property
     def all_flops(self) -> Floats:
-        """Operations of all launches of each kernel."""
+        """Operations of all launches of each kernel [FLOP], shape (N,): ``flops * repeats``."""
         return self.flops * self.repeats
 
     @property
     def all_bytes(self) -> Floats:
-        """Compulsory bytes of all launches of each kernel."""
+        """Compulsory bytes of all launches of each kernel [B], shape (N,): ``bytes * repeats``."""
         return self.bytes * self.repeats
 
     def in_family(self, *names: str) -> NDArray[np.bool_]:
-        """Mask of the kernels of these families."""
+        """Mask of the kernels of these families, shape (N,)."""
         wanted = np.array([name in names for name in FAMILIES])
         return np.asarray(wanted[self.family])
 

@@ -1,4 +1,4 @@
-"""Which software runs the net? The same net on the same card differs by 10-25 % between stacks."""
+"""Which software runs the network? The same network on the same GPU differs by 10 to 25 % between stacks."""
 
 from __future__ import annotations
 
@@ -13,24 +13,28 @@ SERVING = ("throughput", "latency", "sharded")
 LAYOUTS = ("nchw", "nhwc")
 
 RECENT_CUDNN = 8
-"""What an unnamed stack is taken to have."""
+"""Version assumed for a stack without one."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The software a prediction or a measurement speaks of. Unknown is written ``""``.
+    """The software of a prediction or a measurement. Unknown is written ``""``.
 
-    mode : ``eager`` hands over kernel by kernel, ``compiled`` merges chains of elementwise work
-        (TorchInductor), ``graphs`` replays a recorded CUDA graph.
-    threads : compute threads on a CPU. layout : memory order of images.
-    fused_attention : one kernel instead of products, softmax and what eager code runs between.
-    tf32 : fp32 products run in tf32 on chips that have it.
-    winograd : 3x3 convolutions may take fewer multiplications (cuDNN 5 and later).
-    cudnn : major version of NVIDIA's library of convolutions: none before 5 has Winograd, 5 and 6 choose by rule.
+    Parameters
+    ----------
+    framework, version : name and version of the framework.
+    mode : ``eager`` launches kernel by kernel, ``compiled`` fuses chains of elementwise work (TorchInductor),
+        ``graphs`` replays a recorded CUDA graph.
+    threads : compute threads on a CPU.
+    layout : memory order of images.
+    fused_attention : one kernel instead of the matrix multiplications, softmax and steps of eager code.
+    tf32 : fp32 matrix multiplications run in tf32 on chips that have it.
+    winograd : 3x3 convolutions may use Winograd (cuDNN 5 and later).
+    cudnn : major version of NVIDIA's convolution library: none before 5 has Winograd, 5 and 6 choose by rule.
     autotuned : the library tries all its plans and keeps the fastest (``torch.backends.cudnn.benchmark``).
     serving : on a chip of several cores, ``throughput`` keeps all of them busy, each with a batch of its own;
-        ``latency`` is one batch alone on one core, ``sharded`` one batch cut over all cores (tensor parallel).
-    chips : how many of the chip work together; more than one are for arrays.
+        ``latency`` is one batch on one core; ``sharded`` is one batch split over all cores (tensor parallelism).
+    chips : number of chips that work together; more than one is for arrays.
     """
 
     framework: str = "pytorch"
@@ -59,7 +63,7 @@ class Stack:
         checks.flag("autotuned", self.autotuned)
         checks.word("serving", self.serving, SERVING)
         checks.count("chips", self.chips, most=checks.MOST)
-        for name in ("threads", "cudnn", "chips"):  # a whole number of NumPy is none for JSON
+        for name in ("threads", "cudnn", "chips"):  # JSON cannot store a NumPy integer
             if type(getattr(self, name)) is not int:
                 object.__setattr__(self, name, int(getattr(self, name)))
 
@@ -67,17 +71,17 @@ class Stack:
         return self.words()
 
     def words(self, runs_on: str = "") -> str:
-        """In words. ``runs_on`` names what runs the net where framework, eager code and threads mean nothing."""
+        """In words. ``runs_on`` names the software where framework, eager mode and threads do not apply."""
         name = f"{self.framework} {self.version}".strip()
         said = [name, self.mode, f"{self.threads} thread{'s' if self.threads > 1 else ''}"]
         if runs_on:
             said = [runs_on, *([self.mode] if self.mode != STACK_MODES[0] else [])]
-        said += [] if self.fused_attention else ["attention unfused"]
+        said += [] if self.fused_attention else ["unfused attention"]
         said += ["tf32"] if self.tf32 else []
         said += [f"cuDNN {self.cudnn}"] if self.cudnn != RECENT_CUDNN else []
         said += ["autotuned"] if self.autotuned else []
-        said += ["one core alone"] if self.serving == "latency" else []
-        said += ["cut over all cores"] if self.serving == "sharded" else []
+        said += ["one batch on one core"] if self.serving == "latency" else []
+        said += ["one batch split over all cores"] if self.serving == "sharded" else []
         said += [f"{self.chips} chips"] if self.chips > 1 else []
         return ", ".join(said if self.winograd else [*said, "no Winograd"])
 
@@ -86,7 +90,7 @@ class Stack:
 
     @classmethod
     def of(cls, value: Stack | str | None) -> Stack:
-        """A stack, the one that a word of :data:`STACK_MODES` or :data:`SERVING` means, or the usual one for None."""
+        """A stack: as given, by a word of :data:`STACK_MODES` or :data:`SERVING`, or the default for None."""
         if isinstance(value, Stack):
             return value
         if value is None:
@@ -96,7 +100,7 @@ class Stack:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Stack:
-        """Read what is known and ignore what a later version may have added."""
+        """From plain data; unknown fields, from a later version, are ignored."""
         return cls(**{key: value for key, value in data.items() if key in _NAMES})
 
 

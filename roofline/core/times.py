@@ -1,7 +1,7 @@
 """How do the times of several resources make the time of one kernel?
 
-A device model says for each kernel how long every resource would take by itself. They are kept, so
-that bounds and explanations are read off rather than computed a second time.
+A device model computes for each kernel how long each resource would take alone. These times are stored, so bounds and
+explanations are not computed a second time.
 """
 
 from __future__ import annotations
@@ -12,16 +12,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from roofline.core.labels import Labels
+
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds per resource and joined, one entry per kernel.
+    """Seconds of each resource and of the whole kernel, one entry per kernel.
 
-    resources : name -> seconds this resource alone would take.
-    total : joined seconds.
-    formula : how ``total`` was joined, in the words ``explain`` prints.
+    Parameters
+    ----------
+    resources : name -> seconds that this resource alone would take [s], shape (N,).
+    total : seconds of the kernel [s], shape (N,).
+    formula : how ``total`` follows from the resources, as ``explain`` prints it.
     """
 
     resources: Mapping[str, Floats]
@@ -31,10 +35,9 @@ class Times:
     def __len__(self) -> int:
         return len(self.total)
 
-    def bound(self) -> list[str]:
-        """The resource that takes longest, per kernel."""
-        if len(self) == 0:
-            return []
-        names = list(self.resources)
-        stacked = np.stack([self.resources[name] for name in names])
-        return [names[index] for index in stacked.argmax(axis=0)]
+    def bound(self) -> Labels:
+        """The resource that takes longest, for each kernel."""
+        if not self.resources:
+            return Labels.of([])
+        stacked = np.stack(list(self.resources.values()))
+        return Labels(stacked.argmax(axis=0), tuple(self.resources))

@@ -1,4 +1,4 @@
-"""How good were predictions? Scored rows, and what they add up to."""
+"""How accurate were predictions? Scored measurements and their summary."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roofline.core.measurement import Measurement
+from roofline.core.shown import Shown
+from roofline.units import plural
 
 Floats = NDArray[np.float64]
 PLAUSIBILITY = "plausibility"
-"""Flag of a figure that is a claim about some net, not a measurement of this one."""
+"""Flag of a figure that is a claim about an unspecified network, not a measurement of this one."""
 
 
 @dataclass(frozen=True)
 class Score:
     """Errors of predictions against measurements; relative errors are |predicted / measured - 1|.
 
-    bias : median of predicted / measured, less one. rank_correlation : Spearman's, NaN for one row.
-    coverage : share of rows inside their interval; width : median of high / low.
+    Parameters
+    ----------
+    rows : number of measurements.
+    bias : median of predicted / measured, minus 1.
+    rank_correlation : Spearman's, NaN for one measurement.
+    coverage : share of measurements inside their interval; width : median of high / low.
     """
 
     rows: int
@@ -42,14 +48,14 @@ class Score:
 
 
 SEEN = "seen by the fit"
-"""``held_out`` of rows that a calibration was fitted on and nothing holds out."""
+"""``held_out`` of measurements that a calibration was fitted on and that were not held out."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One row: what it took, what was predicted (low, middle, high), and the plain roofline; seconds.
+    """One measurement: measured, predicted (low, middle, high) and plain-roofline seconds [s].
 
-    ``impossible`` holds the arithmetic of a row that is faster than light, and is empty for all others.
+    ``impossible`` holds the arithmetic of a measurement below the speed-of-light bound; it is empty for all others.
     """
 
     measurement: Measurement
@@ -84,22 +90,23 @@ class Scored:
         }
 
 
-@dataclass(frozen=True)
-class Validation:
-    """Every scored row, and the scores by kind, family, device and network.
+@dataclass(frozen=True, repr=False)
+class Validation(Shown):
+    """Every scored measurement, and the scores by kind, family, device and network.
 
-    ``skipped`` counts rows that could not be predicted, by reason; nothing is dropped in silence.
+    ``skipped`` counts measurements that could not be predicted, by reason; nothing is dropped silently.
     """
 
     rows: tuple[Scored, ...]
     skipped: Mapping[str, int]
     calibration: str = ""
+    warnings: tuple[str, ...] = ()
 
     def of_kind(self, kind: str) -> tuple[Scored, ...]:
         return tuple(row for row in self.rows if row.measurement.kind == kind)
 
     def by(self, kind: str, key: Callable[[Scored], str]) -> dict[str, Score]:
-        """Scores of the rows of one kind, grouped."""
+        """Scores of the measurements of one kind, grouped."""
         groups: dict[str, list[Scored]] = {}
         for row in self.of_kind(kind):
             groups.setdefault(key(row), []).append(row)
@@ -117,12 +124,12 @@ class Validation:
 
     @property
     def median(self) -> float:
-        """Median error over everything scored: what ``--threshold`` is held against."""
+        """Median error over everything scored, which ``--threshold`` is compared with."""
         return score(self.rows).median
 
     @property
     def impossible(self) -> tuple[Scored, ...]:
-        """The rows that are faster than light."""
+        """The measurements below the speed-of-light bound."""
         return tuple(row for row in self.rows if row.impossible)
 
     def worst(self, count: int = 10) -> list[Scored]:
@@ -136,6 +143,7 @@ class Validation:
             "schema_version": 1,
             "calibration": self.calibration,
             "median": self.median,
+            "warnings": list(self.warnings),
             "skipped": dict(self.skipped),
             "faster_than_light": len(self.impossible),
             "operators": self.operators.to_dict() if self.operators else None,
@@ -147,11 +155,15 @@ class Validation:
         }
 
 
-@dataclass(frozen=True)
-class PublishedScores:
-    """Cited figures with predictions; ``unfitted`` are seconds of the same model with nothing fitted.
+_GROUPS = {"all": "all", "seen by their fit": "used in a fit", "not seen by any": "not used in any fit"}
+"""Names of the groups of published figures for readers."""
 
-    Figures that are claims rather than measurements stand among ``rows`` and count in no score.
+
+@dataclass(frozen=True, repr=False)
+class PublishedScores(Shown):
+    """Cited figures with predictions; ``unfitted`` are the seconds of the same model with nothing fitted [s].
+
+    Figures that are claims rather than measurements are in ``rows`` but in no score.
     """
 
     rows: tuple[Scored, ...]
@@ -160,7 +172,7 @@ class PublishedScores:
 
     @property
     def counted(self) -> tuple[int, ...]:
-        """Places of the rows that were measured."""
+        """Indices of the measured figures."""
         return tuple(i for i, row in enumerate(self.rows) if PLAUSIBILITY not in row.measurement.flags)
 
     @property
@@ -169,16 +181,16 @@ class PublishedScores:
         return float(np.median([abs(self.rows[i].error) for i in self.counted]))
 
     def groups(self) -> dict[str, tuple[int, ...]]:
-        """The measured figures by what their fits know of them."""
+        """The measured figures by whether their fit used them."""
         seen = tuple(i for i in self.counted if self.rows[i].measurement.fit)
         unseen = tuple(i for i in self.counted if not self.rows[i].measurement.fit)
         return {"all": self.counted, "seen by their fit": seen, "not seen by any": unseen}
 
     def summary(self) -> tuple[str, ...]:
-        """A sentence for each group that has rows."""
+        """A sentence for each group with figures."""
         return tuple(
-            f"{name}: {len(places)} figures, median error {errors['predicted']:.1%}, with nothing fitted "
-            f"{errors['unfitted']:.0%}, plain roofline {errors['plain']:.0%}; {inside} inside their interval"
+            f"{_GROUPS[name]}: {plural(len(places), 'figure')}, median error {errors['predicted']:.1%}, unfitted model "
+            f"{errors['unfitted']:.0%}, plain roofline {errors['plain']:.0%}; {inside} inside the interval"
             for name, places in self.groups().items()
             if places
             for errors, inside in [(self._medians(places), sum(self._inside(i) for i in places))]
@@ -219,7 +231,7 @@ def _device(row: Scored) -> str:
 
 
 def score(rows: Sequence[Scored]) -> Score:
-    """The score of some rows; at least one."""
+    """The score of at least one measurement; see :class:`Score` for the equations."""
     measured = np.array([row.measured for row in rows])
     predicted = np.array([row.predicted for row in rows])
     low, high = np.array([row.low for row in rows]), np.array([row.high for row in rows])
@@ -245,7 +257,11 @@ def _median(values: Floats) -> float:
 
 
 def rank_correlation(a: Floats, b: Floats) -> float:
-    """Spearman's rank correlation without ties corrected; NaN for fewer than two rows."""
+    """Spearman's rank correlation, ``correlation of ranks`` [1], without correction for ties; NaN for fewer than two
+    values.
+
+    ``a`` and ``b`` have shape (N,).
+    """
     if len(a) < 2:
         return float("nan")
     ranks = [np.argsort(np.argsort(values)).astype(np.float64) for values in (a, b)]

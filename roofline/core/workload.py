@@ -1,7 +1,7 @@
 """What is there to compute? A graph of operators over named tensors, every shape known.
 
-A :class:`Workload` is what remains of a network once its symbols (batch, sequence, image) and its
-precision are bound. Its edges are real: residuals, liveness and residency are read off them.
+A :class:`Workload` is a network with its symbols (batch, sequence, image) and its precision bound. Its edges show which
+tensors a later node still needs; liveness and residency follow from them.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from typing import Literal
 from roofline.core.dtype import DType, Precision
 
 Role = Literal["input", "weight", "activation", "state", "cache"]
-"""``state`` is kept and not trained (running statistics), ``cache`` is kept between calls (keys and values)."""
+"""``state`` is stored and not trained (running statistics); ``cache`` is kept between calls (keys and values)."""
 Attribute = int | bool | str | tuple[int, ...]
 
 VIEWS = frozenset({"view", "transpose", "select", "slice", "expand", "strided"})
-"""Operator kinds that only look differently at the storage of their first input: no work, no bytes."""
+"""Operator kinds whose result is another view of their first input's storage: no work, no bytes."""
 
 KEPT = frozenset({"kv_cache", "parameter", "buffer"})
-"""Operator kinds whose result is storage of their own that outlives the run: a cache, a weight, a constant."""
+"""Operator kinds whose result has its own storage that outlives the run: a cache, a weight, a constant."""
 
 IDLE = frozenset({"dropout"})
-"""Operator kinds that are views too, unless the net is in training."""
+"""Operator kinds that are also views, except in training."""
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A named array: ``shape`` in elements, ``dtype`` as stored, and what it is there for."""
+    """A named array: ``shape`` in elements, ``dtype`` as stored, and its role."""
 
     name: str
     shape: tuple[int, ...]
@@ -48,10 +48,10 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Node:
-    """One operator at work: its kind, its attributes, and the names of what it reads and writes.
+    """One use of an operator: its kind, its attributes, and the names of the tensors it reads and writes.
 
-    ``template`` is the name without block indices (``encoder.*.mlp.up``): equal templates with equal
-    shapes cost the same and may be folded when shown.
+    ``template`` is the name without block indices (``encoder.*.mlp.up``). Nodes with equal templates and equal shapes
+    cost the same and may be shown as one.
     """
 
     name: str
@@ -70,9 +70,9 @@ class Node:
 
 @dataclass(frozen=True)
 class Workload:
-    """Ordered nodes over named tensors; ``precision`` is what products are computed in.
+    """Ordered nodes over named tensors; ``precision`` is that of matrix multiplications.
 
-    ``training`` makes layers behave as they do while training: batch statistics, dropout at work.
+    ``training`` makes layers work as in training: batch statistics, active dropout.
     """
 
     name: str
@@ -98,12 +98,14 @@ class Workload:
 
     @property
     def samples(self) -> int:
-        """How many samples one run covers: the ``batch`` symbol, or 1."""
+        """Number of samples of one run: the ``batch`` symbol, or 1."""
         return self.symbols.get("batch", 1)
 
     @cached_property
     def swapped(self) -> frozenset[str]:
-        """Tensors that are views with dimensions in another order than in storage: some uses copy them first."""
+        """Tensors that are views with another order of dimensions than their storage; some operators copy
+        them first.
+        """
         names: set[str] = set()
         for node in self.nodes:
             passes = node.op in VIEWS or node.op in (("kv_cache",) if self.training else IDLE)
@@ -114,7 +116,7 @@ class Workload:
     def owners(self) -> dict[str, str]:
         """Map every view and every in-place result to the tensor whose storage it shares.
 
-        Keys and values kept in a cache share the cache; in training nothing is kept, and they are views.
+        Cached keys and values share the cache; in training nothing is cached, and they are views.
         """
         owner: dict[str, str] = {}
         for node in self.nodes:

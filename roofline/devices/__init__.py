@@ -1,6 +1,6 @@
-"""How long does a schedule take on a chip? One module per way of modelling a device.
+"""How long does each kernel take on a chip? Models of devices: a schedule, the facts of a chip and parameters in; times
+out.
 
-``ceiling`` is the plain roofline and the limit of light, for every chip; ``cpu`` is the calibrated
-model of CPU cores. A device model takes a schedule, facts and fitted numbers, and returns
-:class:`~roofline.core.times.Times`.
+``ceiling`` is the plain roofline and the speed-of-light bound of every chip. ``gpu``, ``cpu`` and ``array`` are the
+fitted models, ``kinds`` is their one interface, and ``timing`` times a schedule with them.
 """

@@ -1,4 +1,4 @@
-"""Which arithmetic stands behind the time of a kernel? Divisions with their numbers put in, terms of a fit."""
+"""Which arithmetic is behind the time of a kernel? Divisions with their values, and terms of a fit."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from roofline.units import format_si
 
 @dataclass(frozen=True)
 class Term:
-    """A fitted parameter: ``uncertainty`` is one standard error of its logarithm.
+    """A fitted parameter of a kernel, with ``uncertainty``: one standard error of its logarithm.
 
-    ``seconds`` is what the term adds (negative: saves) here; None for a rate, which cannot be left out.
+    ``seconds`` is what the term adds to this kernel [s] (negative: saves); None for a rate, which cannot be left out.
     """
 
     name: str
@@ -28,10 +28,14 @@ class Term:
 
 @dataclass(frozen=True)
 class Account:
-    """What a fitted model says of one kernel.
+    """The explanation of one kernel by a fitted model.
 
-    formula : how the resources join. part : (resource, its seconds) -> the arithmetic behind them.
-    plan : the code path taken, where the model knows several. terms : fitted parameters that concern it.
+    Parameters
+    ----------
+    formula : how the resources are combined.
+    part : (resource, its seconds) -> the arithmetic behind them.
+    plan : the code path, where the model knows several.
+    terms : the fitted parameters that affect the kernel.
     """
 
     formula: str
@@ -41,15 +45,14 @@ class Account:
 
 
 Explaining = Callable[[int, "float | None"], Account | None]
-"""(row of the schedule, DRAM bandwidth in B/s as the network finds it) -> the account of that kernel; None where no
-fit stands behind it."""
+"""(index of the kernel, DRAM bandwidth [B/s] for this network) -> its account; None where the kernel has no fit."""
 
 Explain = Callable[[Timing, Chip, Calibration, Stack], Explaining]
-"""(a timed schedule, the chip as the stack uses it, the calibration, the stack) -> who explains each row."""
+"""(timed schedule, chip as the stack uses it, calibration, stack) -> the function that explains each kernel."""
 
 
 def work_of(kernel: Kernel) -> str:
-    """The shape arithmetic behind the operations of a kernel."""
+    """The arithmetic behind the operations of a kernel, as text; for a GEMM ``2 * batch * m * n * k`` [FLOP]."""
     if kernel.kind == KINDS[0] and kernel.flops:
         batch = f"{kernel.batch:,} x " if kernel.batch > 1 else ""
         text = f"2 x {batch}m {kernel.m:,} x n {kernel.n:,} x k {kernel.k:,}"
@@ -63,7 +66,19 @@ def work_of(kernel: Kernel) -> str:
 def division(
     name: str, seconds: float, chip: Chip, kernel: Kernel, engine: Engine | None, rate: float, bandwidth: float | None
 ) -> str:
-    """The division of the plain roofline that gives the seconds of a resource; empty for one it does not know."""
+    """The division of the plain roofline behind the seconds of a resource, as text: ``work / rate``; empty for another
+    one.
+
+    Parameters
+    ----------
+    name : name of the resource.
+    seconds : seconds of all launches [s].
+    chip : the chip.
+    kernel : the kernel.
+    engine : the engine that runs it, or None.
+    rate : peak of that engine [FLOP/s].
+    bandwidth : DRAM bandwidth [B/s], or None.
+    """
     times = f" x {kernel.repeats:,} launches" if kernel.repeats > 1 else ""
     seconds /= kernel.repeats
     if name == chip.dram.name and bandwidth:
@@ -73,12 +88,18 @@ def division(
     if engine is not None and name == engine.name:
         return f"{format_si(kernel.flops, 'FLOP')} / {format_si(rate, 'FLOP/s')}{times}"
     if name == "host":
-        return "the device waits for the host to hand it over"
+        return "the GPU waits for Python to launch the kernel"
     return f"one launch{times}" if name == "launch" else ""
 
 
 def peak_of(engine: Engine, rate: float) -> str:
-    """``36 units x 2 x 64 FMA x 1.62 GHz = 7.46 TFLOP/s (fp32)``."""
+    """The peak of an engine as text: ``36 units x 2 x 64 FMA x 1.62 GHz = 7.46 TFLOP/s (fp32)``.
+
+    Parameters
+    ----------
+    engine : the engine.
+    rate : its peak [FLOP/s].
+    """
     used = min(engine.rates, key=lambda p: abs(engine.peak(p) - rate))
     clock, fma = format_si(engine.clock.hz(), "Hz"), engine.rates[used].value
     units = f"{engine.count.value:g} unit{'' if engine.count.value == 1 else 's'}"

@@ -1,11 +1,13 @@
-"""What does the spec sheet promise, and what can no kernel beat?
+"""What speed does the spec sheet allow, and which bound can no kernel beat?
 
-The plain roofline (Williams, Waterman, Patterson, CACM 52(4), 2009): a kernel takes the longer of its
-operations over the peak rate and its compulsory bytes over the DRAM bandwidth, and never less than one
-launch. It is an upper bound on speed, not a prediction.
+The plain roofline of a kernel is an upper bound on speed, not a prediction::
 
-``light`` is the stricter bound that every model must respect: the top clock the part really reaches,
+    time = max(operations / peak, compulsory bytes / DRAM bandwidth, launch)    [s]
+
+``light`` is the speed-of-light bound, which every prediction respects. It takes the top clock that the chip reaches,
 and the bandwidth of the nearest memory level that can hold the operands.
+
+Source: Williams, Waterman, Patterson, CACM 52(4), 2009. N is the number of kernels of a schedule.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ FORMULA = "max(operations / peak, bytes / bandwidth, launch)"
 
 @dataclass(frozen=True)
 class Ridge:
-    """Where one roof meets one slope: ``intensity`` in op/B, ``rate`` in op/s."""
+    """Machine balance (ridge point) of one engine and one memory level: ``intensity`` [FLOP/B], ``rate`` [FLOP/s]."""
 
     engine: str
     precision: str
@@ -40,18 +42,29 @@ class Ridge:
 def engine_and_rate(
     chip: Chip, wanted: Precision, *, matrix: bool, clock: ClockName = "boost"
 ) -> tuple[Engine | None, float]:
-    """The engine that runs a kernel and its peak in op/s.
+    """The engine that runs a kernel, and its peak rate::
 
-    Products go to the fastest engine that multiplies in that precision (or the one that emulates it).
-    Other work goes to a vector engine at the storage type, at fp32 where that has no rate of its own.
-    Without any vector engine the rate is infinite: only bytes count, and the caller says so.
+        peak = units * 2 * FMA per clock * clock    [FLOP/s]
 
-    32-bit whole numbers without a rate of their own run at the rate of fp32: GPUs have at most as many lanes for
-    them, and a three-operand add or logic instruction does two operations, as a multiply-add does.
+    A matrix multiplication takes the fastest engine of its precision, or of the precision that emulates it. Other work
+    takes a vector engine at its own precision, or at fp32 where that has no rate. Without a vector engine the rate is
+    infinite, so only bytes count. int32 without a rate of its own takes the rate of fp32: GPUs have at most as many
+    int32 lanes, and a three-operand instruction counts as two operations, like an FMA.
+
+    Parameters
+    ----------
+    chip : the chip; its file has units [1], FMA per clock [1] and clocks [Hz].
+    wanted : precision of the kernel.
+    matrix : True for a matrix multiplication.
+    clock : which clock of the engine to use.
+
+    Returns
+    -------
+    engine, rate : the engine (None where there is none) and its peak [FLOP/s].
 
     Raises
     ------
-    Unsupported : work on whole numbers, and no vector engine to do it.
+    Unsupported : int32 work, and the chip has no vector engine; or the chip lacks the precision.
     """
     if matrix:
         actual, _ = chip.resolve(wanted)
@@ -67,25 +80,39 @@ def engine_and_rate(
         if best[0] is None or rate > best[1]:
             best = (engine, rate)
     if best[0] is None and wanted.compute == "int32":
-        raise Unsupported(f"{chip.name} has no engine that works on 32-bit whole numbers, as far as its file says")
+        raise Unsupported(f"the file of {chip.name} has no engine for 32-bit integers; add a vector engine to it")
     return best
 
 
 def ceiling_times(schedule: Schedule, chip: Chip, *, pieces: int = 1, footprint: float = 0.0) -> Times:
-    """The plain roofline of every kernel: seconds of each engine, of DRAM and of the launch.
+    """The plain roofline of every kernel (:data:`FORMULA`), with the seconds of each engine, memory and the launch::
 
-    pieces : samples a batch can be worked through by, one after the other (see :func:`dram_bytes`).
-    footprint : bytes the net keeps in memory, for chips with a slower last part (see :func:`dram_bandwidth`).
+        compute = flops / peak,  memory = dram_bytes / dram_bandwidth
+        time = max(compute, memory, launch)    [s]
+
+    On arrays, bytes that stay on the chip divided by the on-chip bandwidth also bound the time. Source: Williams et al.
+    (module).
+
+    Parameters
+    ----------
+    schedule : N kernels: operations [FLOP] and compulsory bytes [B] of one launch.
+    chip : the chip, with clocks [Hz], bandwidths [B/s] and launch time [s].
+    pieces : number of parts a batch may be split into [1] (see :func:`dram_bytes`).
+    footprint : bytes the network keeps in memory [B] (see :func:`dram_bandwidth`).
+
+    Returns
+    -------
+    times : seconds of each resource and of the whole kernel [s], shape (N,).
 
     Raises
     ------
-    Unsupported : the chip lacks a precision of the schedule, or has no DRAM bandwidth to divide by.
+    Unsupported : the chip lacks a precision of the schedule, or the bandwidth of its DRAM is unknown.
     """
     bandwidth = dram_bandwidth(chip, footprint)
     if bandwidth is None:
         raise Unsupported(
             f"{chip.name}: the bandwidth of {chip.dram.name} is unknown; "
-            f"measure it ('roofline specs detect --measure') or write it into the spec"
+            f"measure it ('roofline specs detect --measure') or add it to the chip file"
         )
     resources, compute = _compute(schedule, chip, "boost")
     outside = dram_bytes(schedule, chip, pieces, footprint)
@@ -103,11 +130,21 @@ def ceiling_times(schedule: Schedule, chip: Chip, *, pieces: int = 1, footprint:
 
 
 def dram_bandwidth(chip: Chip, footprint: float = 0.0) -> float | None:
-    """Bytes per second of DRAM for a net that keeps ``footprint`` bytes there; None where it is unknown.
+    """Bandwidth of DRAM for a network that keeps ``footprint`` bytes there; None where it is unknown.
 
-    Up to the capacity of the fast part that part's bandwidth. Beyond it every byte is as likely to lie
-    anywhere in the footprint, so with ``f`` of it in the fast part
-    ``1 / bandwidth = f / fast bandwidth + (1 - f) / slow bandwidth``.
+    A footprint above the capacity of the fast part is spread evenly over both parts. With the share ``f`` in the fast
+    part::
+
+        1 / bandwidth = f / fast + (1 - f) / slow    [s/B]
+
+    Parameters
+    ----------
+    chip : the chip; its DRAM may have a slower last part.
+    footprint : bytes the network keeps in memory [B].
+
+    Returns
+    -------
+    bandwidth : reads and writes together [B/s], or None.
     """
     level = chip.dram
     fast, slow = level.total_bandwidth, level.overflow
@@ -118,7 +155,7 @@ def dram_bandwidth(chip: Chip, footprint: float = 0.0) -> float | None:
 
 
 def at_footprint(chip: Chip, footprint: float) -> Chip:
-    """The chip as a net of ``footprint`` bytes finds it: DRAM of one part, as fast as it is on the whole."""
+    """The chip with the DRAM bandwidth of a network of ``footprint`` bytes [B], by :func:`dram_bandwidth` [B/s]."""
     level, bandwidth = chip.dram, dram_bandwidth(chip, footprint)
     if level.overflow is None or level.bandwidth is None or bandwidth is None:
         return chip
@@ -127,15 +164,27 @@ def at_footprint(chip: Chip, footprint: float) -> Chip:
 
 
 def dram_bytes(schedule: Schedule, chip: Chip, pieces: int = 1, footprint: float = np.inf) -> Floats:
-    """Bytes one launch of each kernel moves to and from DRAM at least.
+    """Least bytes that one launch of each kernel moves to and from DRAM.
 
-    All of its operands, except that weights which fit on the chip are read once for all launches of a
-    recurrence; and except on arrays with memory of their own that software fills. There a batch is
-    worked through in ``pieces``, activations stay on the chip where those of one piece fit (or where
-    nobody says how much fits), and weights too where all of them fit beside the largest activations.
-    Otherwise a bound would not be one: an NNP-I runs ResNet-50 six times faster than its DRAM could
-    deliver every activation. A training step keeps its ``footprint`` of saved tensors, gradients and
-    states: it stays on the chip as a whole or not at all.
+    All operands count, but weights that fit on the chip are read once for all launches of a recurrence::
+
+        bytes = reads + writes + weights / (repeats, if they fit)    [B]
+
+    Arrays with software-managed memory move less. A batch is split into ``pieces``; activations stay on the chip where
+    one piece fits, and weights where all of them fit beside the largest activation. An NNP-I runs ResNet-50 six times
+    faster than its DRAM could deliver every activation. The ``footprint`` of a training step stays on the chip as a
+    whole or not at all. Form: this project's own; evidence: docs/evidence.md.
+
+    Parameters
+    ----------
+    schedule : N kernels.
+    chip : the chip, with memory capacities [B].
+    pieces : number of parts a batch may be split into [1].
+    footprint : bytes of saved tensors, gradients and states of a training step [B].
+
+    Returns
+    -------
+    bytes : DRAM traffic of one launch [B], shape (N,).
     """
     training = bool((schedule.phase > 0).any())
     again = schedule.repeats if not training else np.ones(len(schedule), dtype=np.int64)
@@ -156,18 +205,18 @@ def dram_bytes(schedule: Schedule, chip: Chip, pieces: int = 1, footprint: float
 
 
 def _streams_weights(chip: Chip) -> bool:
-    """Whether weights come from DRAM every time, as the array of a TPU v1 takes them."""
+    """Whether weights come from DRAM for every use, as on a TPU v1."""
     return any(engine.array.streamed_weights for engine in chip.engines if engine.array)
 
 
 def on_chip_capacity(chip: Chip) -> float:
-    """Bytes of the largest memory level in front of DRAM; infinite where its size is not published."""
+    """Capacity of :func:`largest_on_chip` for the given chip [B]; infinite where it is not published."""
     level = largest_on_chip(chip)
     return level.capacity.value if level is not None and level.capacity else np.inf
 
 
 def largest_on_chip(chip: Chip) -> MemoryLevel | None:
-    """The memory of an array that software fills: the largest level in front of DRAM."""
+    """The software-managed memory of an array: the largest level in front of DRAM. None for other chips."""
     known = [level for level in chip.memory[:-1] if level.capacity]
     if chip.kind != "array" or not known:
         return None
@@ -175,16 +224,28 @@ def largest_on_chip(chip: Chip) -> MemoryLevel | None:
 
 
 def light(schedule: Schedule, chip: Chip, *, pieces: int = 1) -> Floats:
-    """Seconds no kernel can beat: operations at the top clock, bytes at the nearest level that holds them.
+    """The speed-of-light bound: operations at the top clock, bytes at the nearest level that can hold them::
 
-    A level of unknown bandwidth sets no bound, nor does a cache of a GPU whose bandwidth is some benchmark's
-    best: another program may get more out of it.
+        light = max(flops / peak at the top clock, bytes / bandwidth of the nearest level that fits)    [s]
+
+    A level of unknown bandwidth sets no bound. Neither does a GPU cache whose bandwidth is the best of a benchmark,
+    because another program may reach more. Form: this project's own; evidence: docs/evidence.md.
+
+    Parameters
+    ----------
+    schedule : N kernels.
+    chip : the chip.
+    pieces : number of parts a batch may be split into [1].
+
+    Returns
+    -------
+    seconds : lower bound of the time of one launch [s], shape (N,).
     """
     _, compute = _compute(schedule, chip, "top")
     memory = np.zeros(len(schedule))
     pending = np.ones(len(schedule), dtype=bool)
     if chip.kind == "array" and np.isinf(on_chip_capacity(chip)):
-        return compute  # nobody says what fits on the chip
+        return compute  # on-chip capacity is not published
     for level in chip.memory:
         last = level is chip.dram
         if level.capacity is None and not last:
@@ -194,7 +255,7 @@ def light(schedule: Schedule, chip: Chip, *, pieces: int = 1) -> Floats:
         stated = level.bandwidth is None or level.bandwidth.status in ("datasheet", "derived")
         sure = last or chip.kind != "gpu" or stated
         if level.total_bandwidth is not None and sure:
-            # ports that read and write at once are already added up
+            # total_bandwidth already adds separate read and write ports
             memory[holds] = schedule.bytes[holds] / level.total_bandwidth
         pending = pending & ~holds
     return np.maximum(compute, memory)
@@ -217,7 +278,7 @@ def _compute(schedule: Schedule, chip: Chip, clock: ClockName) -> tuple[dict[str
 
 
 def ridges(chip: Chip) -> list[Ridge]:
-    """Every ridge point: each engine and precision against each memory level of known bandwidth."""
+    """Every ridge point of a chip, ``intensity = peak / bandwidth`` [FLOP/B]: each precision with each memory level."""
     return [
         Ridge(engine.name, str(precision), level.name, engine.peak(precision) / bandwidth, engine.peak(precision))
         for engine in chip.engines

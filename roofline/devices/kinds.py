@@ -1,8 +1,8 @@
-"""Which kinds of device are there, and what does the program ask of each? The one seam of a device kind.
+"""Which kinds of device exist, and what must each of them provide?
 
-A kind is one :class:`DeviceModel`. What ships stands in :data:`KINDS`; another installed package brings its own by the
-entry point group ``roofline.device_kinds``, under the name that chip files write as ``kind:``. Everything outside this
-folder and the fits in ``calibration/`` asks the value, and never which kind it is.
+A kind is one :class:`DeviceModel`. The kinds that ship are in :data:`KINDS`. Another installed package adds its own
+through the entry point group ``roofline.device_kinds``, under the name that chip files write as ``kind:``. Code outside
+this folder and the fits in ``calibration/`` uses the value and never tests which kind it is.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _as_they_are(timing: Timing, asked: Asked) -> Timing:
 
 
 def _of_this_chip(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) -> str:
-    return "" if fit.chip == chip.name else f"is of {fit.chip}, not of {chip.name}"
+    return "" if fit.chip == chip.name else f"is for {fit.chip}, not for {chip.name}"
 
 
 def _nothing(fit: Calibration) -> str:
@@ -57,7 +57,7 @@ def _plain_sheet(chip: Chip, prediction: Prediction, calibration: Calibration | 
 
 
 def _from_others(chip: Chip, calibration: Calibration) -> str:
-    return f"borrowed: fitted on {calibration.chip}, or on other kernels"
+    return f"borrowed: parameters fitted on {calibration.chip}, or on other operators"
 
 
 def _no_warnings(chip: Chip, prediction: Prediction, calibration: Calibration | None) -> list[str]:
@@ -65,7 +65,7 @@ def _no_warnings(chip: Chip, prediction: Prediction, calibration: Calibration | 
 
 
 def _by_resource(timing: Timing, chip: Chip, calibration: Calibration, stack: Stack) -> Explaining:
-    """A fitted kernel as the model says it, its resources without arithmetic."""
+    """A fitted kernel as the model describes it, with its resources and no arithmetic."""
 
     def account(row: int, bandwidth: float | None) -> Account | None:
         return None if timing.tiers[row] == "datasheet" else Account(ceiling.FORMULA, lambda name, seconds: "")
@@ -75,26 +75,31 @@ def _by_resource(timing: Timing, chip: Chip, calibration: Calibration, stack: St
 
 @dataclass(frozen=True)
 class DeviceModel:
-    """Everything the program asks of a kind of device. Only ``name``, ``noun`` and ``times`` have no default.
+    """Everything the program needs of a kind of device. Only ``name``, ``noun`` and ``times`` have no default.
 
+    Parameters
+    ----------
     name : as chip files write it under ``kind:``, and calibrations under ``model:``.
-    noun, plural : in sentences: ``a GPU``, ``GPUs``.
-    times : fitted seconds of one launch of every kernel, with intervals and tiers; NaN where the model has none, and
-        the plain roofline stands in. Asked only where there is a calibration.
-    accepts : why a calibration of this model does not describe a chip in a precision under a stack; empty if it does.
-    lacks : what a calibration of an earlier version has not that the model needs by now; empty where it has all.
-    part : the chip as a stack uses it: some of its cores, other launches.
-    launched : what all launches together take beside themselves: waits between them, the host.
-    request : seconds (and their tier) that a request takes beside its kernels; None where it takes none.
-    transfer : a calibration from those of other chips (``lenders``, with the ``spread`` of their errors), where none of
-        its own is found; None where other chips teach this kind nothing.
+    noun : in a sentence, e.g. ``a GPU``.
+    times : seconds of one launch of every kernel [s] with intervals and tiers, from fitted parameters; NaN where the
+        model has none and the plain roofline is used. Called only with a calibration.
+    plural : in a sentence, e.g. ``GPUs``.
+    accepts : why a calibration does not describe a chip in a precision under a stack; empty if it does.
+    lacks : which fields a calibration of an earlier version lacks; empty if none.
+    part : the chip as a stack uses it, e.g. some of its cores or another launch time.
+    launched : adds waits between launches, and waits for the host.
+    request : seconds of a request beside its kernels [s], with their tier; None where there are none.
+    transfer : a calibration from those of other chips (``lenders``), with the ``spread`` of their errors, where the
+        chip has none; None for a kind without such a transfer.
     explain : the arithmetic behind every fitted kernel.
-    sheet : what tier ``datasheet`` means here, where it is not the plain roofline of a spec sheet.
-    borrowed : whom a borrowed prediction borrows from. warnings : what else a reader must know.
-    options : fields of :class:`Stack` and :class:`Run` that mean something here and not everywhere.
-    together : whether several chips can be asked for as one. runs_on : the software, where it is not the stack's.
-    torch_device : where PyTorch runs on it; empty where it does not.
-    precisions : that a picture shows where none is asked for.
+    sheet : what tier ``datasheet`` means here, where it is not the plain roofline.
+    borrowed : which chips a borrowed prediction comes from.
+    warnings : what else the reader must know.
+    options : fields of :class:`Stack` and :class:`Run` that this kind uses and others may not.
+    together : whether several chips can be predicted as one.
+    runs_on : the software, where it is not the framework of the stack.
+    torch_device : PyTorch's name of the device; empty where PyTorch does not run on it.
+    precisions : that a plot shows by default.
     """
 
     name: str
@@ -144,7 +149,7 @@ GPU = DeviceModel(
 )
 ARRAY = DeviceModel(
     name="array",
-    noun="an array",
+    noun="an NPU or TPU",
     plural="NPUs and TPUs",
     times=array.times,
     accepts=array.accepts,
@@ -172,18 +177,19 @@ CPU = DeviceModel(
     borrowed=cpu_remarks.borrowed,
     options=frozenset({"threads"}),
     torch_device="cpu",
-    precisions=("fp32",),  # one that only stores fp16 gains nothing by it
+    precisions=("fp32",),  # fp16 storage alone brings no speed
 )
 KINDS: dict[str, DeviceModel] = {model.name: model for model in (GPU, ARRAY, CPU)}
 """The kinds that ship, by name."""
 
 
 def kind_named(name: str) -> DeviceModel:
-    """The kind of that name: one that ships, or one that an installed package brings.
+    """The kind of that name: one that ships, or one that an installed package provides.
 
     Raises
     ------
-    UnknownName : neither, with the nearest names. UsageError : what the package brings is no kind of that name.
+    UnknownName : no such kind; the message lists the nearest names.
+    UsageError : the package provides something else under that name.
     """
     if name in KINDS:
         return KINDS[name]
@@ -191,7 +197,7 @@ def kind_named(name: str) -> DeviceModel:
     if found is None:
         raise UnknownName("kind of device", name, (*KINDS, *plugins.names(KINDS_GROUP)))
     if not isinstance(found, DeviceModel) or found.name != name:
-        raise plugins.wrong(KINDS_GROUP, name, f"is no DeviceModel of that name, but {found!r}")
+        raise plugins.wrong(KINDS_GROUP, name, f"is not a DeviceModel named {name!r}, but {found!r}")
     KINDS[name] = found
     return found
 

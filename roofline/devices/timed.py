@@ -1,4 +1,4 @@
-"""What does a timed schedule look like, and what does a device model give and get?"""
+"""What does a timed schedule contain, and what does a device model take and return?"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from roofline.core.calibration import Calibration, FamilyFit
 from roofline.core.chip import Chip
+from roofline.core.labels import Labels
 from roofline.core.prediction import Tier
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
@@ -18,25 +19,26 @@ from roofline.core.times import Times
 Floats = NDArray[np.float64]
 
 BORROWED_FACTOR = 2.0
-"""The interval of an operator that no measurement was about is so many times as wide (in logarithms) as that of its
-family's fit: a guess."""
+"""Factor on the (logarithmic) width of an interval for an operator that was not measured, relative to its family. A
+guess.
+"""
 
 SPARSE_FACTOR = 2.0
-"""Either way around a fit that had too few measurements to tell how far it is off: a guess."""
+"""Half-width of the interval, as a factor, where a fit had too few measurements to estimate its error. A guess."""
 
 WIDEN_PER_OCTAVE = 0.5
-"""An interval grows by this share of its (logarithmic) width per octave outside the fitted shapes."""
+"""Relative growth of the (logarithmic) width of an interval for each octave outside the fitted shapes."""
 
 WIDEST = 2.0
-"""Of GPUs at most this many times: larger kernels fill a chip as well as those that were fitted. A guess."""
+"""Largest such growth on GPUs: larger kernels fill a chip as well as the fitted ones. A guess."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Every row of a schedule, timed: seconds (low, middle, high) of all its launches, resources, tier.
+    """Every kernel of a schedule, timed: seconds (low, middle, high) of all launches, resources, bound and tier.
 
-    ``light`` is the speed-of-light bound, which no kernel can beat; ``total`` is never below it. ``octaves`` says how
-    far outside the fitted shapes a kernel lies.
+    ``light`` is the speed-of-light bound; ``total`` is never below it. ``ceiling`` is the plain roofline. ``octaves``
+    is the distance of a kernel from the fitted shapes, in octaves. Times are in seconds, shape (N,).
     """
 
     schedule: Schedule
@@ -44,8 +46,8 @@ class Timing:
     low: Floats
     high: Floats
     resources: Mapping[str, Floats]
-    bound: list[str]
-    tiers: list[Tier]
+    bound: Labels
+    tiers: Labels
     light: Floats
     ceiling: Floats
     octaves: Floats
@@ -53,12 +55,18 @@ class Timing:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a device model is asked: how long do these kernels take here, by this calibration?
+    """The question to a device model: how long does each kernel take on this chip, by this calibration?
 
-    plain : the same kernels by the plain roofline (one launch each). chip : as the stack uses it.
-    samples : that a batch may be worked through by. footprint : bytes that the network keeps in memory.
-    network : the kernels run one after the other. host_dispatch : seconds of the host for an elementwise kernel, where
-        they are known.
+    Parameters
+    ----------
+    plain : the same kernels by the plain roofline, one launch each.
+    chip : the chip as the stack uses it.
+    stack : software stack.
+    calibration : fitted parameters, or None.
+    samples : number of samples of a batch, which may be processed in parts [1].
+    footprint : bytes the network keeps in memory [B].
+    network : True if the kernels run one after the other.
+    host_dispatch : host time to launch an elementwise kernel [s], where it is known.
     """
 
     plain: Timing
@@ -72,21 +80,24 @@ class Asked:
 
     @property
     def schedule(self) -> Schedule:
+        """The kernels of the question."""
         return self.plain.schedule
 
     @property
     def fitted(self) -> Calibration:
-        """The calibration, where a device model is asked by one."""
+        """The calibration; a device model is asked only where there is one."""
         assert self.calibration is not None
         return self.calibration
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a device model says of every kernel: NaN in ``times`` where nothing; the rest as in :class:`Timing`."""
+    """The answer of a device model for every kernel: NaN in ``times`` where it has none; other fields as in
+    :class:`Timing`.
+    """
 
     times: Times
-    tiers: list[Tier]
+    tiers: Labels | Sequence[Tier]
     low: Floats
     high: Floats
     octaves: Floats
@@ -94,7 +105,13 @@ class Fitted:
 
 
 def merged(plain: Timing, fit: Fitted) -> Timing:
-    """The fitted rows where there are, the plain roofline elsewhere."""
+    """Timing with the fitted kernels replaced: ``total = fitted where it is not NaN, else plain roofline`` [s].
+
+    Parameters
+    ----------
+    plain : timing of N kernels by the plain roofline [s].
+    fit : answer of the device model for the same kernels [s], NaN where it has none.
+    """
     known = ~np.isnan(fit.times.total)
     resources = {name: np.where(known, 0.0, values) for name, values in plain.resources.items()}
     for name, values in fit.times.resources.items():
@@ -105,15 +122,27 @@ def merged(plain: Timing, fit: Fitted) -> Timing:
         low=np.where(known, fit.low, plain.low),
         high=np.where(known, fit.high, plain.high),
         resources=resources,
-        bound=[new if ok else old for new, old, ok in zip(fit.times.bound(), plain.bound, known, strict=True)],
-        tiers=[tier if ok else "datasheet" for ok, tier in zip(known, fit.tiers, strict=True)],
+        bound=Labels.where(known, fit.times.bound(), plain.bound),
+        tiers=Labels.where(known, Labels.of(fit.tiers), "datasheet"),
         light=np.where(known, fit.light, plain.light),
         octaves=np.where(known, fit.octaves, 0.0),
     )
 
 
 def octaves_outside(schedule: Schedule, fit: FamilyFit) -> Floats:
-    """How many doublings a kernel's operations or bytes lie outside the range of a fit; 0 inside."""
+    """Distance of the operations and bytes of each kernel from the range of a fit, in doublings; 0 inside::
+
+        octaves = max(0, log2(size / largest), log2(smallest / size)),   the larger of operations and bytes
+
+    Parameters
+    ----------
+    schedule : N kernels: operations [FLOP] and bytes [B] of one launch.
+    fit : the fit of a family, with its smallest and largest operations and bytes.
+
+    Returns
+    -------
+    octaves : distance [1], shape (N,).
+    """
     far = np.zeros(len(schedule))
     for feature, values in (("flops", schedule.flops), ("bytes", schedule.bytes)):
         if feature in fit.range:
@@ -131,11 +160,17 @@ ALIKE = {
     "scale_backward": "scale",
     "scale": "mul",
 }
-"""Kernels that run the same code as another operator: what was measured of one holds for the other."""
+"""Operators that run the same code as another one; a measurement of one holds for the other."""
 
 
 def of_operators(schedule: Schedule, operators: Sequence[str]) -> NDArray[np.bool_]:
-    """Which kernels are of these operators, or run the same code as one of them (:data:`ALIKE`)."""
+    """Mask of the kernels of these operators, or of operators that run the same code (:data:`ALIKE`); shape (N,).
+
+    Parameters
+    ----------
+    schedule : N kernels.
+    operators : names of operators.
+    """
     known = set(operators)
     seen = np.array([bool({name, ALIKE.get(name)} & known) for name in schedule.op_names], dtype=bool)
     return np.asarray(seen[schedule.op])

@@ -1,7 +1,8 @@
-"""How long does every kernel of a schedule take, how sure is that, and what bounds it?
+"""How long does each kernel of a schedule take, how uncertain is that time, and which resource bounds it?
 
-By a fit of this chip or of others where one covers the kernel, by the plain roofline elsewhere; never
-faster than the speed of light. What the fit says is the device kind's own (:mod:`roofline.devices.kinds`).
+A calibration of this chip or of other chips gives the time where it covers the kernel; the plain roofline gives the
+rest. No time is below the speed-of-light bound. The fitted models belong to the device kinds
+(:mod:`roofline.devices.kinds`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
+from roofline.core.labels import Labels
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.devices import ceiling
@@ -20,7 +22,7 @@ from roofline.devices.timed import Asked, Floats, Timing, merged
 from roofline.errors import Unsupported
 
 UNKNOWN_RANGE = (1.0, 7.0)
-"""Range of an uncalibrated time around the plain roofline where no measured rows tell: a guess."""
+"""Interval of an uncalibrated time, as factors on the plain roofline, where no measurements exist. A guess."""
 
 
 def time_schedule(
@@ -35,12 +37,25 @@ def time_schedule(
     footprint: float = 0.0,
     host_dispatch: float | None = None,
 ) -> Timing:
-    """Time every kernel: calibrated where a fit covers it, the plain roofline elsewhere, never below light.
+    """Time every kernel: by the device model where the calibration covers it, else by the plain roofline::
 
-    spread : how far measured kernels of such a chip lie above the plain roofline, by operator family.
-    network : the kernels run one after the other, and where a host launches them they wait for it.
-    pieces : samples a batch may be worked through by. footprint : bytes the network keeps in memory.
-    host_dispatch : seconds of the host for an elementwise kernel, where they are known.
+        time = max(fitted or plain roofline, speed-of-light bound) * repeats + waits of the device kind    [s]
+
+    Parameters
+    ----------
+    schedule : N kernels.
+    chip : the chip.
+    stack : software stack; the default stack if None.
+    calibration : fitted parameters of the device model, or None.
+    spread : quantiles of log(measured / plain roofline), by operator family.
+    network : True if the kernels run one after the other and wait for the host that launches them.
+    pieces : number of parts a batch may be split into [1].
+    footprint : bytes the network keeps in memory [B].
+    host_dispatch : host time to launch an elementwise kernel [s], where it is known.
+
+    Returns
+    -------
+    timing : seconds of all launches (low, middle, high) [s], resources, bound and tier, shape (N,) each.
 
     Raises
     ------
@@ -50,7 +65,7 @@ def time_schedule(
     if calibration is not None and calibration.model != model.name:
         raise Unsupported(
             f"a calibration of the {calibration.model!r} model of {calibration.chip} "
-            f"does not describe {chip.name}, {model.noun}"
+            f"does not apply to {chip.name}, {model.noun}"
         )
     part = model.part(chip, stack)
     plain = ceiling.ceiling_times(schedule, part, pieces=pieces, footprint=footprint)
@@ -62,7 +77,7 @@ def time_schedule(
         high,
         dict(plain.resources),
         plain.bound(),
-        ["datasheet"] * len(schedule),
+        Labels.all("datasheet", len(schedule)),
         ceiling.light(schedule, part, pieces=pieces),
         plain.total,
         np.zeros(len(schedule)),
@@ -77,7 +92,7 @@ def time_schedule(
 
 
 def _all_launches(timing: Timing) -> Timing:
-    """Seconds of one launch times the launches of each row."""
+    """Seconds of one launch times the number of launches."""
     times = timing.schedule.repeats
     return replace(
         timing,
@@ -91,7 +106,7 @@ def _all_launches(timing: Timing) -> Timing:
 
 
 def _datasheet_range(schedule: Schedule, total: Floats, spread: Calibration | None) -> tuple[Floats, Floats]:
-    """Where measured kernels lie above the plain roofline: by family where measurements tell, else a wide guess."""
+    """Interval around the plain roofline: the quantiles of ``spread`` by family, else :data:`UNKNOWN_RANGE`."""
     low, high = total * UNKNOWN_RANGE[0], total * UNKNOWN_RANGE[1]
     for family, fit in spread.families.items() if spread else ():
         mine = schedule.in_family(family)

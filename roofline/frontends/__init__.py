@@ -1,42 +1,46 @@
-"""How does a net get in that nobody wrote a file for? A PyTorch module, an ONNX file, a ``config.json``.
+"""How does a network without a workload file get in? As a PyTorch module, an ONNX file, or a ``config.json``.
 
-``trace`` runs a module on tensors without numbers; ``from_config`` and ``from_onnx`` read files and execute nothing.
-All give a :class:`~roofline.core.network.Network`. Nothing here is imported before it is needed.
+``trace`` runs a module on tensors without values; ``from_config`` and ``from_onnx`` read files and execute nothing. All
+return a :class:`~roofline.core.network.Network`. Nothing here is imported before it is needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 from roofline.core.network import Network
 from roofline.errors import MissingExtra
-from roofline.frontends.inputs import Input
+from roofline.frontends.inputs import Input, inputs_of
 
 __all__ = ["Input", "load", "open_net", "trace"]
 
 
-def trace(model: Any, inputs: Sequence[Input | str], *, mode: str = "inference", name: str = "") -> Network:
-    """The net of a PyTorch module, to be predicted, shown, changed and written down like one from a file.
+def trace(model: Any, inputs: Any, *, mode: str = "inference", name: str = "") -> Network:
+    """The network of a PyTorch module, which can be predicted, shown, changed and saved like one from a file.
 
-    model : a ``torch.nn.Module``, its class, a function that makes one, or ``"package.module:factory"``. Its code
-        runs in this process, on tensors that have shapes and no numbers.
-    inputs : such as ``["32x3x224x224:float32"]`` or ``["ids:batch=8xseq=128:int64"]``.
-    mode : ``training`` traces the module as after ``train()``. Gradients, optimizer and host follow from the
-        operators when it is predicted with ``run=Run("training", Recipe("adamw"))``.
+    Parameters
+    ----------
+    model : a ``torch.nn.Module``, its class, a function that makes one, or ``"package.module:factory"``. Its code runs
+        in this process, on tensors with shapes and no values.
+    inputs : such as ``["32x3x224x224:float32"]`` or ``["ids:batch=8xseq=128:int64"]``, shapes, or example tensors; see
+        :func:`roofline.frontends.inputs.inputs_of`.
+    mode : ``training`` traces the module as after ``train()``. Gradients, optimizer and host follow from the operators
+        when it is predicted with ``run=Run("training", Recipe("adamw"))``.
+    name : of the network.
 
     Raises
     ------
-    UsageError : what is wrong with the model or its inputs, and the way out.
+    UsageError : what is wrong with the model or its inputs, and how to fix it.
     MissingExtra : torch is not installed.
     """
-    traced: Network = load().trace(model, inputs, mode=mode, name=name).network
+    traced: Network = load().trace(model, inputs_of(inputs), mode=mode, name=name).network
     return traced
 
 
 def load() -> Any:
-    """The module that traces, which needs torch; raises :class:`MissingExtra`."""
+    """The module that traces, which needs torch; raises :class:`MissingExtra` without it."""
     try:
         import_module("torch")
     except ImportError:
@@ -45,7 +49,7 @@ def load() -> Any:
 
 
 def open_net(path: str) -> tuple[Network, tuple[str, ...]]:
-    """The net of a ``config.json`` or an ``.onnx`` file, and what there is to say about it. Nothing is executed.
+    """The network of a ``config.json`` or an ``.onnx`` file, and its notes. Nothing is executed.
 
     Raises
     ------
@@ -54,7 +58,9 @@ def open_net(path: str) -> tuple[Network, tuple[str, ...]]:
     if path.endswith(".onnx"):
         from roofline.frontends.onnx.files import from_onnx
 
-        return from_onnx(path)
-    from roofline.frontends.huggingface import from_config
+        network, notes = from_onnx(path)
+    else:
+        from roofline.frontends.huggingface import from_config
 
-    return from_config(path)
+        network, notes = from_config(path)
+    return replace(network, notes=notes), notes

@@ -1,7 +1,7 @@
-"""A ``config.json`` of Hugging Face -> a net: families whose layers are files here, with the sizes it names.
+"""How does a ``config.json`` of Hugging Face become a network? By families whose layers are files here, with its sizes.
 
-Only numbers are read; nothing is downloaded and nothing executed. What the file asks for and the layers do not have
-is refused, or said where it changes only the values that are computed.
+Only numbers are read; nothing is downloaded and nothing is executed. A setting that the layers do not support is
+refused, or noted where it changes only the computed values.
 """
 
 from __future__ import annotations
@@ -25,15 +25,18 @@ Edit = Callable[[Layer], Iterable[Layer]]
 class Family:
     """How one ``model_type`` is read.
 
-    base : the net whose layers it has. sizes : symbol -> key, with what it is where it is missing (None: required).
-    fixed : keys that must have one of these values (or be missing), because the layers say so.
+    Parameters
+    ----------
+    base : the network with its layers.
+    sizes : symbol -> key, and its default (None: required).
+    fixed : keys that must have one of these values (or be missing), because the layers assume it.
     """
 
     base: str
     sizes: Mapping[str, tuple[str, int | str | None]]
     fixed: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     gated: bool = False
-    """Whether it is of the kind of Llama: gated, rotated, without biases unless it says so."""
+    """Whether it is of the Llama kind: gated, with rotary embeddings, without biases unless stated."""
 
 
 _DECODER: dict[str, tuple[str, int | str | None]] = {
@@ -97,32 +100,36 @@ FAMILIES: dict[str, Family] = {
 
 
 def from_config(path: str | Path) -> tuple[Network, tuple[str, ...]]:
-    """The net of a ``config.json``, and what it asks for that does not change the work.
+    """The network of a ``config.json``, and notes on settings that do not change the work.
 
     Raises
     ------
-    SpecError : the file is no such configuration, or names sizes that are none.
+    SpecError : the file is no such configuration, or has invalid sizes.
     UnknownName : a family whose layers are not known here.
-    UsageError : layers that its family has here only in another form; says which key.
+    UsageError : layers that this family has here only in another form; names the key.
     """
     data = _read(Path(path))
     kind = data.get("model_type")
     if not isinstance(kind, str):
-        raise _fault(path, "model_type", "is missing; a config.json of Hugging Face names its family there")
+        raise _fault(path, "model_type", "is missing; a Hugging Face config.json names the model family there")
     if kind not in FAMILIES:
-        raise UnknownName(
-            "family of models", kind, FAMILIES, hint="others can be traced from their code, or written down"
-        )
+        raise UnknownName("model family", kind, FAMILIES, hint="trace other models: roofline trace")
     family = FAMILIES[kind]
     for key, allowed in family.fixed.items():
         if data.get(key, allowed[0]) not in allowed:
-            raise UsageError(f"{path}: {key} is {data[key]!r}; {kind} is known here with {allowed[0]!r} alone")
+            raise UsageError(
+                f"{path}: {key} is {data[key]!r}; {kind} is supported with {allowed[0]!r} only; trace the model "
+                "instead (roofline trace)"
+            )
     network = specs.load_network(family.base)
     sizes = _sizes(path, data, family)
     if kind == "opt":
         if data.get("word_embed_proj_dim", sizes["hidden"]) != sizes["hidden"]:
-            raise UsageError(f"{path}: word_embed_proj_dim differs from hidden_size, which is not known here")
-        sizes["positions"] = int(sizes["positions"]) + 2  # two rows in front are never used
+            raise UsageError(
+                f"{path}: word_embed_proj_dim differs from hidden_size, which is not supported; trace the model "
+                "instead (roofline trace)"
+            )
+        sizes["positions"] = int(sizes["positions"]) + 2  # the first two rows are never used
     if kind == "vit" and isinstance(data.get("id2label"), dict):
         sizes["classes"] = max(1, len(data["id2label"]))
     symbols = {
@@ -143,14 +150,14 @@ def from_config(path: str | Path) -> tuple[Network, tuple[str, ...]]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise _fault(path, "", f"is larger than {MAX_BYTES:,} bytes; a config.json is a few thousand")
+            raise _fault(path, "", f"is larger than {MAX_BYTES:,} bytes; a config.json has a few thousand")
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
         raise _fault(path, "", f"is not JSON: {str(error)[:100]}") from None
     if not isinstance(data, dict):
-        raise _fault(path, "", "holds no object; a config.json starts with {")
+        raise _fault(path, "", "contains no object; a config.json starts with {")
     return data
 
 
@@ -177,12 +184,12 @@ def _sizes(path: str | Path, data: Mapping[str, Any], family: Family) -> dict[st
 
 
 def _name(path: Path) -> str:
-    """``model/config.json`` is called after its folder."""
+    """``model/config.json`` is named after its folder."""
     return path.resolve().parent.name or path.stem if path.stem == "config" else path.stem
 
 
 def _edits(kind: str, family: Family, data: Mapping[str, Any], sizes: Mapping[str, int | str]) -> list[Edit]:
-    """Changes to single layers that the sizes do not make."""
+    """Changes to single layers that do not follow from the sizes."""
     edits: list[Edit] = []
     hidden, heads = int(sizes["hidden"]), int(sizes["heads"])
     if family.gated:
@@ -218,7 +225,7 @@ def _terms(layer: str, **terms: Any) -> Edit:
 
 
 def _after(layer: str, name: str, op: str) -> Edit:
-    """One more layer behind another."""
+    """One more layer after another."""
     return lambda one: [one, Layer(name, op=op)] if one.name == layer else [one]
 
 
@@ -239,6 +246,6 @@ def _edited(network: Network, edits: Iterable[Edit]) -> Network:
 def _notes(data: Mapping[str, Any]) -> Iterable[str]:
     window = data.get("sliding_window")
     if isinstance(window, int) and not isinstance(window, bool) and data.get("use_sliding_window", True):
-        yield f"attention looks at {window:,} tokens at most; beyond that the work is counted too high"
+        yield f"attention covers at most {window:,} tokens; longer sequences are overestimated; keep seq below that"
     if data.get("quantization_config"):
-        yield "its weights are quantized; say so with --weights int4 or int8"
+        yield "its weights are quantized; add --weights int4 or --weights int8"

@@ -1,22 +1,23 @@
-"""What goes into the model? Shapes, number formats and names of sizes, from ``ids:batch=8xseq=128:int64``."""
+"""What are the inputs of a model? Shapes, number formats and names of sizes, from ``ids:batch=8xseq=128:int64``."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from roofline.core.dtype import dtype as parse_dtype
 from roofline.errors import UsageError
 
 _DIM = re.compile(r"(?:([A-Za-z_]\w*)=)?(\d+)(x|$)")
 _NAME = re.compile(r"[A-Za-z_]\w*")
-EXAMPLE = "write sizes with x between them and a number format: 32x3x224x224:float32, or ids:batch=8xseq=128:int64"
+EXAMPLE = "write sizes separated by x and a number format: 32x3x224x224:float32, or ids:batch=8xseq=128:int64"
 
 
 @dataclass(frozen=True)
 class Input:
-    """One input: its sizes, its format (``""``: float32), the name of the argument, and sizes that have names."""
+    """One input: its sizes, its format (``""``: float32), the name of the argument, and the named sizes."""
 
     shape: tuple[int, ...]
     dtype: str = ""
@@ -25,24 +26,63 @@ class Input:
     """Dimension -> symbol."""
 
 
+def inputs_of(value: Any) -> list[Input]:
+    """The inputs of a model, from any common form.
+
+    Parameters
+    ----------
+    value : one of these, a sequence of them, or a mapping from names of arguments to them: an :class:`Input`; a text as
+        :func:`parse_input` reads; a shape such as ``(32, 3, 224, 224)``; an example with ``shape`` and ``dtype``, such
+        as a tensor, whose values do not matter.
+
+    Raises
+    ------
+    UsageError : something else.
+    """
+    if isinstance(value, Mapping):
+        return [replace(_one_input(one), name=str(name)) for name, one in value.items()]
+    alone = isinstance(value, str | Input) or hasattr(value, "shape") or _is_shape(value)
+    if not alone and not isinstance(value, Sequence):
+        raise UsageError(f"inputs: expected texts, shapes or tensors, got {type(value).__name__}; {EXAMPLE}")
+    return [_one_input(one) for one in ([value] if alone else value)]
+
+
+def _one_input(value: Any) -> Input:
+    if isinstance(value, Input):
+        return value
+    if isinstance(value, str):
+        return parse_input(value)
+    if hasattr(value, "shape"):
+        kind = str(getattr(value, "dtype", "")).rpartition(".")[2]
+        return Input(tuple(int(size) for size in value.shape), parse_dtype(kind).name if kind else "")
+    if _is_shape(value):
+        return Input(tuple(int(size) for size in value))
+    raise UsageError(f"inputs: expected a text, a shape or a tensor, got {value!r}; {EXAMPLE}")
+
+
+def _is_shape(value: Any) -> bool:
+    """Whether these are one or more integers above zero."""
+    return isinstance(value, Sequence) and bool(value) and all(type(size) is int and size > 0 for size in value)
+
+
 def parse_input(text: str) -> Input:
     """``[NAME:]SIZES[:FORMAT]``; a size may have a name, as in ``batch=32``.
 
     Raises
     ------
-    UsageError : says what does not fit, and shows how it is written.
+    UsageError : names the wrong part, and shows the correct form.
     """
     parts = text.strip().split(":")
     where = next((index for index, part in enumerate(parts) if _sizes(part) is not None), None)
     if where is None or where > 1 or len(parts) - where > 2:
-        raise UsageError(f"--input {text!r} is no input; {EXAMPLE}")
+        raise UsageError(f"--input {text!r} cannot be read; {EXAMPLE}")
     if where == 1 and not _NAME.fullmatch(parts[0]):
-        raise UsageError(f"--input {text!r}: {parts[0]!r} is no name of an argument; {EXAMPLE}")
+        raise UsageError(f"--input {text!r}: {parts[0]!r} is not the name of an argument; {EXAMPLE}")
     sizes = _sizes(parts[where])
     assert sizes is not None
     kind = parse_dtype(parts[where + 1]).name if len(parts) - where > 1 else ""
     if any(size < 1 for size, _ in sizes):
-        raise UsageError(f"--input {text!r}: a size below 1")
+        raise UsageError(f"--input {text!r}: sizes must be at least 1")
     symbols = {index: name for index, (_, name) in enumerate(sizes) if name}
     return Input(tuple(size for size, _ in sizes), kind, parts[0] if where else "", symbols)
 
@@ -62,8 +102,8 @@ def _sizes(text: str) -> list[tuple[int, str]] | None:
 
 
 def with_symbols(inputs: Sequence[Input]) -> list[Input]:
-    """Sizes that have no name get the usual ones: the first of every input is the batch, the second of row numbers
-    the sequence (wherever row numbers are as many), and the sides of square images the image.
+    """Sizes without a name get the usual names: the first of every input is the batch, the second of token ids the
+    sequence (wherever the ids have the same length), and the sides of square images the image.
 
     Raises
     ------
@@ -73,7 +113,10 @@ def with_symbols(inputs: Sequence[Input]) -> list[Input]:
     for given in inputs:
         for index, name in given.symbols.items():
             if named.setdefault(name, given.shape[index]) != given.shape[index]:
-                raise UsageError(f"--input: {name} is both {named[name]} and {given.shape[index]}")
+                raise UsageError(
+                    f"--input: {name} is {named[name]} in one input and {given.shape[index]} in another; give it one "
+                    "size"
+                )
     if named:
         return list(inputs)
     batch = inputs[0].shape[0] if inputs and inputs[0].shape else 0
@@ -98,7 +141,7 @@ def _is_tokens(given: Input) -> bool:
 
 
 def sizes_of(inputs: Sequence[Input]) -> dict[str, int]:
-    """Every symbol with the size it was given."""
+    """Every symbol with its given size."""
     return {name: one.shape[index] for one in inputs for index, name in one.symbols.items()}
 
 

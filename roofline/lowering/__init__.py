@@ -1,13 +1,13 @@
-"""Which kernels run when a network runs, and what memory does it keep? Network -> Workload -> Schedule, Memory.
+"""Which kernels run when a network runs, and what memory does it need? Network -> Workload -> Schedule, Memory.
 
-``build`` makes a workload of a network, ``single`` of one operator, ``lower`` makes the schedule of a
-workload. ``training_step`` and ``lower_training`` do the same for a step of training, ``memory_of`` and
-``memory_of_training`` say what is kept meanwhile.
+``build`` makes a workload of a network, ``single`` of one operator; ``lower`` makes its schedule. ``training_step`` and
+``lower_training`` do the same for a training step. ``memory_of`` and ``memory_of_training`` compute the peak memory.
 """
 
 from roofline.lowering.build import build, check, single
 from roofline.lowering.liveness import memory_of, memory_of_training, saved_bytes
-from roofline.lowering.lower import UNCOVERED, lower
+from roofline.lowering.lower import lower
+from roofline.lowering.nodes import UNCOVERED
 from roofline.lowering.optimizers import optimizer_kernels
 from roofline.lowering.parts import part_kernels
 from roofline.lowering.storage import store

@@ -1,9 +1,11 @@
-"""Mixed precision as PyTorch does it: fp32 weights, products in 16 bits, casts between.
+"""Which tensors does mixed precision cast? As PyTorch does: fp32 weights, matrix multiplications in 16 bits, casts
+between.
 
-``torch.autocast`` looks at each operator as it runs: products take 16-bit operands and give 16-bit
-results; losses and norms of rows run in fp32 (softmax and sums give fp32 of what there is); everything else
-takes the widest of what it is given. A weight is cast once a step and the copy kept; activations are cast
-wherever they do not fit.
+``torch.autocast`` decides for each operator when it runs. Matrix multiplications take 16-bit operands and return 16-bit
+results. Losses and norms over rows run in fp32; softmax and sums return fp32. Every other operator takes the widest of
+its input formats. A weight is cast once per step and the copy is kept; activations are cast where their format differs.
+
+Source: PyTorch's autocast operator lists.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ FP32 = dtype("fp32")
 
 
 def autocast(workload: Workload) -> Workload:
-    """The net under mixed precision of ``workload.precision``, with a ``cast`` node for every conversion."""
+    """The network under mixed precision of ``workload.precision``, with a ``cast`` node for every conversion."""
     return _Autocast(workload).run()
 
 
@@ -59,7 +61,9 @@ class _Autocast:
         self.nodes.append(replace(node, inputs=inputs, weights=weights))
 
     def _widest(self, node: Node) -> DType:
-        """The widest float format of the inputs (in place: of the first); fp32 where none is (rows of a table)."""
+        """The widest float format of the inputs (in place: of the first); fp32 where none is a float (rows
+        of a table).
+        """
         decisive = node.inputs[:1] if node.attributes.get("inplace") else node.inputs
         formats = [self.tensors[name].dtype for name in decisive]
         return max((f for f in formats if f.kind == "float"), key=lambda f: f.bits, default=FP32)

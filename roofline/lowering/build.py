@@ -1,4 +1,4 @@
-"""Network -> Workload: symbols bound, blocks unrolled, every shape inferred and checked."""
+"""How does a network become a workload? Symbols are bound, blocks unrolled, every shape inferred and checked."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from roofline.core.dtype import DType, Precision, dtype
 from roofline.core.dtype import precision as parse_precision
+from roofline.core.memo import Memo
 from roofline.core.network import Network, Source, Step
-from roofline.core.workload import Node, Tensor, Workload
+from roofline.core.workload import Attribute, Node, Tensor, Workload
 from roofline.errors import Fault, SpecError, UnknownName, UsageError
-from roofline.operators.operator import Operator, check_size, dims
+from roofline.operators.operator import Inferred, Operator, check_size, dims
 from roofline.operators.table import operator_named
 
 FP32 = parse_precision("fp32")
@@ -23,9 +24,9 @@ def build(network: Network, symbols: Mapping[str, int] | None = None, precision:
 
     Raises
     ------
-    UnknownName, UsageError : a symbol the network lacks, or a value that makes no sense.
-    SpecError : operators or attributes that do not exist (all of them at once), or the first layer
-        whose shapes do not chain, with file and line.
+    UnknownName, UsageError : a symbol that the network lacks, or an invalid value.
+    SpecError : operators or attributes that do not exist (all of them at once), or the first layer whose shapes do not
+        match, with file and line.
     """
     faults = check_names(network)
     if faults:
@@ -52,7 +53,7 @@ def build(network: Network, symbols: Mapping[str, int] | None = None, precision:
 
 
 def check(network: Network) -> list[Fault]:
-    """Everything wrong with a network at its default symbols; empty if nothing is."""
+    """All faults of a network at its default symbols; empty if it has none."""
     try:
         build(network)
     except SpecError as error:
@@ -63,7 +64,7 @@ def check(network: Network) -> list[Fault]:
 
 
 def check_names(network: Network) -> list[Fault]:
-    """Layers whose operator or attributes do not exist, as written, before anything is unrolled."""
+    """Layers whose operator or attributes do not exist, as written, before blocks are unrolled."""
     faults = []
     for layer in network.all_layers():
         if not layer.op:
@@ -78,7 +79,7 @@ def check_names(network: Network) -> list[Fault]:
             given = dict.fromkeys([*layer.terms, *layer.first])
             errors += [UnknownName(f"attribute of {layer.op}", name, known) for name in given if name not in known]
             if layer.inputs and operator.inputs == (0, 0):
-                errors.append(UsageError(f"{layer.op} takes no inputs; take out from"))
+                errors.append(UsageError(f"{layer.op} takes no inputs; remove from"))
         faults += [Fault(network.place, layer.line, layer.name, str(error)) for error in errors]
     return faults
 
@@ -89,7 +90,7 @@ def single(
     input_shapes: Sequence[Sequence[int]] = (),
     precision: Precision = FP32,
 ) -> Workload:
-    """A workload of one operator, as one row of measurements needs it.
+    """A workload of one operator, as one measurement needs it.
 
     The inputs are called ``input``, ``input2``...; row numbers (of ``embedding``) are int64.
 
@@ -118,7 +119,7 @@ def _node(
     shared: Sequence[Tensor] = (),
 ) -> Node:
     """Infer one node, adding its weights and outputs to ``tensors``; ``shared`` are its first weights."""
-    inferred = operator.infer([tensors[name] for name in step.inputs], attributes)
+    inferred, complete = _inferred(operator, [tensors[name] for name in step.inputs], attributes)
     made: list[Tensor] = []
     weights: list[str] = []
     for index, weight in enumerate(inferred.weights):
@@ -138,8 +139,24 @@ def _node(
         if tensor.name in tensors:
             raise UsageError(f"two tensors are called {tensor.name!r}")
         tensors[tensor.name] = tensor
-    complete = operator.attributes(attributes).values
     return Node(step.name, step.op, step.inputs, tuple(outputs), tuple(weights), complete, step.template)
+
+
+_found: Memo[tuple[Operator, Inferred, Mapping[str, Attribute]]] = Memo(20_000)
+"""Shapes and attributes of operators by what they follow from."""
+
+
+def _inferred(
+    operator: Operator, inputs: Sequence[Tensor], attributes: Mapping[str, object]
+) -> tuple[Inferred, Mapping[str, Attribute]]:
+    """Output and weight shapes, and complete attributes; worked out once for equal inputs and attributes."""
+    shapes = tuple((tensor.shape, tensor.dtype.name, tensor.role) for tensor in inputs)
+    kinds = tuple(map(type, attributes.values()))  # True is not 1
+    key = (id(operator), shapes, tuple(attributes.items()), kinds)
+    _, inferred, complete = _found.once(
+        key, lambda: (operator, operator.infer(inputs, attributes), operator.attributes(attributes).values)
+    )
+    return inferred, complete
 
 
 def node_of(
@@ -150,12 +167,12 @@ def node_of(
     tensors: dict[str, Tensor],
     storage: DType,
 ) -> Node:
-    """One more node on tensors that exist; its weights and outputs are added to ``tensors``."""
+    """One more node on existing tensors; its weights and outputs are added to ``tensors``."""
     return _node(operator_named(op), Step(name, name, op, inputs, {}), attributes, tensors, storage)
 
 
 class _Builder:
-    """Grows nodes and tensors step by step; turns every error into one with file and line."""
+    """Adds nodes and tensors step by step; turns every error into one with file and line."""
 
     def __init__(self, network: Network, storage: DType, bound_note: str) -> None:
         self.network = network
@@ -177,7 +194,7 @@ class _Builder:
     def step(self, step: Step) -> None:
         try:
             operator = operator_named(step.op)
-            if operator.inputs == (0, 0):  # it follows nothing, whatever stands before it
+            if operator.inputs == (0, 0):  # it has no input, whatever comes before it
                 step = replace(step, inputs=())
             node = _node(operator, step, step.attributes, self.tensors, self.storage, self._shared(step))
         except UsageError as error:
@@ -186,8 +203,9 @@ class _Builder:
         self.nodes.append(node)
 
     def _shared(self, step: Step) -> list[Tensor]:
-        """Weights this layer has from another: the first; all where it is the same layer again (the same operator
-        and attributes); or what the other computes, where that has no weights."""
+        """Weights that this layer shares with another: the first one; all of them where it is the same layer again
+        (same operator and attributes); or the outputs of the other, where that has no weights.
+        """
         if not step.tied:
             return []
         if step.tied not in self.made:

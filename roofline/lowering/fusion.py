@@ -1,8 +1,8 @@
-"""Which kernels does a compiler merge? Chains of elementwise work and the row-wise work they meet.
+"""Which kernels does a compiler fuse? Chains of elementwise kernels and the row-wise kernels between them.
 
-As TorchInductor does: pointwise kernels, casts, norms, softmax and reductions that follow each other on the
-same numbers become one kernel, and what they hand on stays in registers. Products and convolutions stay
-calls into libraries. The forward and the backward pass are compiled apart, so no chain crosses from one to the other.
+As TorchInductor does: elementwise kernels, casts, norms, softmax and reductions that follow each other on the same
+elements become one kernel, and the tensors between them stay in registers. Matrix multiplications and convolutions stay
+library calls. Forward and backward pass are compiled separately, so no chain crosses from one to the other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from roofline.core.schedule import Kernel
 POINTWISE = ("elementwise", "copy")
 ROWWISE = ("norm", "softmax", "reduction")
 CALLS = ("fft", "sort", "topk")
-"""Row-wise work that stays a call into a library."""
+"""Row-wise operators that stay library calls."""
 
 
 def fuse(
@@ -26,13 +26,20 @@ def fuse(
     anywhere: bool = False,
     sizes: Mapping[int, float] | None = None,
 ) -> list[Kernel]:
-    """The kernels with chains merged; a merged kernel has the layer and name of its last part.
+    """The kernels with chains fused; a fused kernel has the layer and name of its last part. Its work is::
 
-    keep : numbers of tensors that are needed afterwards (outputs of the net, what a backward reads), so
-        that they are written whoever else reads them.
-    anywhere : a kernel may join a chain that others came after: ``source`` and ``source2`` are all it waits for, and
-        nothing is written in place, as in a backward pass.
-    sizes : bytes of tensors by number, where they are not what ``elements`` of the kernel that makes them say.
+        flops = sum of the parts [FLOP],   bytes = sum of the parts - tensors kept in registers [B]
+
+    Form: this project's own model of TorchInductor; it was not measured.
+
+    Parameters
+    ----------
+    kernels : in program order.
+    keep : numbers of tensors that are needed afterwards (network outputs, tensors saved for the backward); they are
+        written even if only this chain reads them.
+    anywhere : True if a kernel may join a chain that is not the last one: it waits only for ``source`` and ``source2``,
+        and nothing is written in place, as in a backward pass.
+    sizes : bytes of tensors by number [B], where ``elements`` of the kernel that makes them does not give them.
     """
     chains: list[list[Kernel]] = []
     made: dict[int, int] = {}  # the chain that made a tensor
@@ -55,7 +62,7 @@ def _sources(kernel: Kernel) -> set[int]:
 
 
 def _fits(chain: Sequence[Kernel], kernel: Kernel) -> bool:
-    """Whether one loop can hold them all: over the same rows, if over rows at all."""
+    """Whether one loop can run them all: over the same rows, if over rows at all."""
     parts = [*chain, kernel]
     rows = [part for part in parts if part.family in ROWWISE]
     if any(part.op.startswith(CALLS) or part.family not in (*POINTWISE, *ROWWISE) for part in parts):
@@ -68,7 +75,7 @@ def _fits(chain: Sequence[Kernel], kernel: Kernel) -> bool:
 def _joined(
     chain: Sequence[Kernel], readers: Mapping[int, int], keep: Collection[int], sizes: Mapping[int, float]
 ) -> Kernel:
-    """One kernel: a tensor between is not read again, and written only if somebody else needs it."""
+    """One kernel: a tensor between its parts is not read again, and written only if another kernel needs it."""
     first, *others = chain
     if not others:
         return first
@@ -87,7 +94,7 @@ def _joined(
         overwritten = any(later.target == target for later in chain[index + 1 :])
         needed = readers[target] > inside[target] or target in keep or not inside[target]
         stays = target >= 0 and part is not chain[-1] and (overwritten or not needed)
-        writes += part.writes - (_size(part, sizes) if stays else 0.0)  # masks and statistics are written all the same
+        writes += part.writes - (_size(part, sizes) if stays else 0.0)  # masks and statistics are written in any case
     shape = next((part for part in chain if part.family in ROWWISE), chain[-1])
     return replace(
         chain[-1],
@@ -107,5 +114,5 @@ def _joined(
 
 
 def _size(kernel: Kernel, sizes: Mapping[int, float]) -> float:
-    """Bytes of the tensor a kernel makes, without masks, statistics and gradients of weights beside it."""
+    """Bytes of the tensor a kernel makes, without masks, statistics and weight gradients beside it."""
     return min(kernel.writes, sizes.get(kernel.target, kernel.elements * kernel.itemsize))

@@ -1,7 +1,7 @@
-"""Which gradient does a backward kernel read, and which does it make? What a compiler must see to merge them.
+"""Which gradient does a backward kernel read, and which does it make? A compiler must know that to fuse them.
 
-Kernels of one operator say it by place (:meth:`roofline.operators.case.Case.gradient`); here the gradients of a whole
-net get numbers, and those that meet at a tensor are added.
+The kernels of one operator number its gradients by place (:meth:`roofline.operators.case.Case.gradient`). This module
+numbers the gradients of a whole network, and adds those that meet at a tensor.
 """
 
 from __future__ import annotations
@@ -13,16 +13,19 @@ from roofline.core.schedule import Kernel
 from roofline.core.workload import Node, Tensor
 
 PASSES_ON = ("add", "sub", "scatter")
-"""Operators that hand the gradient of the result on as it is to an input that no kernel of theirs makes one for."""
+"""Operators that pass the gradient of their result on unchanged to an input for which they launch no kernel."""
 
 
 @dataclass
 class Flow:
-    """Gradients on their way back. ``next`` is the first number that is free.
+    """Gradients on their way back through the network. ``next`` is the first free number.
 
-    of : the number of the gradient of every tensor that has one and was not passed yet. kept : numbers of gradients
-    that somebody reads who does not say so. unmade : numbers that no kernel says to make (results of products).
-    sizes : bytes of what kernels make.
+    Parameters
+    ----------
+    of : number of the gradient of every tensor that has one and was not passed yet.
+    kept : numbers of gradients with a reader that does not name them.
+    unmade : numbers that no kernel names as its result (results of matrix multiplications).
+    sizes : bytes of the results of kernels [B].
     """
 
     next: int
@@ -42,9 +45,12 @@ class Flow:
         contributed: Sequence[tuple[int, Tensor]],
         sum_of: Callable[[Tensor], Kernel],
     ) -> Iterator[Kernel]:
-        """The backward kernels of a node with gradients by number, and the sums of those that meet.
+        """The backward kernels of a node with gradients by number, and the sums of gradients that meet.
 
-        contributed : what it gives a gradient to, by place among inputs and weights. sum_of : the kernel of one sum.
+        Parameters
+        ----------
+        contributed : tensors it gives a gradient to, by place among inputs and weights.
+        sum_of : the kernel of one sum.
         """
         given = [self.of.pop(name, -1) for name in node.outputs]
         self.kept.update(given[1:])
@@ -71,17 +77,17 @@ class Flow:
                 summed = replace(sum_of(tensor), reads=tensor.bytes * len({*both}), target=mine)
                 if self.unmade.isdisjoint(both):
                     summed = replace(summed, source=both[0], source2=both[1])
-                else:  # it waits for a kernel that does not say what it makes
+                else:  # it waits for a kernel that does not name its result
                     self.kept.update(both)
                 yield summed
             self.of[tensor.name] = mine
 
     @property
     def needed(self) -> frozenset[int]:
-        """Gradients that must be written: on their way to nodes not passed yet, or read by who knows whom."""
+        """Gradients that must be written: for nodes not passed yet, or with an unknown reader."""
         return frozenset((*self.kept, *self.of.values()))
 
 
 def unnumbered(kernel: Kernel) -> Kernel:
-    """A backward kernel as devices see it: what its neighbours left in caches is not known."""
+    """A backward kernel as devices see it: without tensor numbers, since the state of the caches is not known."""
     return replace(kernel, source=-1, source2=-1, target=-1)

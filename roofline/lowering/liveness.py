@@ -1,22 +1,25 @@
-"""How much memory does a net need, node by node? Storage is born, used for the last time, and freed.
+"""How much memory does a network need, node by node? Each tensor is allocated, used for the last time, and freed.
 
-PyTorch's own rules: a tensor lives until the last node that reads it; in training also until the backward of
-every operator that saved it; views and in-place results share storage; a gradient lives from the first node
-that contributes to it to the backward of the node that made its tensor; gradients of weights and the
-optimizer's state stay. Rounding by the allocator, library workspaces and the CUDA context come on top.
+The rules are PyTorch's. A tensor lives until the last node that reads it; in training also until the backward of every
+operator that saved it. Views and in-place results share storage. A gradient lives from the first node that contributes
+to it to the backward of the node that made its tensor. Weight gradients and optimizer states stay. Rounding by the
+allocator, library workspaces and the CUDA context are not included::
+
+    peak memory = max over time of the sum of bytes of live tensors    [B]
+
+Source: rules of PyTorch's autograd; evidence: docs/evidence.md (PyTorch's saved-tensor hooks and allocator).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from roofline.core.prediction import Memory
-from roofline.core.schedule import Kernel
 from roofline.core.stack import Stack
 from roofline.core.workload import Node, Tensor, Workload
-from roofline.lowering.lower import case_of, node_kernels
+from roofline.lowering.nodes import case_of, lowered_nodes, peak_of
 from roofline.lowering.optimizers import temporaries
 from roofline.lowering.training import CUTS, Step, gradient_kernels, saved_by
 from roofline.operators.case import Saved
@@ -25,7 +28,13 @@ Amounts = dict[str, float]
 
 
 def memory_of(workload: Workload, stack: Stack = Stack()) -> Memory:  # noqa: B008 (a frozen value)
-    """Bytes of an inference at its fullest moment."""
+    """Peak memory of an inference by kind [B]: ``max over nodes of live bytes``, see the module.
+
+    Parameters
+    ----------
+    workload : the bound network.
+    stack : software stack.
+    """
     ledger = _Ledger(workload, stack)
     for index, node in enumerate(workload.nodes):
         ledger.forward(index, node)
@@ -33,7 +42,12 @@ def memory_of(workload: Workload, stack: Stack = Stack()) -> Memory:  # noqa: B0
 
 
 def memory_of_training(step: Step) -> Memory:
-    """Bytes of a training step at its fullest moment: forward, backward or optimizer."""
+    """Peak memory of a training step by kind [B]: the largest of forward, backward and optimizer, see the module.
+
+    Parameters
+    ----------
+    step : the training step.
+    """
     ledger = _Ledger(step.workload, step.stack, step.held)
     nodes = step.workload.nodes
     saving = {index for index, node in enumerate(nodes) if step.trained.intersection((*node.inputs, *node.weights))}
@@ -63,7 +77,13 @@ def memory_of_training(step: Step) -> Memory:
 
 
 def saved_bytes(step: Step) -> float:
-    """Bytes the forward pass keeps for the backward, weights excluded: what autograd's hooks see."""
+    """Bytes that the forward pass saves for the backward [B], weights excluded; PyTorch's saved-tensor hooks see the
+    same.
+
+    Parameters
+    ----------
+    step : the training step.
+    """
     owner = step.workload.owners()
     names, extra = set[str](), 0.0
     for node in step.workload.nodes:
@@ -75,25 +95,9 @@ def saved_bytes(step: Step) -> float:
     return extra + sum(t.bytes for name in names if (t := step.workload.tensors[name]).role != "weight")
 
 
-def _temporaries(kernels: Sequence[Kernel], first: int) -> float:
-    """Bytes of the temporaries of one node (tensors from ``first`` on) at the fullest moment.
-
-    Each lives from the kernel that writes it to the last that reads it; one that none reads stays to the end.
-    """
-    last = {place: index for index, k in enumerate(kernels) for place in (k.source, k.source2) if place >= first}
-    alive: dict[int, float] = {}
-    most = 0.0
-    for index, kernel in enumerate(kernels):
-        if kernel.target >= first:
-            alive[kernel.target] = kernel.writes
-        most = max(most, sum(alive.values()))
-        alive = {place: size for place, size in alive.items() if last.get(place, len(kernels)) > index}
-    return most
-
-
 @dataclass
 class _Gradient:
-    """Storage of a gradient and how many tensors it is the gradient of."""
+    """Storage of a gradient, and how many tensors it is the gradient of."""
 
     size: float
     uses: int = 1
@@ -101,13 +105,14 @@ class _Gradient:
 
 @dataclass
 class _Ledger:
-    """What is alive. ``now`` and ``peak`` are bytes by kind; weights, states and caches never change."""
+    """The live tensors. ``now`` and ``peak`` are bytes by kind; weights, states and caches never change."""
 
     workload: Workload
     stack: Stack
     held: tuple[str, ...] = ()
     now: Amounts = field(default_factory=lambda: {"activations": 0.0, "gradients": 0.0, "workspace": 0.0})
     peak: Amounts = field(default_factory=dict)
+    most: float = 0.0
     gradients: dict[str, bool] = field(default_factory=dict)
     accumulating: bool = False
     flowing: dict[str, _Gradient] = field(default_factory=dict)
@@ -115,6 +120,7 @@ class _Ledger:
     def __post_init__(self) -> None:
         work = self.workload
         self.owner = work.owners()
+        self.lowered = lowered_nodes(work, self.stack)
         self.uses: Counter[str] = Counter()
         self.alive: set[str] = set()
         self.last: dict[str, int] = {}
@@ -136,12 +142,13 @@ class _Ledger:
 
     def grow(self, kind: str, size: float) -> None:
         self.now[kind] += size
-        if sum(self.now.values()) > sum(self.peak.values()):
-            self.peak = dict(self.now)
+        if size > 0 and (total := sum(self.now.values())) > self.most:
+            self.most, self.peak = total, dict(self.now)
 
     def transient(self, kind: str, size: float) -> None:
-        self.grow(kind, size)
-        self.grow(kind, -size)
+        if size:
+            self.grow(kind, size)
+            self.grow(kind, -size)
 
     def _birth(self, root: str) -> None:
         tensor = self.workload.tensors[root]
@@ -150,19 +157,18 @@ class _Ledger:
             self.grow("activations", tensor.bytes)
 
     def _free(self, roots: Iterable[str], after: int) -> None:
-        """Free what nobody reads after node ``after`` and nobody saved."""
+        """Free tensors without a reader after node ``after`` that no operator saved."""
         for root in roots:
             if root in self.alive and self.last[root] <= after and self.uses[root] == 0:
                 self.alive.remove(root)
                 self.grow("activations", -self.workload.tensors[root].bytes)
 
     def forward(self, index: int, node: Node, save: bool = False) -> None:
-        """Run a node: its outputs are born, what it was the last to read is freed unless saved."""
-        case = case_of(node, self.workload, self.stack)
+        """Run a node: allocate its outputs, free tensors that it was the last to read unless they are saved."""
         kept = saved_by(node, self.workload, self.stack) if save else Saved()
         for name in node.outputs:
             self._birth(self._root(name))
-        made = _temporaries(node_kernels(case), case.temporary)
+        made = self.lowered[index].temporaries
         self.transient("workspace", max(0.0, made - kept.extra))
         if save:
             self.grow("activations", kept.extra)
@@ -175,7 +181,7 @@ class _Ledger:
         self._free(set(self.copies), len(self.workload.nodes) - 1)
 
     def _held(self, node: Node, kept: Saved) -> set[str]:
-        """Storage a node's backward will read; weights in fp32 are there anyway."""
+        """Storage that a node's backward reads; fp32 weights are allocated in any case."""
         names = [*kept.names(node), *node.weights]
         return {root for root in map(self._root, names) if self.workload.tensors[root].role in ("activation", "input")}
 
@@ -188,14 +194,14 @@ class _Ledger:
         self._free(roots, len(self.workload.nodes) - 1)
 
     def _entries(self, start: int, stop: int) -> set[str]:
-        """What a segment reads and does not make."""
+        """Storage that a segment reads and does not make."""
         nodes = self.workload.nodes[start:stop]
         made = {self._root(name) for node in nodes for name in node.outputs}
         read = {self._root(name) for node in nodes for name in (*node.inputs, *node.weights)}
         return {root for root in read - made if self.workload.tensors[root].role in ("activation", "input")}
 
     def backward(self, index: int, node: Node, step: Step) -> None:
-        """Run a node's backward: gradients of what it read are born, its own and what it saved are freed."""
+        """Run a node's backward: allocate gradients of its inputs, free its own gradient and its saved tensors."""
         if not step.trained.intersection((*node.inputs, *node.weights)):
             return
         case = case_of(node, self.workload, self.stack)
@@ -203,10 +209,10 @@ class _Ledger:
         own = self.flowing.get(node.outputs[0])
         if own is not None or node.outputs[0] in self.workload.outputs:
             moves = gradient_kernels(case, step)
-            made = _temporaries(moves, case.temporary)
+            made = peak_of(moves, case.temporary)
             for name in (*node.inputs, *node.weights):
                 if name in step.trained and not (node.op in CUTS and name in self.flowing):
-                    passed = None if moves or node.op in CUTS else own  # all cuts have one whole gradient
+                    passed = None if moves or node.op in CUTS else own  # all slices share one whole gradient
                     self._contribute(step.gradients.get(name, self.workload.tensors[name]), passed)
             self.transient("workspace", made)
         for name in node.outputs:
@@ -217,14 +223,14 @@ class _Ledger:
         self._free({*held, *map(self._root, node.outputs)}, len(self.workload.nodes) - 1)
 
     def _contribute(self, tensor: Tensor, passed: _Gradient | None) -> None:
-        """A gradient (of the shape of ``tensor``) arrives: new storage, or what was passed on as it is."""
+        """A gradient (of the shape of ``tensor``) arrives: new storage, or a gradient that is passed on unchanged."""
         name = tensor.name
         if tensor.role == "weight":
             if name not in self.gradients:
                 self.gradients[name] = True
                 self.grow("gradients", tensor.bytes)
             else:
-                # into a gradient of earlier micro-batches in place, of two uses into a third table
+                # added in place to the gradient of earlier micro-batches; two uses are added into a third table
                 self.transient("gradients", tensor.bytes * (1 if self.accumulating else 2))
             return
         if passed is not None and name not in self.flowing:
@@ -244,7 +250,7 @@ class _Ledger:
                 self.grow("activations", -gradient.size)
 
     def memory(self, optimizer: float = 0.0) -> Memory:
-        """The fullest moment, with what is there all the time."""
+        """The peak memory, with weights, states and caches."""
         roles: Amounts = {}
         for tensor in self.workload.tensors.values():
             roles[tensor.role] = roles.get(tensor.role, 0.0) + tensor.bytes

@@ -1,8 +1,12 @@
-"""Optimizers are streams: every step walks over parameters, gradients and what it remembers of them.
+"""Which kernels does an optimizer step launch? Streams over parameters, gradients and states.
 
-The passes are those of PyTorch's single-tensor and multi-tensor code (torch/optim/*.py, 2.x), counted in
-arrays read and written per parameter. The multi-tensor kernels take at most so many tensors and blocks at
-a time (aten/src/ATen/native/cuda/MultiTensorApply.cuh).
+For one pass over ``P`` elements of ``size`` bytes in total::
+
+    reads = arrays read * size [B],   writes = arrays written * size [B],   flops = operations * P [FLOP]
+    launches = 1 per parameter (loop), or max(tensors / limit, blocks of 65,536 elements / 320) per list of tensors
+
+Source: PyTorch's single-tensor and multi-tensor code (``torch/optim/*.py``, 2.x); limits of a launch:
+aten/src/ATen/native/cuda/MultiTensorApply.cuh.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from roofline.core.schedule import Kernel
 from roofline.core.workload import Tensor
 
 Pass = tuple[str, int, int, float]
-"""Name, arrays read, arrays written, operations per element."""
+"""Name, arrays read, arrays written, operations per element [FLOP]."""
 
 _ADAM: tuple[Pass, ...] = (
     ("lerp", 2, 1, 3),  # first moment
@@ -31,16 +35,17 @@ PASSES: dict[str, tuple[Pass, ...]] = {
     "adam": _ADAM,
     "adamw": (("mul", 1, 1, 1), *_ADAM),  # weight decay first
 }
+"""Passes of the loop and multi-tensor code, by optimizer."""
 FUSED: dict[str, Pass] = {
     "sgd": ("sgd", 2, 1, 2),
     "momentum": ("momentum", 3, 2, 4),
     "adam": ("adam", 4, 3, 13),
     "adamw": ("adamw", 4, 3, 14),
 }
-"""One pass over everything."""
+"""One pass over all arrays."""
 
 TENSORS_PER_LAUNCH = {1: 110, 2: 64, 3: 48, 4: 36, 5: 30}
-"""By how many lists of tensors a multi-tensor kernel walks at once."""
+"""Number of lists of tensors that a multi-tensor kernel reads or writes -> tensors in one launch."""
 
 CHUNK, BLOCKS_PER_LAUNCH = 65_536, 320
 
@@ -48,10 +53,15 @@ CHUNK, BLOCKS_PER_LAUNCH = 65_536, 320
 def optimizer_kernels(
     parameters: Sequence[Tensor], recipe: Recipe, implementation: Implementation, *, layer: int, unscale: bool
 ) -> Iterator[Kernel]:
-    """The kernels of one optimizer step.
+    """The kernels of one optimizer step; see the module for their bytes [B], operations [FLOP] and launches.
 
-    parameters : what is trained; gradients and states have their shapes and formats.
-    unscale : fp16 gradients were scaled against underflow; divide them first and look for infinities.
+    Parameters
+    ----------
+    parameters : trained tensors; gradients and states have their shapes and formats.
+    recipe : names the optimizer.
+    implementation : ``loop`` (one parameter after the other), ``foreach`` (lists of tensors) or ``fused`` (one pass).
+    layer : layer number of the kernels.
+    unscale : True divides scaled fp16 gradients first, and looks for infinities.
     """
     if unscale:
         yield from _lists("unscale", 1, 1, 2.0, parameters, layer)
@@ -66,7 +76,16 @@ def optimizer_kernels(
 
 
 def temporaries(parameters: Sequence[Tensor], recipe: Recipe, implementation: Implementation) -> float:
-    """Bytes an optimizer needs beside parameters, gradients and states: Adam's denominators."""
+    """Bytes of an optimizer beside parameters, gradients and states: Adam's denominators::
+
+        bytes = 2 * largest parameter (loop), sum of all parameters (foreach), 0 (fused, or fewer than 2 states)    [B]
+
+    Parameters
+    ----------
+    parameters : trained tensors.
+    recipe : names the optimizer.
+    implementation : as in :func:`optimizer_kernels`.
+    """
     if recipe.states < 2 or implementation == "fused":
         return 0.0
     sizes = [tensor.bytes for tensor in parameters]
@@ -74,7 +93,7 @@ def temporaries(parameters: Sequence[Tensor], recipe: Recipe, implementation: Im
 
 
 def _lists(name: str, reads: int, writes: int, flops: float, parameters: Sequence[Tensor], layer: int) -> list[Kernel]:
-    """One multi-tensor pass: as many equal launches as its limits ask for."""
+    """One multi-tensor pass: as many equal launches as its limits require."""
     most = TENSORS_PER_LAUNCH[min(max(reads, writes), 5)]
     chunks = sum(-(-tensor.elements // CHUNK) for tensor in parameters)
     launches = max(-(-len(parameters) // most), -(-chunks // BLOCKS_PER_LAUNCH))

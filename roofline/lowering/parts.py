@@ -1,4 +1,4 @@
-"""Which kernels does one direction of one operator launch? What a measurement of it is compared with."""
+"""Which kernels does one direction of one operator launch? A measurement of it is compared with these."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from roofline.core.schedule import Kernel
 from roofline.core.stack import Stack
 from roofline.errors import UnknownName, Unsupported
 from roofline.lowering.build import single
-from roofline.lowering.lower import case_of, program_order
+from roofline.lowering.lower import program_order
+from roofline.lowering.nodes import case_of
 from roofline.operators.table import operator_named
 
 
@@ -26,8 +27,9 @@ def part_kernels(
     """The kernels of an operator's forward pass (also in ``training``), of its gradient for the ``data`` or the
     ``weights``, or of both.
 
-    Gradients are those of eager PyTorch (:class:`roofline.operators.Operator`.backward), in the order they are
-    launched. Sums over rows for a bias count with the weights; an input of shape ``()`` is a number without one.
+    Gradients are those of eager PyTorch (``backward`` of :class:`roofline.operators.operator.Operator`), in launch
+    order. The sum over rows for a bias counts with the weights. An input of shape ``()`` is a number without a
+    gradient.
 
     Raises
     ------
@@ -44,14 +46,14 @@ def part_kernels(
         return program_order(replace(work, training=True), stack)
     backward = operator_named(op).backward
     if backward is None:
-        raise Unsupported(f"{op} has no backward pass here")
+        raise Unsupported(f"{op} has no backward pass in this program")
     case = case_of(work.nodes[0], replace(work, training=True), stack)
     needs = tuple(len(shape) > 0 for shape in shapes)
     kernels = [replace(kernel, phase="backward", target=-1) for kernel in backward(case, needs)]
     if part != "backward":
         kernels = [kernel for kernel in kernels if _of_weights(kernel) == (part == "weights")]
     if not kernels:
-        raise Unsupported(f"{op} launches no kernels for its {part} part alone")
+        raise Unsupported(f"{op} launches no kernel in its {part} part")
     return kernels
 
 

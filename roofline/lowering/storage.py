@@ -1,8 +1,12 @@
-"""Weights and caches in fewer bits than the arithmetic: the tensors shrink, the products stay as they are.
+"""How are weights and caches stored in fewer bits than the arithmetic? The tensors shrink; the arithmetic does not
+change.
 
-Weight-only quantization as serving stacks do it: matrices of products are stored as int8 with one 16-bit
-scale per output channel, or as int4 with one per 128 inputs, and widened inside the product. A word table
-that is the output layer too stays as it is.
+Weight-only quantization, as serving stacks do it: weight matrices are stored as int8 with one 16-bit scale per output
+channel, or as int4 with one scale per 128 inputs, and widened inside the matrix multiplication::
+
+    bytes = elements * (1 or 0.5) + 2 * scales,   scales = channels * (1 or ceil(inputs / 128))    [B]
+
+A word table that is also the output layer is not quantized. Form: this project's own.
 """
 
 from __future__ import annotations
@@ -18,7 +22,13 @@ GROUP = 128
 
 
 def store(workload: Workload, weights: str = "", cache: str = "") -> Workload:
-    """The net with its product weights and its caches stored in other formats (``""``: as they are)."""
+    """The network with its weight matrices and its caches stored in other formats (``""``: unchanged); see the module.
+
+    Parameters
+    ----------
+    weights : ``int8``, ``int4`` or ``""``.
+    cache : a format of keys and values, or ``""``.
+    """
     tensors, nodes = dict(workload.tensors), []
     elsewhere = {name for node in workload.nodes if not _is_product(node.op) for name in node.weights}
     for node in workload.nodes:
@@ -33,7 +43,7 @@ def store(workload: Workload, weights: str = "", cache: str = "") -> Workload:
                 tensors[scales[-1].name] = scales[-1]
         nodes.append(replace(node, weights=(*node.weights, *(scale.name for scale in scales))))
     owner = replace(workload, tensors=tensors).owners()
-    for name, root in owner.items():  # what looks at a cache has its format
+    for name, root in owner.items():  # a view of a cache has its format
         if tensors[root].role == "cache":
             tensors[name] = replace(tensors[name], dtype=tensors[root].dtype)
     return replace(workload, nodes=tuple(nodes), tensors=tensors)
@@ -48,7 +58,7 @@ def _is_matrix(tensor: Tensor) -> bool:
 
 
 def _scale(tensor: Tensor, weights: str) -> Tensor:
-    out = tensor.shape[0] * tensor.shape[1] if len(tensor.shape) == 3 else tensor.shape[0]  # experts, channels of each
+    out = tensor.shape[0] * tensor.shape[1] if len(tensor.shape) == 3 else tensor.shape[0]  # experts * channels of each
     inputs = tensor.elements // out
     groups = -(-inputs // GROUP) if weights == "int4" else 1
     return Tensor(f"{tensor.name}.scale", (out, groups), dtype("fp16"), "state")

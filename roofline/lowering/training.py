@@ -1,7 +1,7 @@
-"""One training step: forward, loss, gradients in reverse, optimizer.
+"""Which kernels run in one training step? Forward, loss, gradients in reverse, optimizer.
 
-As eager PyTorch does it: each operator's backward follows from its own plan (:class:`Operator.backward`),
-gradients that meet at a tensor are added, gradients are freed and set to none between steps.
+As eager PyTorch does it: each operator's backward follows from its own plan (:class:`Operator.backward`), gradients
+that meet at a tensor are added, and gradients are freed between steps.
 """
 
 from __future__ import annotations
@@ -19,21 +19,22 @@ from roofline.lowering.autocast import autocast
 from roofline.lowering.build import node_of
 from roofline.lowering.fusion import fuse
 from roofline.lowering.gradients import Flow, unnumbered
-from roofline.lowering.lower import case_of, forward_kernels, merged
+from roofline.lowering.lower import forward_kernels, merged
+from roofline.lowering.nodes import case_of, once
 from roofline.lowering.optimizers import optimizer_kernels
 from roofline.operators.case import Case, Saved
 from roofline.operators.cuda import launches
 from roofline.operators.table import operator_named
 
 CUTS = ("slice", "select")
-"""Cuts of one tensor give their gradients back in one copy (as the pieces of ``split`` do)."""
+"""All slices of one tensor return their gradients in one copy (as the pieces of ``split`` do)."""
 
 LOSS = "loss"
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Nodes ``start`` to ``stop``; ``again`` says that they are computed a second time for the backward."""
+    """Nodes ``start`` to ``stop``; ``again``: they are recomputed for the backward."""
 
     start: int
     stop: int
@@ -42,10 +43,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class Step:
-    """A training step of a net: its workload with loss and casts, and how it is trained.
+    """A training step of a network: its workload with loss and casts, and how it is trained.
 
-    ``workload`` is one micro-batch; ``held`` are the outputs of the net, which the loop that trains it keeps
-    until the next step.
+    ``workload`` is one micro-batch; ``held`` are the outputs of the network, which the training loop keeps until the
+    next step.
     """
 
     workload: Workload
@@ -58,12 +59,12 @@ class Step:
 
     @cached_property
     def parameters(self) -> tuple[Tensor, ...]:
-        """What is trained, each once."""
+        """The trained tensors, each once."""
         return tuple(t for t in self.workload.tensors.values() if t.role == "weight")
 
     @cached_property
     def gradients(self) -> dict[str, Tensor]:
-        """The gradient of every parameter: as large as it, or of a sparse table the rows that were used."""
+        """The gradient of every parameter: of its size, or for a sparse table of the rows that were used."""
         used: dict[str, int] = {}
         for node in self.workload.nodes:
             if node.attributes.get("sparse"):
@@ -78,7 +79,7 @@ class Step:
 
     @cached_property
     def trained(self) -> frozenset[str]:
-        """Tensors that gradients flow into: weights, and all that is computed from them."""
+        """Tensors that gradients flow into: weights, and everything computed from them."""
         names = {tensor.name for tensor in self.parameters}
         for node in self.workload.nodes:
             if any(name in names for name in (*node.inputs, *node.weights)):
@@ -96,7 +97,7 @@ class Step:
 
     @cached_property
     def cuts(self) -> dict[str, list[str]]:
-        """The cuts of every tensor that is cut, in order; those the loss does not see give nothing back."""
+        """The slices of every sliced tensor, in order; slices that the loss does not depend on give no gradient."""
         cuts: dict[str, list[str]] = {}
         for node in self.workload.nodes:
             if node.op in CUTS and node.name in self.reaching:
@@ -105,7 +106,7 @@ class Step:
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
-        """The net in order; with checkpointing every copy of a repeated block is one segment."""
+        """The network in order; with checkpointing each copy of a repeated block is one segment."""
         nodes = self.workload.nodes
         if not self.recipe.checkpoint:
             return (Segment(0, len(nodes), False),)
@@ -120,17 +121,20 @@ class Step:
 
 
 def training_step(workload: Workload, recipe: Recipe, stack: Stack, *, cuda: bool) -> Step:
-    """What one step of training a bound net is.
+    """One training step of a bound network.
 
-    A net whose output is no loss gets one: cross-entropy over its last dimension (of images over the
-    channels), the mean of squares where there is but one class. 16-bit floats mean mixed precision unless
-    ``recipe.pure``.
+    A network whose output is no loss gets one: cross-entropy over its last dimension (of images over the channels),
+    mean squared error where there is only one class. 16-bit floats mean mixed precision unless ``recipe.pure``.
+
+    Parameters
+    ----------
     cuda : PyTorch runs as on CUDA: optimizers over lists of tensors unless the recipe says otherwise, and some
         gradients in several kernels.
 
     Raises
     ------
-    UsageError : a precision nobody trains in. Unsupported : an operator without a backward pass.
+    UsageError : a precision that cannot be trained in.
+    Unsupported : an operator without a backward pass.
     """
     storage = workload.precision.storage
     if storage.kind != "float" or storage.bits < 16:
@@ -141,13 +145,15 @@ def training_step(workload: Workload, recipe: Recipe, stack: Stack, *, cuda: boo
         work = autocast(work)
     for node in work.nodes:
         if operator_named(node.op).backward is None:
-            raise Unsupported(f"{node.name}: {node.op} has no backward pass here, so {work.name} cannot be trained")
+            raise Unsupported(
+                f"{node.name}: {node.op} has no backward pass, so training of {work.name} cannot be predicted"
+            )
     default: Implementation = "foreach" if cuda else "loop"
     return Step(work, recipe, stack, recipe.implementation or default, mixed, workload.outputs, cuda)
 
 
 def lower_training(step: Step) -> Schedule:
-    """The kernels of a step in order, ``phase`` saying which part each belongs to.
+    """The kernels of a step in order; ``phase`` says which part each belongs to.
 
     ``layer`` numbers the nodes of ``step.workload``; the optimizer has the number after the last.
     """
@@ -170,14 +176,17 @@ def _kernels(step: Step) -> Iterator[Kernel]:
     if step.recipe.optimizer == "none":
         return
     unscale = step.mixed and step.workload.precision.compute == "fp16"
-    updated = list(step.gradients.values())  # of a sparse table the rows alone
+    updated = list(step.gradients.values())  # of a sparse table only the rows
     yield from optimizer_kernels(updated, step.recipe, step.implementation, layer=layer, unscale=unscale)
 
 
 def _backward(step: Step, plain: list[Kernel], saved: list[str]) -> Iterator[Kernel]:
-    """Gradients of every node that gradients reach, last node first; merged where the stack compiles.
+    """Gradients of every node that gradients reach, last node first; fused where the stack compiles.
 
-    plain : the forward kernels, unmerged, of which some run again. saved : names of what they keep.
+    Parameters
+    ----------
+    plain : the unfused forward kernels, of which some run again.
+    saved : names of the tensors they save.
     """
     flow = Flow(next=0)
     for segment in reversed(step.segments):
@@ -192,7 +201,7 @@ def _backward(step: Step, plain: list[Kernel], saved: list[str]) -> Iterator[Ker
 
 
 def _segment(step: Step, segment: Segment, flow: Flow) -> Iterator[Kernel]:
-    """The backward kernels of some nodes, the gradients they read and make by number."""
+    """The backward kernels of some nodes, with the gradients they read and make by number."""
     work, compiled = step.workload, step.stack.mode == "compiled"
     for index in reversed(range(segment.start, segment.stop)):
         node = work.nodes[index]
@@ -210,8 +219,8 @@ def _segment(step: Step, segment: Segment, flow: Flow) -> Iterator[Kernel]:
 
 
 def saved_by(node: Node, workload: Workload, stack: Stack) -> Saved:
-    """What the forward pass of a node keeps for its backward."""
-    return operator_named(node.op).saves(case_of(node, workload, stack))
+    """The tensors that the forward pass of a node saves for its backward."""
+    return once("saves", case_of(node, workload, stack), operator_named(node.op).saves)
 
 
 def gradient_kernels(case: Case, step: Step) -> list[Kernel]:
@@ -221,7 +230,7 @@ def gradient_kernels(case: Case, step: Step) -> list[Kernel]:
     assert backward is not None
     if node.op in CUTS:
         siblings = step.cuts[node.inputs[0]]
-        if siblings[0] != node.name:  # the first cut gives back the gradients of all
+        if siblings[0] != node.name:  # the first slice returns the gradients of all
             return []
         whole = case.inputs[0].bytes
         parts = sum(step.workload.tensors[name].bytes for name in siblings)
@@ -231,7 +240,7 @@ def gradient_kernels(case: Case, step: Step) -> list[Kernel]:
 
 
 def _contributions(node: Node, step: Step) -> list[tuple[int, Tensor]]:
-    """Tensors this node's backward gives a gradient to, once for every use, with their places."""
+    """Tensors that this node's backward gives a gradient to, once for every use, with their places."""
     if node.op in CUTS and step.cuts[node.inputs[0]][0] != node.name:
         return []
     names = enumerate((*node.inputs, *node.weights))
@@ -239,7 +248,7 @@ def _contributions(node: Node, step: Step) -> list[tuple[int, Tensor]]:
 
 
 def _sum_of_gradients(tensor: Tensor, layer: int) -> Kernel:
-    """Two gradients of one tensor become one."""
+    """The kernel that adds two gradients of one tensor."""
     return Kernel(
         family="elementwise",
         op="add_gradients",
@@ -255,7 +264,7 @@ def _sum_of_gradients(tensor: Tensor, layer: int) -> Kernel:
 
 
 def _with_loss(work: Workload) -> Workload:
-    """The net with a loss for every output that is none yet."""
+    """The network with a loss for every output that is no loss."""
     nodes, tensors, losses = list(work.nodes), dict(work.tensors), []
     for index, name in enumerate(work.outputs):
         shape = tensors[name].shape
@@ -271,7 +280,7 @@ def _with_loss(work: Workload) -> Workload:
 
 
 def _copy_of(node: Node) -> str:
-    """Which copy of an outermost repeated block a node belongs to; empty for none."""
+    """The copy of an outermost repeated block that a node belongs to; empty for none."""
     parts = node.template.split(".")
     if "*" not in parts:
         return ""

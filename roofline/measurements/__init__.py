@@ -1,1 +1,1 @@
-"""Measured rows: their records, files, health, differences, and public sets in their form."""
+"""How are measurements stored and judged? Records, files, health, differences, and public sets in the same form."""

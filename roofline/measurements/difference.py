@@ -1,4 +1,4 @@
-"""Do two campaigns differ beyond noise, where, and what may be the reason?"""
+"""Do two campaigns differ beyond noise, where, and for which reason?"""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ from roofline.measurements.repeatability import repeatability
 from roofline.measurements.summary import family_of
 
 ONE_ROUND = 0.17
-"""What nine of ten rows of a single round repeat to (|log| of warm rows in two campaigns on a shared machine), where a
-file does not say so itself."""
+"""90th percentile of the difference |log| between single-round measurements of two campaigns on a shared machine (warm
+rows), used where a file does not contain its own.
+"""
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Rows of both files that belong together: how much longer the second took, in the median.
+    """Measurements of both files with the same question: median ratio of the second to the first.
 
-    low, high : where the true median ratio lies in 19 of 20 cases.
-    apart : rows that lie further from 1 than both rows' own noise together.
+    Parameters
+    ----------
+    low, high : 95 % interval of the true median ratio.
+    apart : number of measurements further from 1 than the noise of both.
     """
 
     what: str
@@ -40,7 +43,7 @@ class Ratio:
 
     @property
     def differs(self) -> bool:
-        """Whether 1 lies outside the interval."""
+        """Whether 1 is outside the interval."""
         return not self.low <= 1.0 <= self.high
 
     def to_dict(self) -> dict[str, Any]:
@@ -49,7 +52,9 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Pair:
-    """One row in both files. ``noise`` of both together, and how far their ratio lies outside it, as |log|."""
+    """One measurement in both files: the ``noise`` of both together, and how far their ratio is outside it,
+    as |log|.
+    """
 
     a: Measurement
     b: Measurement
@@ -70,7 +75,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Difference:
-    """Two files held against each other. Where ``refusals`` says why, they do not measure the same thing."""
+    """Two files compared. ``refusals`` says why they do not measure the same thing, if so."""
 
     refusals: tuple[str, ...]
     total: tuple[Ratio, ...]
@@ -82,7 +87,7 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """``not comparable``, ``different`` or ``same``: within noise."""
+        """``not comparable``, ``different`` or ``same`` (within noise)."""
         if self.refusals or not self.total:
             return "not comparable"
         return "different" if any(ratio.differs for ratio in self.total) else "same"
@@ -102,15 +107,21 @@ class Difference:
 
 
 def compare(a: ReadResult, b: ReadResult, *, worst: int = 10) -> Difference:
-    """Match the rows of two files and judge how they differ.
+    """Match the measurements of two files and judge how they differ.
 
-    Rows are matched by their key. Where not one key is in both, they are matched by the question alone, whatever
-    chip, dtype and stack, and the files are refused as comparable; the ratios then say what that made of the times.
+    Measurements are matched by their key. If no key is in both files, they are matched by the question only, whatever
+    chip, dtype and stack, and the files are not comparable; the ratios then show the effect of that difference::
 
-    The interval of a median ratio has two parts, joined as independent: that of a median of so many rows (order
-    statistics), and :func:`shared_error`: what a whole campaign is off, of which a round is the measure. Rounds lie
-    closer together in time than campaigns do, and a best of rounds does not average it away, so it is not divided by
-    their number.
+        interval of the median ratio = ratio * exp(-+ sqrt(sampling error^2 + shared error^2))
+
+    The sampling error is that of a median of so many measurements (order statistics). :func:`shared_error` is the error
+    of a whole campaign, estimated from its rounds. Rounds are closer together in time than campaigns, and the best of
+    several rounds does not average it out, so it is not divided by their number.
+
+    Parameters
+    ----------
+    a, b : contents of the files.
+    worst : number of measurements to list [1].
     """
     refusals: list[str] = []
     first, second = _by_key(a.measurements, lambda row: row.key), _by_key(b.measurements, lambda row: row.key)
@@ -119,7 +130,7 @@ def compare(a: ReadResult, b: ReadResult, *, worst: int = 10) -> Difference:
         both = [key for key in first if key in second]
         refusals += _unlike([first[key] for key in both], [second[key] for key in both])
         if not both:
-            refusals.append("not one row is in both")
+            refusals.append("they have no measurement in common")
     both = [key for key in first if key in second]
     facts = tuple(differences(_settings(a, first, both), _settings(b, second, both)))
     for one in facts:
@@ -127,7 +138,7 @@ def compare(a: ReadResult, b: ReadResult, *, worst: int = 10) -> Difference:
             refusals.append(f"{one.fact}: {one.a} and {one.b}, {one.why}")
     for name, read, rows in (("first", a, first), ("second", b, second)):
         if both and not _settings(read, rows, both):
-            refusals.append(f"of the {name} file no environment is recorded, so nobody knows its allocator")
+            refusals.append(f"the {name} file records no environment, so its allocator is not known")
     single = (_single(a), _single(b))
     noises = [noise_of(first[key], single[0]) + noise_of(second[key], single[1]) for key in both]
     pairs = [Pair(first[key], second[key], noise) for key, noise in zip(both, noises, strict=True)]
@@ -155,7 +166,7 @@ def _on(row: Measurement) -> str:
 
 
 def _by_key(rows: Sequence[Measurement], key: Callable[[Measurement], str]) -> dict[str, Measurement]:
-    """Rows by key; of several with one key the first."""
+    """Measurements by key; of several with one key the first."""
     found: dict[str, Measurement] = {}
     for row in rows:
         found.setdefault(key(row), row)
@@ -163,12 +174,12 @@ def _by_key(rows: Sequence[Measurement], key: Callable[[Measurement], str]) -> d
 
 
 def _question(row: Measurement) -> str:
-    """What was run, wherever and in whatever precision."""
+    """What was run, on any chip and in any precision."""
     return replace(row, chip="", dtype="fp32", stack=Stack()).key
 
 
 def _unlike(first: Sequence[Measurement], second: Sequence[Measurement]) -> list[str]:
-    """In which of chip, dtype and stack matched rows differ."""
+    """Which of chip, dtype and stack differ between matched measurements."""
     found: list[str] = []
     for name in ("chip", "dtype"):
         one, two = ({str(getattr(row, name)) for row in rows} for rows in (first, second))
@@ -176,14 +187,14 @@ def _unlike(first: Sequence[Measurement], second: Sequence[Measurement]) -> list
             found.append(f"{name}: {', '.join(sorted(one))} and {', '.join(sorted(two))}")
     stacks = [[row.stack.to_dict() for row in rows] for rows in (first, second)]
     for name in Stack().to_dict():
-        one, two = ({str(stack[name]) or "not said" for stack in side} for side in stacks)
+        one, two = ({str(stack[name]) or "not recorded" for stack in side} for side in stacks)
         if one != two:
             found.append(f"stack, {name}: {', '.join(sorted(one))} and {', '.join(sorted(two))}")
     return found
 
 
 def _settings(read: ReadResult, rows: Mapping[str, Measurement], keys: Sequence[str]) -> list[Record]:
-    """The environments of matched rows; among their facts what the host and other processes took meanwhile."""
+    """The environments of matched measurements, with the processor time that host and other processes took."""
     names = dict.fromkeys(rows[key].environment for key in keys)
     more: Record = {}
     for fact, by in (("stolen", "steal_s"), ("others", "others_s")):
@@ -194,23 +205,26 @@ def _settings(read: ReadResult, rows: Mapping[str, Measurement], keys: Sequence[
 
 
 def noise_of(row: Measurement, single: float) -> float:
-    """How far a row's seconds may be off by chance, as |log|: its median round over its best one.
+    """Noise of a measurement, as |log| [1]: ``log(median round / best round)``, or ``single / 2`` with one round.
 
-    single : half of what nine of ten rows of one round repeat to: the noise of a row that has no more.
+    Parameters
+    ----------
+    row : the measurement.
+    single : 90th percentile of the difference of single rounds, as |log| [1].
     """
     return float(np.log(np.median(row.samples) / row.seconds)) if len(row.samples) > 1 else single / 2.0
 
 
 def _single(read: ReadResult) -> float:
-    """What nine of ten warm rows of a file repeat to: they have the fewest rounds, in older files one."""
+    """90th percentile of the repeat error of a file's warm measurements, which have the fewest rounds."""
     again = [group["p90"] for group in repeatability(read.measurements, read.repeats) if group["cache"] == "warm"]
     return max(again, default=ONE_ROUND)
 
 
 def shared_error(a: ReadResult, b: ReadResult) -> float:
-    """How far the ratio of two whole campaigns may be off by chance, as |log| (95 %); 0 where neither has rounds.
+    """Error of the ratio of two whole campaigns, as |log| at 95 % [1]; 0 where neither has rounds.
 
-    Of the rounds' shifts there are few, so their standard deviations come with Student's factor.
+    There are few rounds, so their standard deviations are multiplied by Student's factor: ``t * deviation``.
     """
     shifts = [round_shifts(read) for read in (a, b)]
     degrees = sum(len(own) - 1 for own in shifts if len(own) > 1)
@@ -221,7 +235,9 @@ def shared_error(a: ReadResult, b: ReadResult) -> float:
 
 
 def round_shifts(read: ReadResult) -> list[float]:
-    """How much slower than usual each round was, as log: the median over rows of log(sample / row's median)."""
+    """Slowdown of each round, as log [1]: the median over measurements of ``log(sample / median of the
+    measurement)``.
+    """
     rounds: dict[str, dict[int, float]] = {}
     for (key, number), sample in read.samples.items():
         rounds.setdefault(key, {})[number] = float(sample.get("seconds") or np.nan)
@@ -237,7 +253,7 @@ def round_shifts(read: ReadResult) -> list[float]:
 def _ratio(what: str, cache: str, pairs: Sequence[Pair], shared: float) -> Ratio:
     logs = np.sort(np.log([pair.ratio for pair in pairs]))
     count, middle = len(logs), float(np.median(logs))
-    reach = 1.96 * np.sqrt(count) / 2.0  # the binomial's, as a normal distribution
+    reach = 1.96 * np.sqrt(count) / 2.0  # binomial, approximated by a normal distribution
     low, high = logs[max(int(count / 2.0 - reach), 0)], logs[min(int(np.ceil(count / 2.0 + reach)), count - 1)]
     return Ratio(
         what,

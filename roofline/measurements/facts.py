@@ -1,4 +1,4 @@
-"""In what do two environments differ, and which of that is known to change a measured time?"""
+"""How do two environments differ, and which differences are known to change a measured time?"""
 
 from __future__ import annotations
 
@@ -9,54 +9,54 @@ from typing import Any
 import numpy as np
 
 KNOWN: Mapping[str, str] = {
-    "allocator_pinned": "where freed memory goes back to the system, a fresh output costs 1.8 us a page of 4 KiB: "
+    "allocator_pinned": "if freed memory goes back to the system, a new output costs 1.8 us per page of 4 KiB: "
     "large outputs are up to six times slower",
-    "variables.LD_PRELOAD": "another allocator or library is loaded first",
-    "variables.MALLOC": "the allocator is told otherwise when to give memory back",
-    "variables.GLIBC_TUNABLES": "the allocator is told otherwise when to give memory back",
-    "variables.PYTORCH_CUDA_ALLOC_CONF": "another allocator of device memory",
+    "variables.LD_PRELOAD": "another allocator or library is preloaded",
+    "variables.MALLOC": "the allocator has other settings for returning memory",
+    "variables.GLIBC_TUNABLES": "the allocator has other settings for returning memory",
+    "variables.PYTORCH_CUDA_ALLOC_CONF": "other settings of the device memory allocator",
     "cpu.model": "another processor",
     "cpu.family_model_stepping": "another processor, though it may have the same name",
-    "gpu.name": "another card",
-    "torch.version": "other kernels, and other rules of which one runs",
-    "torch.build": "other versions of the libraries of products and convolutions",
+    "gpu.name": "another GPU",
+    "torch.version": "other kernels, and other rules to choose one",
+    "torch.build": "other versions of the GEMM and convolution libraries",
     "torch.cpu_capability": "kernels built for other vector instructions",
-    "torch.mkldnn": "convolutions and products by another library",
-    "torch.cudnn": "other convolutions: 10 to 25 % between stacks",
-    "torch.cuda": "other libraries of products",
-    "torch.tf32": "products of fp32 in fewer bits",
-    "torch.threads": "more threads, or fewer",
+    "torch.mkldnn": "GEMM and convolutions from another library",
+    "torch.cudnn": "other convolution kernels: 10 to 25 % between versions",
+    "torch.cuda": "another GEMM library",
+    "torch.tf32": "fp32 GEMM in fewer bits",
+    "torch.threads": "another number of threads",
     "gpu.driver": "another driver",
-    "gpu.nvml.power_limit_w": "the clock of a card falls until it keeps its power limit",
+    "gpu.nvml.power_limit_w": "the GPU lowers its clock to keep its power limit",
     "gpu.nvml.sm_clock_max_mhz": "another clock",
     "gpu.nvml.ecc": "error correction takes bandwidth",
-    "gpu.nvml.mig": "a part of the card",
-    "cpu.governor": "the clock rises late, or not at all",
-    "cpu.turbo": "the clock stays at its nominal value, or does not",
+    "gpu.nvml.mig": "only a part of the GPU (MIG)",
+    "cpu.governor": "the clock rises late or not at all",
+    "cpu.turbo": "the clock may exceed its nominal value or not",
     "cpu.clock_limits_khz": "another clock",
-    "cpu.power_limit_uw": "the clock falls until the processor keeps its power limit",
-    "cpu.quota": "the group of the process may use fewer processors",
-    "cpu.affinity": "other processors, which may share caches or a core with somebody",
+    "cpu.power_limit_uw": "the processor lowers its clock to keep its power limit",
+    "cpu.quota": "the process group has a limit on processor time",
+    "cpu.affinity": "other processors, which may share a cache or a core with another process",
     "cpu.smt": "two threads share a core",
     "cpu.processors": "a machine of another size",
     "cpu.caches": "other caches",
     "cpu.nice": "another priority",
-    "memory.transparent_huge_pages": "pages of 2 MiB save misses of address translation on large tensors",
-    "memory.huge_pages": "pages of 2 MiB save misses of address translation on large tensors",
-    "variables.OMP": "threads wait or are bound otherwise",
-    "variables.KMP": "threads wait or are bound otherwise",
-    "variables.MKL": "the library of products is told otherwise",
-    "variables.DNNL": "the library of convolutions is told otherwise",
-    "variables.ONEDNN": "the library of convolutions is told otherwise",
-    "stolen": "the host of the virtual machine ran something else",
-    "others": "other processes ran meanwhile: less cache and bandwidth for this one",
-    "load": "other work on the machine: less cache and bandwidth for this one",
-    "cpu.clock_mhz": "another clock, as the system says",
-    "cpu.microcode": "mitigations of faults of the processor come with it",
-    "system.release": "another kernel",
-    "system.libc": "another allocator and other functions",
+    "memory.transparent_huge_pages": "2 MiB pages avoid TLB misses on large tensors",
+    "memory.huge_pages": "2 MiB pages avoid TLB misses on large tensors",
+    "variables.OMP": "threads wait or are pinned in another way",
+    "variables.KMP": "threads wait or are pinned in another way",
+    "variables.MKL": "other settings of the GEMM library",
+    "variables.DNNL": "other settings of the convolution library",
+    "variables.ONEDNN": "other settings of the convolution library",
+    "stolen": "the host of the virtual machine ran other work",
+    "others": "other processes used cache and bandwidth",
+    "load": "other work used cache and bandwidth",
+    "cpu.clock_mhz": "another clock, as the system reports",
+    "cpu.microcode": "microcode contains mitigations of processor faults",
+    "system.release": "another operating system kernel",
+    "system.libc": "another C library with its allocator",
 }
-"""Facts that are known to matter (or the beginning of their names) and why, the most important first."""
+"""Facts (or the beginning of their names) that are known to change times, and why; the most important first."""
 
 ALLOCATOR = (
     "allocator_pinned",
@@ -66,22 +66,22 @@ ALLOCATOR = (
     "variables.PYTORCH_CUDA_ALLOC_CONF",
 )
 MACHINE = ("cpu.model", "cpu.family_model_stepping", "gpu.name")
-"""Facts in which two groups of rows must agree to be compared at all."""
+"""Facts that must agree for two groups of measurements to be comparable."""
 
 MOVING: Mapping[str, float] = {"load": 0.5, "stolen": 0.01, "others": 0.05, "cpu.clock_mhz": 50.0}
-"""Facts that never stay the same, and how far their medians must lie apart to be worth a word."""
+"""Facts that never stay the same, and the difference of their medians that is reported."""
 _PASSING = (
     *("record", "schema", "id", "date", "roofline", "system.steal_s", "memory.available_kib", "memory.total_kib"),
     *("cpu.clock_now_khz", "cpu.throttled", "gpu.memory_free_bytes"),
     *(f"gpu.nvml.{name}" for name in ("sm_clock_mhz", "memory_clock_mhz", "power_w", "temperature_c")),
     *(f"gpu.nvml.{name}" for name in ("throttle_reasons", "utilization_percent")),
 )
-"""Facts that say when it was, not in what."""
+"""Facts about the time of a measurement, not its conditions."""
 
 
 @dataclass(frozen=True)
 class Differs:
-    """One fact in which two groups of rows differ: its values in the first and the second, and why that matters."""
+    """One fact that differs between two groups of measurements: its values, and why it matters."""
 
     fact: str
     a: str
@@ -90,12 +90,12 @@ class Differs:
 
     @property
     def refuses(self) -> bool:
-        """Whether rows with this difference do not mean the same thing."""
+        """Whether measurements with this difference are not comparable."""
         return self.fact.startswith((*ALLOCATOR, *MACHINE))
 
 
 def flat(environment: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The facts of an environment by dotted names, those that only say when it was left out."""
+    """The facts of an environment by dotted names, without those about its time."""
     facts: dict[str, Any] = {}
     for name, value in environment.items():
         if isinstance(value, Mapping):
@@ -108,18 +108,18 @@ def flat(environment: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def standing(environment: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts that do not change by themselves: environments with equal ones are one environment, met twice."""
+    """The facts that do not change by themselves; environments with equal ones count as one."""
     return {name: value for name, value in flat(environment).items() if name not in MOVING}
 
 
 def differences(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> list[Differs]:
-    """The facts in which the environments of two groups of rows differ, the most important first.
+    """The facts that differ between the environments of two groups of measurements, the most important first.
 
-    A fact that one of them does not record is no difference. Of :data:`MOVING` ones the medians are compared.
+    A fact that one of them does not record is no difference. Of :data:`MOVING` facts the medians are compared.
     """
     a, b = _values(first), _values(second)
     found = []
-    # a variable that is not set is a value; any other fact that is not there was not asked for
+    # an unset variable is a value; any other missing fact was not recorded
     variables = {name for name in (*a, *b) if name.startswith("variables.")}
     for name in (a.keys() & b.keys()) | variables:
         one, two = a.get(name, ["not set"]), b.get(name, ["not set"])
@@ -133,7 +133,7 @@ def differences(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str
 
 
 def _values(environments: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Every value of every fact. Variables that one environment does not set count as such."""
+    """Every value of every fact. A variable that one environment does not set counts as a value."""
     facts = [flat(environment) for environment in environments]
     names = dict.fromkeys(name for one in facts for name in one)
     return {
@@ -152,7 +152,7 @@ def _apart(one: Sequence[Any], two: Sequence[Any]) -> tuple[str, str]:
 
 
 def _texts(values: Iterable[Any]) -> list[str]:
-    return sorted({"not told" if value is None else str(value) for value in values})
+    return sorted({"not recorded" if value is None else str(value) for value in values})
 
 
 def _numbers(values: Iterable[Any]) -> list[float]:

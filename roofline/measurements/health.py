@@ -1,10 +1,9 @@
-"""Did the machine stay the same while it was measured? Two reference kernels, visited again and again, say so.
+"""Did the machine stay the same during a measurement? Two reference kernels, timed again and again, show it.
 
-Between the rows of a campaign, about once a second, the same two calls are timed: a product that lies in
-the innermost caches, which only the clock can change, and a sum over more than any cache holds, which sees
-the memory and who else uses it. They mark the samples taken around them and nothing more: to divide by
-them made results worse, because they bring a noise of their own. :mod:`roofline.campaign.watch` makes the
-visits; here they are judged.
+About once a second a campaign times the same two calls: a matrix multiplication in the innermost caches, which only the
+clock can change, and a sum over more data than any cache holds, which shows the memory and its other users. They only
+flag the samples around them: dividing by them made results worse, because they have noise of their own.
+:mod:`roofline.campaign.watch` times them; this module judges them.
 """
 
 from __future__ import annotations
@@ -22,33 +21,35 @@ REFERENCES: Mapping[str, Measurement] = {
     "compute": Measurement("operator", "", "fp32", 0.0, op="matmul", inputs=((192, 192), (192, 192)), cache="warm"),
     "memory": Measurement("operator", "", "fp32", 0.0, op="sum", inputs=((16, 1 << 20),), cache="cold"),
 }
-"""The calls that are timed between rows: 0.4 MB, and 64 MB in fp32."""
+"""The reference calls: 0.4 MB and 64 MB in fp32."""
 CLOCK, DRIFT = 0.05, 0.15
-"""Largest change of the compute kernel, largest slow change of either. On a quiet shared machine nine of ten visits to
-the compute kernel lie within 1.5 %, to the memory kernel within 11 %, and medians of nine of the latter within 10 %.
-Another process on the other thread of a core makes the compute kernel 12 to 25 % slower."""
+"""Largest accepted change of the compute kernel, and largest slow change of either kernel. On a quiet shared machine
+the 90th percentile of the visits is 1.5 % (compute), 11 % (memory) and 10 % (medians of nine memory visits). Another
+process on the second thread of a core makes the compute kernel 12 to 25 % slower.
+"""
 STOLEN, SHARE, OTHERS = 0.02, 0.95, 0.1
-"""Largest share of a processor that the host of a virtual machine may take, least share of time a thread must get,
-largest share of all processors that other processes may use."""
+"""Largest share of a processor that the host of a virtual machine may take, least share of time that a thread must get,
+and largest share of all processors that other processes may use.
+"""
 TICKS_S = 0.03
-"""The system counts time in hundredths of a second: less than three of them are nothing, however short the interval."""
+"""The system counts time in hundredths of a second; less than three of them count as nothing."""
 SMOOTH = 9
-"""Visits whose median tells a slow change from a single late one."""
+"""Visits in the running median that separates a slow change from a single late visit."""
 ENOUGH = 5
-"""Visits below which there is no level to compare with."""
+"""With fewer visits there is no level to compare with."""
 HEALTH_FLAGS = ("throttled", "contended", "unstable clock", "drift")
-"""What the visits around a sample may say of it, the worst first."""
+"""Flags of a sample from the visits around it, the worst first."""
 
 Floats = NDArray[np.float64]
 
 
 def flags_between(visits: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """What the visits say of the samples taken after each of them and before the next one.
+    """Flags of the samples taken after each visit and before the next one.
 
-    A level is log(seconds / median of all visits with as many threads). A sample counts as *contended* where the
-    host took time from this guest, other processes worked, or a visit beside it did not get its thread's time; as
-    of an *unstable clock* where the compute kernel was off its level; as *drift* where the running median of either
-    kernel is; as *throttled* where the processor, or the driver of a card, says so.
+    A level is ``log(seconds / median of all visits with as many threads)``. A sample is *contended* where the host took
+    time from this guest, other processes were active, or a visit next to it did not get its thread's time; *unstable
+    clock* where the compute kernel was off its level; *drift* where the running median of either kernel is; *throttled*
+    where the processor, or the driver of a GPU, reports it.
     """
     threads = _column(visits, "threads")
     levels = {name: _levels(visits, name) for name in REFERENCES}
@@ -60,7 +61,7 @@ def flags_between(visits: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     of: dict[str, NDArray[np.bool_]] = {
         "throttled": held | _beside(np.array(["throttled" in (one.get("flags") or ()) for one in visits], dtype=bool)),
         "contended": contended,
-        # a thread that waited says nothing of its clock
+        # a thread that waited shows nothing about its clock
         "unstable clock": _beside(np.abs(levels["compute"]) > CLOCK) & ~contended,
         "drift": _beside(np.any(slow, axis=0)),
     }
@@ -73,16 +74,16 @@ def _beside(seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def taken(visits: Sequence[Mapping[str, Any]], by: str) -> Floats:
-    """Processors taken on average between each visit and the next, ``by`` the host (``steal_s``) or ``others_s``.
+    """Processors taken on average between each visit and the next [1]: ``increase of the counter / elapsed seconds``.
 
-    NaN where the system does not tell.
+    ``by`` is ``steal_s`` (the host) or ``others_s`` (other processes). NaN where the system does not report it.
     """
     seconds, when = _column(visits, by), _column(visits, "unix_s")
     share = np.full(len(visits), np.nan)
     if len(visits) > 1:
         passed, used = np.diff(when), np.diff(seconds)
         used[(used >= 0) & (used < TICKS_S)] = 0.0
-        # the counters begin again at a boot; a wall clock may be set back
+        # the counters restart at a boot; a wall clock may be set back
         fine = (passed > 0) & (used >= 0)
         share[:-1] = np.where(fine, used / np.where(fine, passed, 1.0), np.nan)
     return share
@@ -93,7 +94,7 @@ def _column(visits: Sequence[Mapping[str, Any]], name: str) -> Floats:
 
 
 def _levels(visits: Sequence[Mapping[str, Any]], name: str) -> Floats:
-    """log(seconds / median), each number of threads by itself; NaN where a kernel was not timed."""
+    """log(seconds / median), for each number of threads separately; NaN where a kernel was not timed."""
     seconds = np.array([float((one.get("seconds") or {}).get(name) or np.nan) for one in visits], dtype=np.float64)
     threads, levels = _column(visits, "threads"), np.full(len(visits), np.nan)
     for count in np.unique(threads):
@@ -104,7 +105,7 @@ def _levels(visits: Sequence[Mapping[str, Any]], name: str) -> Floats:
 
 
 def _smooth(levels: Floats, threads: Floats) -> Floats:
-    """The running median of the levels, each number of threads by itself."""
+    """The running median of the levels, for each number of threads separately."""
     smooth = np.full(len(levels), np.nan)
     for count in np.unique(threads):
         own = np.flatnonzero((threads == count) & ~np.isnan(levels))
@@ -119,13 +120,17 @@ def _smooth(levels: Floats, threads: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Health:
-    """What the visits to the reference kernels say of a whole campaign.
+    """Summary of the visits to the reference kernels in a whole campaign.
 
-    spread : of each kernel, the 10th and 90th percentile of its level (a share of its median).
-    drift : of each kernel, the level of the last fifth of the visits less that of the first fifth.
-    stolen, others : processors that the host and other processes took, on average. share : of its time that a thread
-        got in the worst of ten visits. None where nobody tells.
-    flagged : how many intervals between two visits carry each flag, of how many ``visits``.
+    Parameters
+    ----------
+    visits : number of visits.
+    seconds : median of each kernel [s].
+    spread : of each kernel, the 10th and 90th percentile of its level [1].
+    drift : of each kernel, the level of the last fifth of the visits minus that of the first fifth [1].
+    stolen, others : processors that the host and other processes took, on average [1]; None where it is unknown.
+    share : of its time that a thread got, 10th percentile [1]; None where it is unknown.
+    flagged : number of intervals between visits with each flag.
     """
 
     visits: int
@@ -142,7 +147,7 @@ class Health:
 
 
 def health_of(visits: Sequence[Mapping[str, Any]]) -> Health:
-    """The visits of a campaign in a few numbers."""
+    """Summary of the visits of a campaign."""
     seconds: dict[str, float] = {}
     spread: dict[str, tuple[float, float]] = {}
     drift: dict[str, float] = {}

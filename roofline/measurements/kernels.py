@@ -1,4 +1,4 @@
-"""Which kernels did a measured row time?"""
+"""Which kernels did a measurement time?"""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from roofline.core.workload import Tensor
 from roofline.errors import Unsupported
 
 OPTIMIZERS = frozenset(RECIPES) - {"none"}
-"""Rows of these are steps of an optimizer, their inputs the shapes of its parameters."""
+"""Operators that are steps of an optimizer; their inputs are the shapes of its parameters."""
 
 Attributes = tuple[tuple[str, Any], ...]
 
 
 def kernel_of(row: Measurement) -> Kernel:
-    """The one kernel a measured operator is.
+    """The one kernel of a measured operator.
 
     Raises
     ------
-    RooflineError : the operators do not know it, or it launches several kernels, whose times nobody measured.
+    RooflineError : an unknown operator, or several kernels whose times were not measured separately.
     """
     kernels = kernels_of(row)
     if row.op in OPTIMIZERS and len(set(row.inputs)) == 1:
@@ -44,7 +44,7 @@ def kernel_of(row: Measurement) -> Kernel:
 
 
 def _merged(kernels: Sequence[Kernel]) -> Kernel:
-    """Kernels as one of so many ``passes``, as which a CPU model fits them; named as the first."""
+    """Kernels as one with so many ``passes``, as a CPU model fits them; named as the first."""
     total = {
         name: sum(kernel.repeats * getattr(kernel, name) for kernel in kernels)
         for name in ("flops", "reads", "weights", "writes")
@@ -53,16 +53,16 @@ def _merged(kernels: Sequence[Kernel]) -> Kernel:
 
 
 def kernels_of(row: Measurement) -> tuple[Kernel, ...]:
-    """The kernels a measured operator launches in the direction that was measured; its time is their sum.
+    """The kernels that a measured operator launches in the measured direction; its time is their sum.
 
     Raises
     ------
-    RooflineError : the operators do not know it, its shapes, or its backward pass.
+    RooflineError : unknown operator, shapes, or backward pass.
     """
     question = (row.op, tuple(sorted(row.attributes.items())), row.inputs, row.dtype, row.part, row.stack)
     try:
         return _remembered(*question)
-    except TypeError:  # an attribute that cannot be a key: the operator says what is wrong with it
+    except TypeError:  # an attribute that cannot be a key: the operator reports it
         return _lowered(*question)
 
 
@@ -80,7 +80,7 @@ def _lowered(
 
 
 def _step(op: str, attributes: Attributes, shapes: tuple[tuple[int, ...], ...], dtype: str) -> Iterator[Kernel]:
-    """The kernels of one step of an optimizer over parameters of these shapes."""
+    """The kernels of one optimizer step over parameters of these shapes."""
     storage = precision(dtype).storage
     parameters = [Tensor(f"parameter{index}", shape, storage) for index, shape in enumerate(shapes)]
     recipe = Recipe(cast(OptimizerName, op))
@@ -89,11 +89,14 @@ def _step(op: str, attributes: Attributes, shapes: tuple[tuple[int, ...], ...], 
 
 
 WIDENED = {"fp8_e4m3": 2.0, "int8": 4.0}
-"""Bytes of a result that PyTorch's 8-bit products give: bf16 of ``torch._scaled_mm``, int32 of ``torch._int_mm``."""
+"""Bytes per result of PyTorch's 8-bit matrix multiplications: bf16 of ``torch._scaled_mm``, int32 of
+``torch._int_mm``.
+"""
 
 QUANTIZING = ("tensorrt-llm",)
-"""Frameworks whose 8-bit layers take and give 16 bits: a kernel in front reads the input twice (its largest number,
-then all of them) and writes it in 8 bits."""
+"""Frameworks whose 8-bit layers have 16-bit inputs and results: a first kernel reads the input twice (its maximum, then
+all of it) and writes it in 8 bits.
+"""
 
 
 def _quantized(kernels: list[Kernel]) -> Iterator[Kernel]:
@@ -113,4 +116,4 @@ def _quantized(kernels: list[Kernel]) -> Iterator[Kernel]:
 
 
 _remembered = lru_cache(maxsize=1 << 17)(_lowered)
-"""Sets ask the same shapes on chip after chip."""
+"""Cached, because sets measure the same shapes on each chip."""

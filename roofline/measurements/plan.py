@@ -1,4 +1,4 @@
-"""How much does a campaign measure, and how much of it fits into the time there is?"""
+"""How much does a campaign measure, and how much of it fits into a given time?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import MappingProxyType
 from roofline.errors import UsageError
 
 Progress = Callable[[int, int, str], None]
-"""Told of samples done, samples in all and what is being measured."""
+"""Called with samples done, all samples, and the current measurement."""
 
 MEASURED: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {
@@ -21,21 +21,24 @@ MEASURED: Mapping[str, Mapping[str, int]] = MappingProxyType(
         "gpt-small": {"batch": 2, "seq": 128},
     }
 )
-"""The networks that can be run, with the sizes of a campaign: 5 to 400 ms on one thread of a CPU."""
+"""The networks that can be run, with the sizes of a campaign: 5 to 400 ms on one CPU thread."""
 VISIT_S, NETWORKS_S = 0.036, 9.5
-"""What a visit to an operator takes on a shared Zen 3 core, its share of warm and repeated ones in it, and one to all
-networks."""
+"""Seconds of a visit to an operator on a shared Zen 3 core, with its warm and repeated ones, and of one to all
+networks.
+"""
 LADDER_ROWS, LEAST_ROWS = 88, 60
 FEW_ROUNDS = 5
-"""Where time is short, and on a card: many rounds are for processors that others use too."""
+"""Rounds in a short campaign and on a GPU; more rounds are for processors that others use too."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """How much to measure: operator shapes (0: none), rounds, networks with their sizes; ``seed`` fixes the shapes.
 
-    growth : how many times the batch of a shape may grow (:mod:`roofline.campaign.design_cuda`).
-    training : gradients, optimizers and steps of training too, not forward passes alone.
+    Parameters
+    ----------
+    growth : largest factor on the batch of a shape (:mod:`roofline.campaign.design_cuda`).
+    training : also gradients, optimizers and training steps, not only forward passes.
     """
 
     rows: int = 1100
@@ -47,13 +50,13 @@ class Plan:
 
     @classmethod
     def quick(cls) -> Plan:
-        """A campaign of about a minute: forward passes alone."""
+        """A campaign of about a minute: forward passes only."""
         return cls(rows=400, rounds=FEW_ROUNDS, training=False)
 
     def within(self, seconds: float) -> Plan:
-        """As much of this plan as a CPU of some years measures in about ``seconds``: the rows that tell most.
+        """As much of this plan as an older CPU measures in about ``seconds``, the most informative measurements first.
 
-        Networks take part where they leave most of the time to operators.
+        Networks are included where they leave most of the time to operators.
         """
         nets = self.rounds * NETWORKS_S if self.networks else 0.0
         rounds = self.rounds if seconds > 3 * nets else min(self.rounds, FEW_ROUNDS)
@@ -61,7 +64,5 @@ class Plan:
         rows = int((seconds - nets) / (rounds * VISIT_S)) - LADDER_ROWS
         if rows < LEAST_ROWS:
             least = (LEAST_ROWS + LADDER_ROWS) * rounds * VISIT_S
-            raise UsageError(
-                f"{seconds:g} s are too few to measure anything that a fit could use; give it {least:.0f} s"
-            )
+            raise UsageError(f"--budget: {seconds:g} s is too short for a fit; give at least {least:.0f} s")
         return replace(self, rows=min(rows, self.rows), rounds=rounds, networks=self.networks if nets else {})

@@ -1,8 +1,7 @@
-"""What is written in a measurement file? Its records by type, read strictly but with patience.
+"""What is in a measurement file? Its records by type, checked strictly, with tolerance for unfinished files.
 
-Whoever wrote the file, each line is one JSON object whose ``record`` says what it is: docs/measurements.md
-is the contract. A line that a killed writer left incomplete and records of a type not known here are
-left out with a warning; anything else that is wrong is an error with file and line.
+Each line is one JSON object whose ``record`` is its type; docs/measurements.md is the contract. An incomplete last line
+and records of unknown types are left out with a warning. Everything else that is wrong is an error with file and line.
 """
 
 from __future__ import annotations
@@ -17,15 +16,16 @@ from typing import Any
 
 from roofline.core.measurement import SCHEMA, Measurement
 from roofline.errors import DataError, UsageError
+from roofline.units import plural
 
 Record = dict[str, Any]
 LARGEST_BYTES = 1 << 30
-HINT = "expected JSON Lines, one measurement a line (docs/measurements.md)"
+HINT = "expected JSON Lines, one measurement per line (docs/measurements.md)"
 _BEGINNING = b'{"record"'
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not a number that JSON knows")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 _TYPES = ("environment", "sample", "header", "repeat", "reference", "repeatability", "skipped")
@@ -35,11 +35,17 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 @dataclass(frozen=True)
 class ReadResult:
-    """What a file holds.
+    """The contents of a file.
 
-    environments : record by id. samples, repeats : record by (key, round). warnings : what was left out and
-    why. header : of the campaign that wrote it, None where there is none. references : visits to the reference
-    kernels, in order. skipped : record by key. sha256 : of the file as it is stored, compressed or not.
+    Parameters
+    ----------
+    environments : record by id.
+    samples, repeats : record by (key, round).
+    warnings : what was left out and why.
+    header : of the campaign that wrote it, None if absent.
+    references : visits to the reference kernels, in order.
+    skipped : record by key.
+    sha256 : of the file as stored, compressed or not.
     """
 
     measurements: tuple[Measurement, ...]
@@ -55,7 +61,7 @@ class ReadResult:
 
 @dataclass
 class Content:
-    """The records of a file by type, as they are read."""
+    """The records of a file by type."""
 
     measurements: list[Measurement] = field(default_factory=list)
     environments: dict[str, Record] = field(default_factory=dict)
@@ -75,7 +81,7 @@ class Content:
         return not any((*found, self.repeatability, self.skipped, self.headers))
 
     def add(self, record: Record, where: str) -> None:
-        """Sort one record in; of two samples of one key and round the first counts."""
+        """Store one record by type; of two samples of one key and round the first counts."""
         kind = record.get("record")
         if kind in _TYPES:
             _check_schema(record, where)
@@ -84,17 +90,21 @@ class Content:
                 self.measurements.append(Measurement.from_dict(record, where))
             case "header":
                 if record.get("checksum") != checksum(record):
-                    self.warnings.append(f"{where}: the header was changed after it was written")
+                    self.warnings.append(
+                        f"{where}: the header was changed after it was written; check where the file comes from"
+                    )
                 self.headers.append(record)
             case "environment":
                 name = str(record.get("id", ""))
                 if len(name) == 16 and name != environment_id(record):
-                    self.warnings.append(f"{where}: environment {name} was changed after it was written")
+                    self.warnings.append(
+                        f"{where}: environment {name} was changed after it was written; check where the file comes from"
+                    )
                 self.environments.setdefault(name, record)
             case "sample" | "repeat":
                 key, number = record.get("key"), record.get("round")
                 if not isinstance(key, str) or type(number) is not int:
-                    raise DataError(f"{where}: a {kind} needs a key (text) and a round (whole number)")
+                    raise DataError(f"{where}: a {kind} record needs a key (text) and a round (whole number)")
                 (self.samples if kind == "sample" else self.repeats).setdefault((key, number), record)
             case "reference":
                 self.references.append(record)
@@ -106,16 +116,16 @@ class Content:
                 self.strangers.setdefault(repr(other), []).append(where)
 
     def join(self, new: Content) -> None:
-        """Take in what was read elsewhere."""
+        """Add records that were read elsewhere."""
         for name, have in vars(self).items():
             more = getattr(new, name)
             have.extend(more) if isinstance(have, list) else have.update(more)
 
     def left_out(self) -> list[str]:
-        """One line for each type of record that is not known here."""
+        """One line for each unknown type of record."""
         return [
-            f"{places[0]}: a record of type {kind} is not known here and was left out"
-            + (f", and {len(places) - 1} more of them" if len(places) > 1 else "")
+            f"{places[0]}: unknown record type {kind}, left out"
+            + (f" (and {len(places) - 1} more)" if len(places) > 1 else "")
             for kind, places in self.strangers.items()
         ]
 
@@ -123,17 +133,17 @@ class Content:
 def _check_schema(record: Record, where: str) -> None:
     schema = record.get("schema", SCHEMA)
     if schema != SCHEMA:
-        raise DataError(f"{where}: schema {schema!r} is not known here; this version reads {SCHEMA}")
+        raise DataError(f"{where}: unknown schema {schema!r}; this version reads schema {SCHEMA}")
 
 
 def environment_id(facts: Mapping[str, Any]) -> str:
-    """Name of an environment: the first 16 hex digits of the SHA-256 of everything else in it."""
+    """Name of an environment: the first 16 hex digits of the SHA-256 of its other fields."""
     rest = {"record": "environment", "schema": SCHEMA} | {name: facts[name] for name in facts if name != "id"}
     return _digest(rest)
 
 
 def checksum(header: Mapping[str, Any]) -> str:
-    """The first 16 hex digits of the SHA-256 of everything else in a header."""
+    """The first 16 hex digits of the SHA-256 of the other fields of a header."""
     return _digest({name: value for name, value in header.items() if name != "checksum"})
 
 
@@ -144,13 +154,13 @@ def _digest(plain: Mapping[str, Any]) -> str:
 def read_measurements(path: Path | str, *, unfinished: bool = False) -> ReadResult:
     """Everything in a measurement file (``.jsonl``, or compressed as ``.jsonl.gz``).
 
-    There is at least one measurement in the result, unless ``unfinished`` allows a campaign that was
-    stopped before it had any.
+    The result has at least one measurement, unless ``unfinished`` allows a campaign that was stopped before its first
+    one.
 
     Raises
     ------
     UsageError : there is no such file, or it cannot be opened.
-    DataError : a line is not JSON or not a valid row (with file and line), or there is no row at all.
+    DataError : a line is not JSON or not a valid record (with file and line), or there is no measurement.
     """
     path = Path(path)
     try:
@@ -165,16 +175,16 @@ def read_measurements(path: Path | str, *, unfinished: bool = False) -> ReadResu
         raise DataError(f"{path}: the file is empty; {HINT}")
     warnings = content.warnings
     if parse(data, path, content) < len(data):
-        warnings.append(f"{path}: the last line is incomplete (its writer was stopped); it was left out")
+        warnings.append(f"{path}: the last line is incomplete (the program was stopped); it was left out")
     warnings += content.left_out()
     if not content.measurements and not (unfinished and not content.empty):
         samples = len(content.samples)
-        detail = f", only {samples} samples of a campaign that is not finished" if samples else ""
-        raise DataError(f"{path}: holds no measurement{detail}; {HINT}")
+        resume = f", only {plural(samples, 'sample')} of an unfinished campaign; repeat 'roofline measure' to resume it"
+        raise DataError(f"{path}: no measurement in it{resume if samples else ''}; {HINT}")
     missing = {row.environment for row in content.measurements} - {"", *content.environments}
     if missing:
         names = ", ".join(sorted(missing))
-        warnings.append(f"{path}: rows name the environment {names}, which is not in the file")
+        warnings.append(f"{path}: measurements refer to environment {names}, which is not in the file")
     return ReadResult(
         measurements=tuple(content.measurements),
         environments=content.environments,
@@ -192,14 +202,14 @@ def _decompress(data: bytes, path: Path, content: Content) -> bytes:
     pieces: list[bytes] = []
     room = LARGEST_BYTES
     try:
-        while data:  # a gzip file may consist of several parts, one after the other
+        while data:  # a gzip file may have several parts, one after the other
             part = zlib.decompressobj(wbits=31)
             pieces.append(part.decompress(data, room + 1))
             room -= len(pieces[-1])
             if room < 0:
                 raise DataError(f"{path}: larger than {LARGEST_BYTES >> 20} MiB when unpacked")
             if not part.eof:
-                content.warnings.append(f"{path}: the compressed file is cut off; what there is was used")
+                content.warnings.append(f"{path}: the compressed file is incomplete; its readable part was used")
                 break
             data = part.unused_data.lstrip(b"\0")
     except zlib.error as error:
@@ -208,9 +218,9 @@ def _decompress(data: bytes, path: Path, content: Content) -> bytes:
 
 
 def parse(data: bytes, path: Path, content: Content) -> int:
-    """Read every complete record into ``content``; how many bytes at the front of ``data`` are good.
+    """Read every complete record into ``content``; returns the number of valid bytes at the front of ``data`` [B].
 
-    Fewer than all of them where the last line is the beginning of a record.
+    That is less than all of them if the last line is incomplete.
     """
     end = data.rfind(b"\n") + 1
     try:
@@ -228,8 +238,8 @@ def parse(data: bytes, path: Path, content: Content) -> int:
     try:
         record = decode(tail.decode("utf-8-sig"), where)
     except (DataError, UnicodeDecodeError):
-        # the beginning of a record, or the zeros of a file system that lost power, is what a stopped
-        # writer leaves; anything else is a file of another kind
+        # a stopped writer leaves the beginning of a record, or zeros after a power loss; anything else
+        # is another kind of file
         if end or tail.startswith(_BEGINNING) or _BEGINNING.startswith(tail) or not tail.strip(b"\0"):
             return end
         raise DataError(f"{where}: this is not a measurement file; {HINT}") from None
@@ -238,7 +248,7 @@ def parse(data: bytes, path: Path, content: Content) -> int:
 
 
 def decode(line: str, where: str) -> Record:
-    """One line as a record; ``where`` names it in the :class:`DataError` if it is none."""
+    """One line as a record; ``where`` names it in the :class:`DataError` for an invalid line."""
     try:
         record = _DECODER.decode(line)
     except (ValueError, RecursionError) as error:

@@ -1,7 +1,7 @@
-"""How well does a row repeat? A tenth of a campaign is measured once more at its end, and held against the rows.
+"""How well does a measurement repeat? A tenth of a campaign is measured again at its end, and compared.
 
-What was measured again is kept as records of its own and changes no row. It is the honest width of a row: two
-values of one call, taken by the same rule some minutes apart.
+Repeated measurements are separate records and change no measurement. They show the real uncertainty: two values of one
+call, taken by the same rule some minutes apart.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def chosen(rows: Sequence[Measurement], seed: int) -> list[Measurement]:
 def repeatability(
     rows: Iterable[Measurement], repeats: Mapping[tuple[str, int], Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """By cache state and threads: how many rows were measured again, and how far off that came out.
+    """By cache state and threads: how many measurements were repeated, and how large the differences are.
 
-    ``median`` and ``p90`` are of |log(again / row)|, ``shift`` is the median of log(again / row): how much slower the
-    machine was throughout. As in a row, the best of all rounds counts.
+    ``median`` and ``p90`` are of ``|log(again / first)|``; ``shift`` is the median of ``log(again / first)``, the
+    slowdown of the machine. As in a measurement, the best of all rounds counts.
     """
     again: dict[str, float] = {}
     for (key, _), record in repeats.items():
@@ -56,5 +56,5 @@ def repeatability(
 
 
 def record_of(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The judgement of a whole campaign, ready to be stored."""
+    """The repeatability of a campaign as a record."""
     return {"record": "repeatability", "schema": SCHEMA, "groups": [dict(group) for group in groups]}

@@ -1,8 +1,8 @@
-"""Where do measurements live? In a JSON Lines file that only grows and survives a killed writer.
+"""Where are measurements stored? In a JSON Lines file that only grows and survives a killed writer.
 
-One record per line, written in one piece and never rewritten, so that whatever was measured before a
-crash, a full disk or ``kill -9`` is still there. :class:`Store` knows what the file holds already, so
-that a campaign goes on where it stopped and nothing is written twice.
+One record per line, written at once and never rewritten. So everything measured before a crash, a full disk or ``kill
+-9`` is still there. :class:`Store` knows what the file contains, so a campaign continues where it stopped and nothing
+is written twice.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from roofline.measurements.records import (
 
 try:
     import fcntl
-except ImportError:  # not a Unix: nothing keeps two writers apart
+except ImportError:  # not a Unix: no lock against a second writer
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ["ReadResult", "Record", "Store", "environment_id", "read_measurements"]
@@ -46,19 +46,19 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 class Store:
     """A measurement file open for appending, by one writer at a time.
 
-    Opening it takes a lock, reads what is there and cuts off a last line that a killed writer left
-    incomplete. ``notes`` holds what the user should be told about that.
+    Opening it takes a lock, reads the contents and cuts off an incomplete last line. ``notes`` has the messages about
+    that.
 
     Parameters
     ----------
-    path : the file; made, with its folder, where there is none.
-    sync_s : data are forced to the disk at most this often; a killed process loses nothing even
-        between two of these moments, a machine that loses power at most that long.
+    path : the file; it is created, with its folder, if it does not exist.
+    sync_s : longest time between writes to the disk [s]. A killed process loses nothing; a power loss loses at most
+        this.
 
     Raises
     ------
     OutputError : the file cannot be written, is no plain file, or another process writes to it.
-    DataError : the file holds something else than measurements; it is left as it is.
+    DataError : the file contains something other than measurements; it is not changed.
     """
 
     def __init__(self, path: Path | str, *, sync_s: float = 0.5) -> None:
@@ -68,7 +68,7 @@ class Store:
         self._synced_s = time.monotonic()
         self._content = Content()
         if self.path.suffix == ".gz":
-            raise self._problem("a compressed file cannot be appended to; write .jsonl and compress it later")
+            raise self._problem("cannot append to a compressed file; write .jsonl and compress it later")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self.path, _FLAGS, 0o644)
@@ -89,15 +89,15 @@ class Store:
         if not stat.S_ISREG(os.fstat(self._file).st_mode):
             raise self._problem("not a plain file")
         if fcntl is None:
-            self.notes.append(f"{self.path}: this system has no file locks; let one process write to it")
+            self.notes.append(f"{self.path}: this system has no file locks; let only one process write to the file")
             return
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             writer = _holder(self._file)
-            raise self._problem(f"{writer} is writing to it; wait for it or stop it first") from None
+            raise self._problem(f"{writer} is writing to it; wait for that process, or stop it") from None
         except OSError as error:  # some network file systems
-            self.notes.append(f"{self.path}: no lock ({error.strerror}); let one process write to it")
+            self.notes.append(f"{self.path}: cannot lock the file ({error.strerror}); let only one process write to it")
 
     def _open(self) -> None:
         if os.fstat(self._file).st_size > LARGEST_BYTES:
@@ -105,7 +105,7 @@ class Store:
         data, content = self.path.read_bytes(), self._content
         kept = parse(data, self.path, content)
         if content.strangers and content.empty:
-            raise DataError(f"{self.path}: holds other things than measurements; {HINT}")
+            raise DataError(f"{self.path}: does not contain measurements; {HINT}")
         self.notes += [*content.warnings, *content.left_out()]
         if kept < len(data):
             self.notes.append(f"{self.path}: an incomplete last line was cut off ({len(data) - kept} bytes)")
@@ -140,7 +140,7 @@ class Store:
         return dict(self._content.samples)
 
     def repeats(self) -> dict[tuple[str, int], Record]:
-        """The record of each (key, round) that was measured once more at the end."""
+        """The record of each (key, round) that was measured again at the end."""
         return dict(self._content.repeats)
 
     @property
@@ -149,11 +149,11 @@ class Store:
         return tuple(self._content.references)
 
     def begin(self, header: Mapping[str, Any]) -> None:
-        """Write the header of a campaign as the first line, or see that the one there means the same campaign.
+        """Write the header of a campaign as the first line, or check that the existing one is of the same campaign.
 
         Raises
         ------
-        UsageError : the file was begun by another campaign, or holds rows without a header; says what differs.
+        UsageError : the file belongs to another campaign, or has measurements without a header; says what differs.
         DataError : its header was changed after it was written.
         """
         if self._content.empty:
@@ -162,18 +162,18 @@ class Store:
             same_campaign(self._content.headers, header, self.path)
 
     def append(self, record: Mapping[str, Any]) -> bool:
-        """Write one record as one line; False where an equal one is there already and nothing was done.
+        """Write one record as one line; False if an equal one exists and nothing was written.
 
-        Equal are measurements of one key, samples (repeats) of one key and round, environments of one id,
-        skipped rows of one key. There is one header, and one judgement of repeatability.
+        Equal are measurements of one key, samples (repeats) of one key and round, environments of one id, skipped
+        records of one key. There is one header, and one record of repeatability.
 
         Raises
         ------
-        OutputError : disk full or file gone; what was written before is whole and stays.
-        DataError : the record is not one this file may hold.
+        OutputError : disk full or file missing; what was written before is complete.
+        DataError : this file cannot contain the record.
         """
         try:
-            # no NaN or infinity gets into the file: other readers of JSON refuse them
+            # no NaN or infinity in the file: other readers of JSON refuse them
             line = json.dumps(dict(record), allow_nan=False, ensure_ascii=False) + "\n"
             data = line.encode()
         except (TypeError, ValueError) as error:
@@ -199,7 +199,9 @@ class Store:
         return True
 
     def append_environment(self, facts: Mapping[str, Any]) -> str:
-        """Write what :func:`roofline.campaign.environment.capture` found; the id that rows refer to."""
+        """Write the result of :func:`roofline.campaign.environment.capture`; returns the id that
+        measurements refer to.
+        """
         rest = {key: value for key, value in facts.items() if key not in ("record", "schema", "id")}
         name = environment_id(rest)
         self.append({"record": "environment", "schema": SCHEMA, "id": name} | rest)
@@ -216,9 +218,11 @@ class Store:
         repeat: bool = False,
         **more: Any,
     ) -> bool:
-        """Write what one round found for one row: its best ``seconds`` and every raw block behind it.
+        """Write the result of one round for one measurement: its best ``seconds`` [s] and every raw block behind it.
 
-        repeat : measured once more at the end, to see how well rows repeat; no sample of the row.
+        Parameters
+        ----------
+        repeat : measured again at the end, to see how well measurements repeat; not a sample of the measurement.
         """
         raw = [float(f"{block:.{_DIGITS}g}") for block in blocks]
         record: Record = {"record": "repeat" if repeat else "sample", "key": key, "round": round}
@@ -237,10 +241,10 @@ class Store:
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._file, before)
-            raise self._problem(f"cannot be written: {error.strerror}; the rows before are kept") from None
+            raise self._problem(f"cannot be written: {error.strerror}; the measurements before are kept") from None
 
     def close(self) -> None:
-        """Force what was written to the disk and give up the lock. Closing twice does nothing."""
+        """Write everything to the disk and release the lock. Closing twice does nothing."""
         if self._file < 0:
             return
         descriptor, self._file = self._file, -1
@@ -261,7 +265,7 @@ class Store:
 
 
 def _holder(descriptor: int) -> str:
-    """Who holds the lock on that file: its process id, where the system tells."""
+    """The process that holds the lock on that file: its process id, where the system reports it."""
     inode = str(os.fstat(descriptor).st_ino)
     with suppress(OSError, ValueError, IndexError):
         for line in Path("/proc/locks").read_text().splitlines():

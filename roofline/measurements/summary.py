@@ -1,4 +1,4 @@
-"""What is in a measurement file: which rows, taken in which environments, and how far can they be trusted?"""
+"""What is in a measurement file: which measurements, in which environments, and how reliable are they?"""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from roofline.measurements.health import Health, health_of, worst_first
 from roofline.measurements.kernels import kernels_of
 from roofline.measurements.records import ReadResult, Record
 from roofline.measurements.repeatability import repeatability
+from roofline.units import plural
 
 
 @dataclass(frozen=True)
 class RowGroup:
-    """Rows of one kind, family, cache state, precision and number of threads.
+    """Measurements of one kind, family, cache state, precision and number of threads.
 
-    spread : how much slower than a row's best round its median round was, in the middle row; None where no
-        row had several rounds.
+    Parameters
+    ----------
+    spread : slowdown of the median round over the best round, median over measurements; None if none has several
+        rounds.
     """
 
     kind: str
@@ -44,7 +47,7 @@ class RowGroup:
 
 @dataclass(frozen=True)
 class Setting:
-    """Environments that differ in nothing that stands still, and how many rows were taken in them."""
+    """Environments that agree in all lasting facts, and the number of measurements taken in them."""
 
     rows: int
     first: str
@@ -54,7 +57,7 @@ class Setting:
 
     @property
     def comparable(self) -> bool:
-        """With the first setting of the file."""
+        """Whether it is comparable with the first setting of the file."""
         return not any(one.refuses for one in self.differs)
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,7 +74,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Summary:
-    """A measurement file in a few tables; ``samples`` of ``wanted`` were taken, where a header says how many."""
+    """A measurement file in a few tables; ``samples`` of ``wanted`` were taken, where a header has the number."""
 
     header: Record | None
     rows: tuple[RowGroup, ...]
@@ -97,7 +100,7 @@ class Summary:
 
 
 def family_of(row: Measurement) -> str:
-    """What a row counts as in a table: the family of its (first) kernel, the operator where it has none, or network."""
+    """The family of a measurement in tables: that of its (first) kernel, the operator where it has none, or network."""
     if row.kind == "network":
         return "network"
     try:
@@ -107,7 +110,7 @@ def family_of(row: Measurement) -> str:
 
 
 def summarize(read: ReadResult) -> Summary:
-    """What a file holds, by :func:`roofline.measurements.records.read_measurements`."""
+    """The tables of a file that :func:`roofline.measurements.records.read_measurements` has read."""
     groups: dict[tuple[str, str, str, str, str, int], list[Measurement]] = {}
     for row in read.measurements:
         part = row.part if row.kind == "operator" else row.mode
@@ -147,13 +150,13 @@ def _group(
 
 
 def flag_counts(rows: Iterable[Measurement]) -> dict[str, int]:
-    """How many rows carry each flag."""
+    """Number of measurements with each flag."""
     counts = Counter(flag for row in rows for flag in row.flags)
     return {flag: counts[flag] for flag in worst_first(counts)}
 
 
 def settings_of(read: ReadResult) -> tuple[Setting, ...]:
-    """The environments of a file, those alike as one, each held against the first."""
+    """The environments of a file, equal ones as one, each compared with the first."""
     rows = Counter(row.environment for row in read.measurements)
     alike: dict[str, list[Record]] = {}
     for record in read.environments.values():
@@ -174,28 +177,28 @@ def closing_words(
     visits: Sequence[Mapping[str, Any]],
     repeats: Mapping[tuple[str, int], Mapping[str, Any]],
 ) -> list[str]:
-    """What somebody who has just measured should know of it, a sentence a line."""
+    """What the user should know at the end of a campaign, one sentence a line."""
     said = [f"reference kernels, {closing_health(health_of(visits))}"] if visits else []
     if flags := flag_counts(rows):
         flagged = sum(bool(row.flags) for row in rows)
         each = ", ".join(f"{flag} {count:,}" for flag, count in flags.items())
-        said.append(f"{flagged:,} of {len(rows):,} rows are flagged: {each}")
+        said.append(f"{flagged:,} of {plural(len(rows), 'measurement')} flagged: {each}")
     for group in repeatability(rows, repeats):
         said.append(
-            f"{group['rows']:,} {group['cache']} rows measured again"
+            f"repeatability of {plural(group['rows'], group['cache'] + ' measurement')}"
             + (f" on {group['threads']} threads" if group["threads"] > 1 else "")
-            + f": {group['median']:.1%} off in the median, {group['p90']:.1%} in nine of ten, "
-            f"{group['shift']:+.1%} throughout"
+            + f": median change {group['median']:.1%}, 90th percentile {group['p90']:.1%}, "
+            f"common shift {group['shift']:+.1%}"
         )
     return said
 
 
 def closing_health(health: Health) -> str:
-    """What the visits to the reference kernels found, in a line."""
+    """The result of the visits to the reference kernels, in a line."""
     parts = [
-        f"{name} within {low:+.1%} and {high:+.1%}, {health.drift[name]:+.1%} from first to last"
+        f"{name} varies from {low:+.1%} to {high:+.1%}, drift {health.drift[name]:+.1%}"
         for name, (low, high) in health.spread.items()
     ]
     for name, took in (("the host", health.stolen), ("other processes", health.others)):
         parts += [f"{name} took {took:.1%} of a processor"] if took is not None else []
-    return f"visited {health.visits} times: {'; '.join(parts)}"
+    return f"{plural(health.visits, 'visit')}: {'; '.join(parts)}"

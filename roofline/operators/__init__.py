@@ -1,6 +1,6 @@
-"""What is an operator? Shapes in; weights, output shapes and kernels out. No tensors, nothing computed.
+"""What is an operator? Input shapes in; weights, output shapes and kernels out. No tensors, nothing computed.
 
-:data:`OPERATORS` is the table of what ships, :func:`operator_named` knows also what other packages bring;
+:data:`OPERATORS` is the table of operators that ship; :func:`operator_named` also finds those of other packages.
 :mod:`roofline.lowering` makes workloads and schedules of them.
 """
 

@@ -1,4 +1,6 @@
-"""Scaled dot-product attention, fused into one kernel or in the steps of eager code (:mod:`.attention_steps`)."""
+"""Which kernels does scaled dot-product attention launch: one fused kernel, or eager steps
+(:mod:`.attention_steps`)?
+"""
 
 from __future__ import annotations
 
@@ -26,12 +28,12 @@ def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
 
 
 def _kernels(case: Case) -> list[Kernel]:
-    """softmax(q k^T / sqrt(d)) v: 4 B H S T D operations in two products.
+    """``softmax(q k^T / sqrt(d)) v``: two GEMMs, ``flops = 4 * B * H * S * T * D`` [FLOP].
 
-    B batch, H query heads, S queries, T keys, D head size. Grouped heads (fewer key than query heads)
-    read fewer bytes and compute as much. ``causal`` counts in full too: what PyTorch's counter and
-    its CPU kernel do; a kernel that skips the masked half of S = T does up to half less, which is for
-    the device model to know. Softmax is not counted in ``flops``; ``elements`` are the B H S T scores.
+    B batch, H query heads, S queries, T keys, D head size. Grouped heads (fewer key than query heads) read fewer bytes
+    and compute as much. ``causal`` counts in full, as PyTorch's counter and its CPU kernel do. A kernel that skips the
+    masked half of S = T does up to half less; that is left to the device model. Softmax is not counted in ``flops``;
+    ``elements`` are the B H S T scores.
     """
     batch, heads, queries, head_size = case.inputs[0].shape
     keys = case.inputs[1].shape[2]
@@ -53,7 +55,7 @@ def _kernels(case: Case) -> list[Kernel]:
 
 
 def _saves(case: Case) -> Saved:
-    """Fused: queries, keys, values, the result and one logarithm per query. Unfused: what every step keeps."""
+    """Fused: queries, keys, values, the result and one logarithm per query. Unfused: what each step saves."""
     batch, heads, queries, _ = case.inputs[0].shape
     if case.stack.fused_attention:
         return Saved(inputs=(0, 1, 2), outputs=(0,), extra=4.0 * batch * heads * queries)
@@ -61,7 +63,10 @@ def _saves(case: Case) -> Saved:
 
 
 def _backward(case: Case, needs: Needs) -> list[Kernel]:
-    """Fused: five products in one kernel, the first of them the scores once more (Dao et al., 2022)."""
+    """Fused: five GEMMs in one kernel, ``flops = 10 * B * H * S * T * D`` [FLOP]; the first recomputes the scores.
+
+    Source: Dao et al., arXiv:2205.14135.
+    """
     if not case.stack.fused_attention:
         return attention_steps.backward(case)
     query, key, value = case.inputs
@@ -93,8 +98,8 @@ ATTENTION = (
         _kernels,
         (
             flag("causal", False, "a query sees no later key"),
-            flag("padded", False, "eager code adds a mask of padding to the scores"),
-            Parameter("dropout", "whole", "how many of 100 probabilities become zero in training", 0, low=0),
+            flag("padded", False, "eager code adds a padding mask to the scores"),
+            Parameter("dropout", "whole", "percent of the probabilities set to zero in training", 0, low=0),
         ),
         backward=_backward,
         saves=_saves,

@@ -1,10 +1,10 @@
-"""Attention as eager code spells it out: two products, and what runs over the table of scores between them.
+"""Which kernels does attention launch in eager code? Two batched GEMMs, and steps over the scores between them::
 
-    copies of q, k and v | product | scale | mask | softmax | dropout | product | copy of the result
+    copies of q, k and v | GEMM | scale | mask | softmax | dropout | GEMM | copy of the result
 
-So Hugging Face's ``eager`` attention runs. A copy is made where the heads of a row lie side by side in storage (a
-transposed view) and the batched product wants them apart: of q, k and v where there is more than one sample, of
-the result always. Keys and values of grouped heads are repeated for every query head. The backward undoes each.
+As Hugging Face's ``eager`` attention. A copy is made where a row's heads are adjacent in storage (a transposed view)
+and the batched GEMM needs them apart: of q, k, v for more than one sample, of the result always. Keys and values of
+grouped heads are repeated for every query head. The backward reverses each step.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from roofline.operators.dropout import DROPOUT_FLOPS, MASK_BYTES, rarity
 from roofline.operators.rowwise import SOFTMAX_FLOPS, SOFTMAX_PASSES
 
 SOFTMAX_BACKWARD_FLOPS = 4.0
-"""Per score: times the gradient 1, sum 1, subtract 1, times the probability 1."""
+"""FLOP per score: times the gradient 1, sum 1, subtract 1, times the probability 1."""
 
 
 @dataclass
 class Steps:
-    """The sizes of one attention, and the kernels as they come; ``table`` is the bytes of all scores."""
+    """The sizes of one attention, and its kernels in order; ``table`` is the bytes of all scores."""
 
     case: Case
     kernels: list[Kernel] = field(default_factory=list)
@@ -48,26 +48,26 @@ class Steps:
         return self.next - 1
 
     def bytes_of(self, index: int) -> float:
-        """Bytes of q, k or v as the products read them: with a copy for every query head."""
+        """Bytes of q, k or v as the GEMMs read them: with a copy for every query head."""
         return self.rows[min(index, 1)]
 
     def apart(self, index: int) -> bool:
-        """Whether an input has heads and rows that lie in another order in storage than it says."""
+        """Whether heads and rows of an input are stored in another order than in its shape."""
         length = self.case.inputs[index].shape[2]
         return bool(self.case.swapped) and self.case.swapped[index] and self.heads > 1 and length > 1
 
     def copied(self, index: int) -> bool:
-        """Whether the batched product copies an input first."""
+        """Whether the batched GEMM needs a copy of an input first."""
         return (self.apart(index) and self.batch > 1) or (index > 0 and self.shared < self.heads)
 
     @property
     def joined(self) -> bool:
-        """Whether the result is copied, so that the heads of a row lie side by side."""
+        """Whether the result is copied, so that the heads of a row are adjacent."""
         return self.heads > 1 and self.queries > 1
 
     @property
     def mask_bytes(self) -> float:
-        """A float for every pair where padding is masked too; else a flag for every pair; or a float for every key."""
+        """One float per pair with causal padding, one per key with padding only, else one flag per pair."""
         if self.case.attributes.flag("padded"):
             rows = self.queries if self.case.attributes.flag("causal") else 1
             return self.batch * rows * self.keys * self.size
@@ -174,7 +174,7 @@ def forward(case: Case) -> list[Kernel]:
 
 
 def _operand(s: Steps, index: int) -> int:
-    """Where the product finds q, k or v: the input itself, or a copy of it."""
+    """The tensor that the GEMM reads: q, k or v itself, or a copy of it."""
     if not s.copied(index):
         return index
     tensor, target = s.case.inputs[index], s.temporary()
@@ -194,7 +194,7 @@ def _operand(s: Steps, index: int) -> int:
 
 
 def saves(case: Case) -> Saved:
-    """q, k and v or their copies, and the probabilities; where these are dropped also the rest of them and the mask."""
+    """q, k and v or their copies, and the probabilities; with dropout also the dropped probabilities and the mask."""
     s = Steps(case)
     copies = sum(s.bytes_of(index) for index in range(3) if s.copied(index))
     extra = s.table + (s.table + MASK_BYTES * s.scores if s.dropped else 0.0)
@@ -202,7 +202,7 @@ def saves(case: Case) -> Saved:
 
 
 def backward(case: Case) -> list[Kernel]:
-    """dV = P^T dO, dP = dO V^T, dS from dP and P, dK^T = Q^T dS, dQ = dS K, with the steps between undone."""
+    """dV = P^T dO, dP = dO V^T, dS from dP and P, dK^T = Q^T dS, dQ = dS K, with the steps between reversed."""
     s = Steps(case)
     product = 2.0 * s.scores * s.head
 
@@ -263,7 +263,7 @@ def backward(case: Case) -> list[Kernel]:
             target=s.temporary(),
         )
     )
-    if s.masked and not case.attributes.flag("padded"):  # an added mask passes the gradient on
+    if s.masked and not case.attributes.flag("padded"):  # the gradient passes an added mask
         place = over_scores("mask_backward", 1.0, s.mask_bytes, place)
     place = over_scores("scale_backward", 1.0, 0.0, place)
     key = bmm(s.head, s.keys, s.queries, s.table + s.bytes_of(0), place)
@@ -274,7 +274,7 @@ def backward(case: Case) -> list[Kernel]:
 
 
 def _given_back(s: Steps, index: int, source: int) -> None:
-    """The gradient of q, k or v, summed over heads that shared it and laid out as its rows are in storage."""
+    """The gradient of q, k or v, summed over heads that shared it and stored in the order of its rows."""
     tensor = s.case.inputs[index]
     times = s.heads // s.shared if index else 1
     if times > 1:
@@ -293,7 +293,7 @@ def _given_back(s: Steps, index: int, source: int) -> None:
                 target=s.temporary() if s.apart(index) else index,
             )
         )
-    turned = index == 1 and times == 1 and s.batch == 1  # dK^T of one sample: the product behind takes it as it lies
+    turned = index == 1 and times == 1 and s.batch == 1  # dK^T of one sample: the next GEMM reads it in this order
     if s.apart(index) and not turned:
         size = tensor.bytes
         moved: dict[str, Any] = {"reads": size, "writes": size, "source": source, "target": index}

@@ -1,4 +1,4 @@
-"""Which attributes does an operator take, and what do they hold once checked?"""
+"""Which attributes does an operator take, and which values do they hold after the checks?"""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ ParameterKind = Literal["whole", "flag", "pair", "sizes"]
 
 @dataclass(frozen=True)
 class Parameter:
-    """One attribute an operator takes.
+    """One attribute of an operator.
 
-    kind : ``whole`` (an integer), ``flag`` (true or false), ``pair`` (height and width, or one
-        integer for both), ``sizes`` (a list of integers).
-    default : used where it is not given; ``None`` makes it required unless ``optional``.
+    Parameters
+    ----------
+    name : as in workload files.
+    kind : ``whole`` (an integer), ``flag`` (true or false), ``pair`` (height and width, or one integer for both),
+        ``sizes`` (a list of integers).
+    meaning : one phrase for the reference page.
+    default : value if not given; ``None`` makes it required unless ``optional``.
     low : the smallest integer allowed (``None``: any).
+    optional : may be absent without a default.
     """
 
     name: str
@@ -30,7 +35,7 @@ class Parameter:
     optional: bool = False
 
     def check(self, value: object) -> Attribute:
-        """``value`` in its one normal form (a pair is always two integers).
+        """``value`` in its normal form (a pair is always two integers).
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What may a layer look at when it becomes kernels, and what does it keep for its gradients?"""
+"""What does lowering know of a node when it makes kernels, and what does the node save for its gradients?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from roofline.operators.attributes import Attributes
 
 @dataclass(frozen=True)
 class Case:
-    """A node with its tensors at hand: all that lowering may look at."""
+    """A node with its tensors: everything that lowering may use."""
 
     node: Node
     inputs: tuple[Tensor, ...]
@@ -26,7 +26,7 @@ class Case:
     stack: Stack
     training: bool = False
     swapped: tuple[bool, ...] = ()
-    """For each input, whether it is a view with dimensions in another order than in storage."""
+    """For each input, whether it is a view with another order of dimensions than its storage."""
 
     @property
     def result(self) -> Tensor:
@@ -35,16 +35,19 @@ class Case:
 
     @property
     def read_bytes(self) -> float:
-        """Bytes of the inputs, each once: ``a + a`` reads ``a`` once, a broadcast at its own size."""
+        """Bytes of the inputs [B], each once: ``a + a`` reads ``a`` once, a broadcast input at its own size."""
         return sum({tensor.name: tensor.bytes for tensor in self.inputs}.values())
 
     @property
     def weight_bytes(self) -> float:
+        """Bytes of the weights [B]."""
         return sum(tensor.bytes for tensor in self.weights)
 
     @property
     def vector_precision(self) -> Precision:
-        """What work outside of products is computed in: the format of the result; tf32 exists in products alone."""
+        """The precision of work other than matrix multiplications: the format of the result. tf32 exists
+        only in those.
+        """
         stored = self.outputs[0].dtype if self.outputs else self.precision.storage
         if stored.kind != "float" or (stored == self.precision.storage and self.precision.compute != "tf32"):
             return self.precision
@@ -76,11 +79,11 @@ class Case:
         repeats: int = 1,
         itemsize: float | None = None,
     ) -> Kernel:
-        """A kernel of this case: reads all inputs and weights, writes all outputs, unless told otherwise.
+        """A kernel of this case: it reads all inputs and weights and writes all outputs, unless given otherwise.
 
-        ``source``, ``source2`` and ``target`` are places within the case: the inputs are numbered
-        from 0, the outputs follow, numbers beyond are temporaries of a plan of several kernels.
-        Lowering turns them into tensor numbers.
+        ``source``, ``source2`` and ``target`` are places within the case: inputs are numbered from 0, then outputs;
+        higher numbers are temporaries of a plan with several kernels. Lowering turns them into tensor numbers.
+        ``flops`` is in [FLOP]; ``reads``, ``weights`` and ``writes`` are in [B].
         """
         count = len(self.inputs)
         return Kernel(
@@ -121,10 +124,10 @@ class Case:
         elements: int | None = None,
         **fields: Any,
     ) -> Kernel:
-        """A kernel of the backward pass: as :meth:`kernel`, but nothing is read or written unless said.
+        """A kernel of the backward pass: as :meth:`kernel`, but it reads and writes only what is given [B].
 
-        A ``target`` of :attr:`temporary` says that the result is needed by the kernels after it alone.
-        ``op`` is ``<operator>_backward`` unless told otherwise; ``elements`` those of the first input.
+        A ``target`` of :attr:`temporary` means that only the next kernels need the result. ``op`` is
+        ``<operator>_backward`` and ``elements`` are those of the first input, unless given.
         """
         return self.kernel(
             family,
@@ -136,30 +139,30 @@ class Case:
         )
 
     def stored(self, weight: Tensor) -> float:
-        """Bytes of a weight, with its scales where it is stored in fewer bits."""
+        """Bytes of a weight [B], with its scales where it is stored in fewer bits."""
         return weight.bytes + sum(t.bytes for t in self.weights if t.name == f"{weight.name}.scale")
 
     @property
     def temporary(self) -> int:
-        """The number of the first tensor beyond inputs and outputs."""
+        """The number of the first tensor after inputs and outputs."""
         return len(self.inputs) + len(self.outputs)
 
     @property
     def trained_bytes(self) -> float:
-        """Bytes of the weights that have gradients."""
+        """Bytes of the weights that have gradients [B]."""
         return sum(tensor.bytes for tensor in self.weights if tensor.role == "weight")
 
 
 Needs = tuple[bool, ...]
-"""For each input, whether its gradient is asked for: not for images, row numbers and what comes of them."""
+"""For each input, whether its gradient is needed: not for images, row numbers and tensors computed from them."""
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What the forward pass keeps for the backward: inputs and outputs by place, and ``extra`` bytes beside.
+    """What the forward pass saves for the backward: inputs and outputs by place, and ``extra`` bytes [B].
 
-    ``extra`` is made for the backward alone: places of maxima, statistics of norms, masks. Weights are
-    there anyway and are not named.
+    ``extra`` exists only for the backward: indices of maxima, statistics of norms, masks. Weights are kept in any case
+    and are not listed.
     """
 
     inputs: tuple[int, ...] = ()
@@ -167,22 +170,22 @@ class Saved:
     extra: float = 0.0
 
     def names(self, node: Node) -> list[str]:
-        """The tensors of the node that are kept."""
+        """The saved tensors of the node."""
         return [*(node.inputs[index] for index in self.inputs), *(node.outputs[index] for index in self.outputs)]
 
 
 def saves_inputs(case: Case) -> Saved:
-    """Keeps all inputs."""
+    """Saves all inputs."""
     return Saved(inputs=tuple(range(len(case.inputs))))
 
 
 def saves_output(case: Case) -> Saved:
-    """Keeps the result."""
+    """Saves the result."""
     return Saved(outputs=(0,))
 
 
 def saves_nothing(case: Case) -> Saved:
-    """Shapes are enough for the backward."""
+    """The backward needs only shapes."""
     return Saved()
 
 

@@ -1,4 +1,4 @@
-"""Tensors that nobody hands in: filled on the spot, kept with the net, or made beside another result."""
+"""Which tensors come from no input? Those that are filled, stored with the network, or made beside another result."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _WHOLE = {64: dtype("int64"), 32: dtype("int32"), 16: dtype("int16"), 8: dtype("
 
 
 def whole(attributes: Attributes) -> DType | None:
-    """The format that ``whole_bits`` means; ``None`` is the net's own."""
+    """The format that ``whole_bits`` means; ``None`` is the format of the network."""
     bits = attributes.whole("whole_bits")
     if bits and bits not in _WHOLE:
-        raise UsageError(f"whole_bits is {bits}; write 64, 32, 16, 8, 1 (bool), or 0 for the net's own format")
+        raise UsageError(f"whole_bits is {bits}; write 64, 32, 16, 8, 1 (bool), or 0 for the dtype of the network")
     return _WHOLE[bits] if bits else None
 
 
@@ -41,7 +41,7 @@ def _nothing(case: Case) -> list[Kernel]:
 
 
 def _fill_kernels(case: Case) -> list[Kernel]:
-    """Every element is written; numbers that count up or are drawn take one operation each, nothing is read."""
+    """Every element is written; counting or random numbers take 1 FLOP each; nothing is read."""
     flops = float(case.result.elements) if case.attributes.flag("counted") else 0.0
     return [case.kernel("elementwise", flops=flops, reads=0.0, source=-1, source2=-1)]
 
@@ -51,36 +51,44 @@ def _convert_kernels(case: Case) -> list[Kernel]:
 
 
 def _convert_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """Whole numbers have no gradient; others are converted back."""
+    """Integers have no gradient; other numbers are converted back."""
     if case.result.dtype.kind == "int" or not needs[0]:
         return []
     return [case.gradient("copy", reads=case.result.bytes, writes=case.inputs[0].bytes, target=0)]
 
 
 def _cut_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """The gradient of what a view shows is put into zeros of the whole."""
+    """The gradient of a slice is copied into zeros of the whole."""
     x = case.inputs[0]
     moved = x.bytes + case.result.bytes
     return [case.gradient("copy", reads=case.result.bytes, writes=moved, target=0)] if needs[0] else []
 
 
 _SHAPE = Parameter("shape", "sizes", "its shape")
-BITS = Parameter("whole_bits", "whole", "bits of whole numbers (1: truths); 0 is the net's own format", 0, low=0)
+BITS = Parameter("whole_bits", "whole", "bits per integer element (1: boolean); 0: the dtype of the network", 0, low=0)
 
 CONSTANTS = (
     Operator(
         "fill",
-        "-> shape: a tensor written on the spot, of one number or of numbers that count up or are drawn",
+        "-> shape: a new tensor filled with a constant, a range or random values",
         (0, 0),
         _shapes,
         _fill_kernels,
-        (_SHAPE, BITS, flag("counted", False, "an operation for each element")),
+        (_SHAPE, BITS, flag("counted", False, "counts one operation per element")),
         backward=no_kernels,
     ),
-    Operator("blank", "-> shape: memory set aside", (0, 0), _shapes, _nothing, (_SHAPE, BITS), backward=no_kernels),
+    Operator(
+        "blank",
+        "-> shape: a new tensor that is not written",
+        (0, 0),
+        _shapes,
+        _nothing,
+        (_SHAPE, BITS),
+        backward=no_kernels,
+    ),
     Operator(
         "buffer",
-        "-> shape: a tensor kept with the net and not trained",
+        "-> shape: a constant tensor stored with the network (a buffer in PyTorch)",
         (0, 0),
         _buffer_shapes,
         _nothing,
@@ -89,7 +97,7 @@ CONSTANTS = (
     ),
     Operator(
         "beside",
-        "another result of the layer it reads, whose work is counted there",
+        "a further result of the layer it reads; the work is counted in that layer",
         (1, 1),
         _shapes,
         _nothing,
@@ -98,7 +106,7 @@ CONSTANTS = (
     ),
     Operator(
         "strided",
-        "a view of the same storage in strides of its own, no copy",
+        "a view of the same storage with other strides, no copy",
         (1, 1),
         lambda inputs, attributes: Inferred((attributes.sizes("shape"),), dtype=inputs[0].dtype),
         _nothing,
@@ -107,7 +115,7 @@ CONSTANTS = (
     ),
     Operator(
         "convert",
-        "(...) -> same: in another number format",
+        "(...) -> same: the same values in another number format",
         (1, 1),
         _convert_shapes,
         _convert_kernels,

@@ -1,4 +1,4 @@
-"""Convolution of images, as the product it implicitly is."""
+"""Which kernels does a convolution of images launch? An implicit GEMM, and two for its gradients."""
 
 from __future__ import annotations
 
@@ -36,7 +36,17 @@ def window(name: str, size: tuple[int, int], attributes: Attributes) -> tuple[in
 
 
 def used_pixels(size: tuple[int, int], out: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int]) -> int:
-    """Pixels of an image that windows touch: all, unless the stride steps over some."""
+    """Pixels of an image that windows read [1]: all, unless the stride is larger than the kernel::
+
+        pixels = product over both sides of (length if kernel >= stride else min(length, out * kernel))
+
+    Parameters
+    ----------
+    size : height and width of the image [1].
+    out : of the result [1].
+    kernel : of the window [1].
+    stride : of the window [1].
+    """
     return prod(
         length if taps >= step else min(length, count * taps)
         for length, count, taps, step in zip(size, out, kernel, stride, strict=True)
@@ -55,9 +65,15 @@ def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
 
 
 def implicit_gemm(case: Case, pixels: int, *, reads: float | None = None) -> Kernel:
-    """The product a convolution is, per group: m = images x ``pixels``, n = out / groups, k = taps x in / groups.
+    """The implicit GEMM of a convolution, per group::
 
-    2 groups m n k operations; ``reads`` are all inputs unless given.
+        m = images * pixels,  n = out / groups,  k = taps * in / groups,  flops = 2 * groups * m * n * k    [FLOP]
+
+    Parameters
+    ----------
+    case : the convolution.
+    pixels : of the result, of one image [1].
+    reads : bytes read [B]; all inputs if None.
     """
     batch, channels = case.inputs[0].shape[:2]
     out, groups = case.attributes.whole("out"), case.attributes.whole("groups")
@@ -85,8 +101,7 @@ def implicit_gemm(case: Case, pixels: int, *, reads: float | None = None) -> Ker
 def _kernels(case: Case) -> list[Kernel]:
     """An implicit GEMM over output pixels.
 
-    Reads the pixels that some window touches (a 1x1 of stride 2 touches a quarter), the weights and the bias
-    once.
+    It reads the pixels that some window touches (a 1x1 of stride 2 touches a quarter), the weights and the bias once.
     """
     batch, channels, height, width = case.inputs[0].shape
     pixels = case.result.shape[2], case.result.shape[3]
@@ -95,10 +110,10 @@ def _kernels(case: Case) -> list[Kernel]:
 
 
 def _backward(case: Case, needs: Needs) -> list[Kernel]:
-    """Gradients for the data (the same products with input and output channels swapped) and the weights.
+    """Gradients of the data (the same GEMM with input and output channels swapped) and of the weights.
 
-    Both do as many operations as the forward pass. For the data, m counts input pixels and k the taps that
-    reach one; for the weights, m = taps x in / groups, n = out / groups, k = images x output pixels.
+    Both have the FLOP of the forward pass. For the data, m counts input pixels and k the taps that reach a pixel. For
+    the weights, m = taps x in / groups, n = out / groups, k = images x output pixels.
     """
     (forward,) = _kernels(case)
     x, y = case.inputs[0], case.result
@@ -155,12 +170,12 @@ CONVOLUTION = (
         _kernels,
         (
             Parameter("out", "whole", "output channels"),
-            Parameter("kernel", "pair", "window size"),
-            Parameter("stride", "pair", "step of the window", 1),
+            Parameter("kernel", "pair", "kernel size"),
+            Parameter("stride", "pair", "stride", 1),
             Parameter("padding", "pair", "zeros on each side", 0, low=0),
-            Parameter("dilation", "pair", "distance of the taps", 1),
-            Parameter("groups", "whole", "independent groups of channels", 1),
-            flag("bias", True, "adds one number per output channel"),
+            Parameter("dilation", "pair", "distance between kernel elements", 1),
+            Parameter("groups", "whole", "number of independent groups of channels", 1),
+            flag("bias", True, "adds one bias value per output channel"),
         ),
         backward=_backward,
         saves=saves_inputs,

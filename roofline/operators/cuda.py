@@ -1,8 +1,10 @@
-"""What does PyTorch launch on a GPU where its CPU backend, and the counting of an operator, has one kernel?
+"""Which kernels does PyTorch launch on CUDA where the CPU, and the count of an operator, has one kernel?
 
-Seen in ``aten/src/ATen/native/cuda``: ``SoftMax.cu`` multiplies gradient and probabilities into a tensor of their own
-before it walks over the rows; ``layer_norm_kernel.cu`` makes the gradients of weight and bias in a second kernel,
-which reads input and gradient once more.
+``SoftMax.cu`` multiplies gradient and probabilities into a separate tensor before it reduces the rows.
+``layer_norm_kernel.cu`` computes the gradients of weight and bias in a second kernel, which reads input and gradient
+once more.
+
+Source: PyTorch, ``aten/src/ATen/native/cuda``.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from roofline.core.schedule import Kernel
 
 
 def launches(kernel: Kernel, *, compiled: bool = False) -> list[Kernel]:
-    """The kernels of CUDA for one of the backward pass; a compiler writes a softmax of its own."""
+    """The CUDA kernels for one backward kernel; a compiler writes its own softmax."""
     if kernel.op == "softmax_backward" and not compiled:
         size = kernel.writes
         flops = float(kernel.elements)

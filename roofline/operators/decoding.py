@@ -1,4 +1,4 @@
-"""What decoders of text add: norms without a mean, rotated queries and keys, keys and values kept between calls."""
+"""What do text decoders add? RMS norms, rotary embeddings of queries and keys, and a cache of keys and values."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from roofline.operators.operator import Inferred, Operator, Weight, dims, ranked
 from roofline.operators.rowwise import norm_gradient
 
 RMS_NORM_FLOPS = 4.0
-"""Per element: square 1, sum 1, normalise 1, scale 1."""
+"""FLOP per element: square 1, sum 1, normalise 1, scale 1."""
 RMS_NORM_BACKWARD_FLOPS = 9.0
-"""Per element: normalise 1, scale dY 1, sum of their products 2, weight 2, combine 3."""
+"""FLOP per element: normalise 1, scale dY 1, sum of their products 2, weight 2, combine 3."""
 ROTARY_FLOPS = 3.0
-"""Per element: times the cosine, its partner times the sine, add."""
+"""FLOP per element: times the cosine, its partner times the sine, add."""
 
 
 def _norm_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
@@ -34,9 +34,9 @@ def _norm_rows(case: Case) -> tuple[int, int]:
 
 
 def _norm_kernels(case: Case) -> list[Kernel]:
-    """y = x / sqrt(mean(x^2) + eps) weight over the last dimension: one kernel of two passes.
+    """``y = x / sqrt(mean(x^2) + eps) * weight`` over the last dimension: one kernel of two passes, 4 FLOP per element.
 
-    That is ``torch.nn.functional.rms_norm``; nets that spell it out (cast, square, mean, add, rsqrt, multiply,
+    As ``torch.nn.functional.rms_norm``. Networks that write it in steps (cast, square, mean, add, rsqrt, multiply,
     cast, multiply) launch eight kernels and move several times the bytes.
     """
     m, k = _norm_rows(case)
@@ -49,7 +49,7 @@ def _norm_saves(case: Case) -> Saved:
 
 
 def _norm_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """dX and dweight: a sum over x and dY in each row first, then once more over both."""
+    """dX and dweight: a sum over x and dY in each row first, then a second pass over both."""
     return [norm_gradient(case, _norm_rows(case), RMS_NORM_BACKWARD_FLOPS, weights=case.weight_bytes)]
 
 
@@ -61,16 +61,17 @@ def _rotary_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred
 
 
 def _rotary_kernels(case: Case) -> list[Kernel]:
-    """Pairs of elements turned by an angle that grows with the position: each tensor read and written once.
+    """Pairs of elements rotated by an angle that grows with the position: 3 FLOP per element, each tensor read and
+    written once.
 
-    One kernel that finds cosine and sine of the few angles by itself. Nets that spell it out (two products,
-    negate and join the halves, add) launch five and move about three times the bytes.
+    One kernel, which computes the cosines and sines itself. Networks that write it in steps (two multiplications,
+    negate and concatenate the halves, add) launch five kernels and move about three times the bytes.
     """
     return [case.kernel("elementwise", flops=ROTARY_FLOPS * case.result.elements)]
 
 
 def _rotary_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """The gradient turned back by the same angles."""
+    """The gradient rotated back by the same angles."""
     x, y = case.inputs[0], case.result
     return [case.gradient("elementwise", flops=ROTARY_FLOPS * x.elements, reads=y.bytes, writes=x.bytes, target=0)]
 
@@ -83,9 +84,9 @@ def _cache_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
 
 
 def _cache_kernels(case: Case) -> list[Kernel]:
-    """The new rows are copied to their place; the rest stays where it is. Nothing is kept in training.
+    """The new rows are copied to their place; the rest is not moved. In training nothing is cached.
 
-    That is a cache set aside beforehand. One that grows by joining old and new copies all of it every time.
+    This is a preallocated cache. A cache that grows by concatenation copies all of it each time.
     """
     x = case.inputs[0]
     if case.training:
@@ -95,21 +96,21 @@ def _cache_kernels(case: Case) -> list[Kernel]:
 
 
 def _cache_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """Without earlier tokens keys and values pass through, and so do their gradients.
+    """Without earlier tokens keys, values and their gradients pass through.
 
     Raises
     ------
     Unsupported : there are earlier tokens.
     """
     if case.attributes.whole("length"):
-        raise Unsupported(f"{case.node.name}: training behind tokens kept in a cache is not modelled; keep none")
+        raise Unsupported(f"{case.node.name}: training with a KV cache is not modelled; set its length to 0")
     return []
 
 
 DECODING = (
     Operator(
         "rms_norm",
-        "(..., N) -> same: each row over its root mean square",
+        "(..., N) -> same: each row divided by its root mean square",
         (1, 1),
         _norm_shapes,
         _norm_kernels,
@@ -120,7 +121,7 @@ DECODING = (
     ),
     Operator(
         "rotary",
-        "(..., S, D) -> same: pairs of elements turned by an angle that tells the position",
+        "(..., S, D) -> same: rotary position embedding",
         (1, 1),
         _rotary_shapes,
         _rotary_kernels,
@@ -128,11 +129,11 @@ DECODING = (
     ),
     Operator(
         "kv_cache",
-        "(B, Hkv, S, D) -> (B, Hkv, length + S, D): keys or values of earlier tokens and these",
+        "(B, Hkv, S, D) -> (B, Hkv, length + S, D): appends keys or values to those of earlier tokens",
         (1, 1),
         _cache_shapes,
         _cache_kernels,
-        (Parameter("length", "whole", "tokens in the cache already", low=0),),
+        (Parameter("length", "whole", "number of tokens already in the cache", low=0),),
         backward=_cache_backward,
     ),
 )

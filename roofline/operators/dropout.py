@@ -1,4 +1,4 @@
-"""Dropout: elements set to zero at random while a net is in training, nothing at all otherwise.
+"""Which kernels does dropout launch? In training elements are set to zero at random; in inference there is no kernel.
 
 In inference the result is the input itself (:data:`roofline.core.workload.IDLE`).
 """
@@ -15,13 +15,20 @@ from roofline.operators.case import Case, Needs, Saved
 from roofline.operators.operator import Inferred, Operator
 
 DROPOUT_FLOPS = 2.0
-"""Per element: choose, scale. Drawing the random numbers is not counted."""
+"""FLOP per element: select, scale. Drawing the random numbers is not counted."""
 MASK_BYTES = 1.0
-"""Per element: whether it was kept."""
+"""Bytes per element of the mask of kept elements."""
 
 
 def rarity(percent: int) -> int:
-    """Of how many elements one goes the rarer way, kept or dropped: what a processor guesses wrong."""
+    """Elements per element that takes the rarer branch, kept or dropped: a mispredicted branch of the processor [1]::
+
+        rarity = 100 / min(percent, 100 - percent)
+
+    Parameters
+    ----------
+    percent : of the elements that are dropped [1].
+    """
     return round(100 / max(min(percent, 100 - percent), 1))
 
 
@@ -32,7 +39,7 @@ def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
 
 
 def _kernels(case: Case) -> list[Kernel]:
-    """In training one kernel draws, chooses and scales; it writes the result and the mask."""
+    """In training one kernel draws, selects and scales; it writes the result and the mask."""
     if not case.training:
         return []
     y = case.result
@@ -59,11 +66,11 @@ def _mask(case: Case) -> float:
 DROPOUT = (
     Operator(
         "dropout",
-        "(...) -> same: in training some elements become zero, otherwise no work",
+        "(...) -> same: sets random elements to zero in training; no work in inference",
         (1, 1),
         _shapes,
         _kernels,
-        (Parameter("percent", "whole", "how many of 100 elements become zero, on average", 50),),
+        (Parameter("percent", "whole", "percent of the elements set to zero", 50),),
         backward=_backward,
         saves=_saves,
     ),

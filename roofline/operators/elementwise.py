@@ -1,4 +1,4 @@
-"""One result per element: activations and arithmetic, into a new tensor or in place."""
+"""Which kernels do elementwise activations and arithmetic launch, into a new tensor or in place?"""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ UNARY_FLOPS = {
     "gelu": 5.0,  # x/sqrt(2), erf, add 1, times x, halve
     "gelu_tanh": 9.0,  # cube 2, scale, add, scale, tanh, add 1, times x, halve
 }
-"""Operations per element, a square root, division or transcendental function counting as one: what
-any program must do, so that a rate made of it is never above the peak of the vector units."""
+"""FLOP per element; a square root, division or transcendental function counts as one. Any program must do these, so a
+rate computed from them is never above the peak of the vector units.
+"""
 
 GELU_STEPS: tuple[tuple[str, float, tuple[int, ...], int], ...] = (
-    # 0.5 x (1 + tanh(0.798 (x + 0.0447 x^3))) in the order Python evaluates it: kernel, operations, what it reads and
-    # where it writes (0 is x, 1 the result, the others temporaries)
+    # 0.5 x (1 + tanh(0.798 (x + 0.0447 x^3))) in the order of Python: kernel, FLOP per element, tensors it reads
+    # and writes (0 is x, 1 the result, the others are temporaries)
     ("mul", 1.0, (0,), 2),
     ("pow", 2.0, (0,), 3),
     ("mul", 1.0, (3,), 4),
@@ -41,7 +42,7 @@ GELU_STEPS: tuple[tuple[str, float, tuple[int, ...], int], ...] = (
     ("add", 1.0, (3,), 4),
     ("mul", 1.0, (2, 4), 1),
 )
-"""``gelu_tanh`` written out, as in Hugging Face's ``gelu_new`` (GPT-2): eager code has a kernel for each step."""
+"""``gelu_tanh`` in steps, as in Hugging Face's ``gelu_new`` (GPT-2): eager code launches a kernel for each step."""
 
 GELU_STEPS_BACKWARD = (
     # of the last product 2, tanh, two factors, the cube in three steps, a sum, the half, a sum
@@ -50,10 +51,10 @@ GELU_STEPS_BACKWARD = (
 )
 
 GELU_STEPS_KEPT = 3
-"""Tensors that these keep for the backward beside the input: the half, the tanh, and one more than it."""
+"""Tensors that these steps save beside the input: the half, the tanh, and 1 plus the tanh."""
 
 KEEPS_OUTPUT = ("relu", "sqrt", "exp", "tanh", "sigmoid")
-"""Functions whose derivative is read off the result; the others keep their input."""
+"""Functions whose derivative follows from the result; the others save their input."""
 
 BINARY_FLOPS = {"add": 1.0, "sub": 1.0, "mul": 1.0, "div": 1.0, "pow": 1.0}
 
@@ -82,7 +83,7 @@ def _unary_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
 
 
 def _in_steps(case: Case) -> bool:
-    """Whether a function is written out in steps and nobody compiles them into one kernel again."""
+    """Whether a function is written in steps and not fused again by a compiler."""
     return case.attributes.flag("steps") and case.stack.mode != "compiled"
 
 
@@ -106,25 +107,25 @@ def _unary_kernels(case: Case) -> list[Kernel]:
 
 
 def _copies_input(case: Case) -> bool:
-    """Whether autograd copies the input first: it needs it later, and the result overwrites it."""
+    """Whether autograd copies the input first: the backward needs it, and the result overwrites it."""
     inplace = case.training and case.attributes.flag("inplace")
     return inplace and case.node.op not in (*KEEPS_OUTPUT, "neg", "leaky_relu")
 
 
 def _unary_saves(case: Case) -> Saved:
-    """What autograd keeps: the result where the derivative is a function of it, else the input."""
+    """What autograd saves: the result where the derivative follows from it, else the input."""
     if case.node.op == "neg":
         return Saved()
     if _in_steps(case):
         return Saved(inputs=(0,), extra=GELU_STEPS_KEPT * case.inputs[0].bytes)
     if _copies_input(case):
         return Saved(extra=case.inputs[0].bytes)
-    signs = case.node.op == "leaky_relu" and case.attributes.flag("inplace")  # those of the result will do
+    signs = case.node.op == "leaky_relu" and case.attributes.flag("inplace")  # the signs of the result are enough
     return saves_output(case) if signs or case.node.op in KEEPS_OUTPUT else saves_inputs(case)
 
 
 def _unary_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """dX = dY f'(X): one kernel that reads dY and what was kept; counted like the forward plus a product."""
+    """dX = dY f'(X): one kernel that reads dY and the saved tensor; the FLOP of the forward plus a multiplication."""
     x, y = case.inputs[0], case.result
     if _in_steps(case):
         return [
@@ -137,7 +138,9 @@ def _unary_backward(case: Case, needs: Needs) -> list[Kernel]:
 
 
 def sum_back(case: Case, index: int, source: int = -1) -> Kernel:
-    """The gradient of a broadcast input: a sum of ``source`` (dY itself) over what it was spread over."""
+    """The gradient of a broadcast input: a sum of ``source`` (dY itself) over the broadcast dimensions, 1 FLOP per
+    element.
+    """
     own, result = case.inputs[index], case.result
     return case.gradient(
         "reduction",
@@ -154,16 +157,15 @@ def sum_back(case: Case, index: int, source: int = -1) -> Kernel:
 
 
 def _binary_saves(case: Case) -> Saved:
-    """Sums need shapes alone, products and quotients both operands, powers their result too."""
+    """Sums need only shapes; products and quotients both operands; powers also their result."""
     if case.node.op == "pow":
         return Saved(inputs=(0, 1), outputs=(0,))
     return saves_inputs(case) if case.node.op in ("mul", "div") else Saved()
 
 
 def _binary_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """dA and dB: free for sums of equal shapes, a product or quotient each for the others, up to six steps for powers.
-
-    A broadcast operand adds a sum of the result's gradient over what it was spread over.
+    """dA and dB: free for sums of equal shapes, one multiplication or division each for products and quotients, up to
+    six steps for powers. A broadcast operand adds a sum over the broadcast dimensions.
     """
     op, result = case.node.op, case.result
     kernels = []
@@ -219,7 +221,7 @@ def _binary_kernels(case: Case) -> list[Kernel]:
 
 
 _INPLACE = (flag("inplace", False, "the result overwrites the first input"),)
-_STEPS = (flag("steps", False, "written out in eight kernels, as in Hugging Face's gelu_new"),)
+_STEPS = (flag("steps", False, "runs as eight separate kernels, as gelu_new of Hugging Face does"),)
 
 ELEMENTWISE = (
     *(

@@ -1,7 +1,9 @@
-"""Mixtures of experts: a router picks a few of many small networks for each token.
+"""Which kernels does a mixture of experts launch? A router sends each token to a few of many small networks.
 
-All experts are parameters; read are those that some token of the call was sent to. A router without a
-preference sends T tokens to E (1 - (1 - k/E)^T) different ones of E experts on average, k for each token.
+All experts are parameters; only those that some token of the call was sent to are read. A router without preference
+sends T tokens, to k experts each, on average to this many different ones of E experts::
+
+    hit = E * (1 - (1 - k/E)^T)
 """
 
 from __future__ import annotations
@@ -19,18 +21,18 @@ from roofline.operators.elementwise import UNARY_FLOPS
 from roofline.operators.operator import Inferred, Operator, Weight, dims
 
 INDEX_BYTES = 8.0
-"""A place among experts or tokens, int64."""
+"""Size of an index among experts or tokens, int64 [B]."""
 
 
 def _top_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     shape, count = inputs[0].shape, attributes.whole("count")
     if not shape or count > shape[-1]:
-        raise UsageError(f"topk: {dims(shape)} does not have {count} elements in a row")
+        raise UsageError(f"topk: count is {count}, more than a row of {dims(shape)} has")
     return Inferred(((*shape[:-1], count),))
 
 
 def _top_kernels(case: Case) -> list[Kernel]:
-    """One comparison per element; writes the largest of each row and their places."""
+    """One comparison per element; writes the largest values of each row and their indices."""
     *leading, k = case.inputs[0].shape
     m, y = prod(leading), case.result
     writes = y.bytes + INDEX_BYTES * y.elements
@@ -38,12 +40,12 @@ def _top_kernels(case: Case) -> list[Kernel]:
 
 
 def _top_saves(case: Case) -> Saved:
-    """The places."""
+    """The indices."""
     return Saved(extra=INDEX_BYTES * case.result.elements)
 
 
 def _top_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """Zeros, then the gradients of the largest at their places."""
+    """Zeros, then the gradients of the largest values at their indices."""
     x, y = case.inputs[0], case.result
     reads = y.bytes + INDEX_BYTES * y.elements
     return [
@@ -57,7 +59,7 @@ def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     experts, width = attributes.whole("experts"), attributes.whole("width")
     if scores[:-1] != tuple(leading) or not 1 <= (scores or (0,))[-1] <= experts:
         raise UsageError(
-            f"experts takes tokens (..., features) and the scores (..., k) of the chosen of {experts}, "
+            f"experts takes tokens (..., features) and scores (..., k) with k of at most {experts}, "
             f"not {dims(inputs[0].shape)} and {dims(scores)}"
         )
     weights = (
@@ -70,7 +72,7 @@ def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
 
 @dataclass(frozen=True)
 class _Work:
-    """``pairs`` of a token and an expert; ``active`` experts are busy with ``m`` pairs each, ``hit`` on average."""
+    """``pairs`` of a token and an expert; ``active`` experts have ``m`` pairs each, ``hit`` on average."""
 
     tokens: int
     features: int
@@ -91,7 +93,7 @@ class _Work:
 
     @property
     def hit(self) -> float:
-        """Different experts expected."""
+        """Expected number of different experts."""
         if self.chosen == self.experts:
             return float(self.experts)
         return self.experts * (1.0 - (1.0 - self.chosen / self.experts) ** self.tokens)
@@ -106,20 +108,20 @@ class _Work:
 
     @property
     def flops(self) -> float:
-        """Of one of the three products: no padding of the uneven shares."""
+        """FLOP of one of the three GEMMs, without padding of the uneven shares."""
         return 2.0 * self.pairs * self.width * self.features
 
 
 def _kernels(case: Case) -> list[Kernel]:
-    """Gather the tokens of every expert, down(silu(gate x) * up x) in grouped products, add up by score.
+    """Gather the tokens of every expert, ``down(silu(gate x) * up x)`` in grouped GEMMs, add the results by score.
 
-    One launch for all experts. A loop over experts launches each of the steps once per busy expert instead.
+    One launch serves all experts. A loop over experts launches each step once per busy expert instead.
     """
     work, x, scores = _Work.of(case), case.inputs[0], case.inputs[1]
     size = case.result.dtype.bytes
     rows, inner = work.pairs * work.features * size, work.pairs * work.width * size
     inner_elements, row_elements = work.pairs * work.width, work.pairs * work.features
-    # temporaries, after two inputs and one output
+    # temporaries, numbered after two inputs and one output
     sorted_, gate, up, act, mixed, out = range(3, 9)
 
     def product(weight: Tensor, n: int, k: int, reads: float, writes: float, source: int, target: int) -> Kernel:
@@ -192,14 +194,14 @@ def _kernels(case: Case) -> list[Kernel]:
 
 
 def _saves(case: Case) -> Saved:
-    """The scores; of every pair its row going in and coming out, four vectors of the width, its place."""
+    """The scores; for every pair its input and output row, four vectors of the width, and its index."""
     work = _Work.of(case)
     vectors = work.pairs * (2 * work.features + 4 * work.width) * case.result.dtype.bytes
     return Saved(inputs=(1,), extra=vectors + INDEX_BYTES * work.pairs)
 
 
 def _backward(case: Case, needs: Needs) -> list[Kernel]:
-    """Every step of the forward pass in reverse; gradients of weights are dense, zeros for idle experts."""
+    """Every step of the forward pass in reverse; gradients of weights are dense, with zeros for idle experts."""
     work, x, scores = _Work.of(case), case.inputs[0], case.inputs[1]
     size = case.result.dtype.bytes
     rows, inner = work.pairs * work.features * size, work.pairs * work.width * size
@@ -258,23 +260,23 @@ def _backward(case: Case, needs: Needs) -> list[Kernel]:
 EXPERTS = (
     Operator(
         "topk",
-        "(..., N) -> (..., count): the largest of each row",
+        "(..., N) -> (..., count): the largest elements of each row",
         (1, 1),
         _top_shapes,
         _top_kernels,
-        (Parameter("count", "whole", "how many"),),
+        (Parameter("count", "whole", "number of elements"),),
         backward=_top_backward,
         saves=_top_saves,
     ),
     Operator(
         "experts",
-        "(..., N) and scores (..., k) -> (..., N): k gated networks of many for each token, added up by score",
+        "(..., N) and scores (..., k) -> (..., N): mixture of experts; k gated experts per token, weighted by score",
         (2, 2),
         _shapes,
         _kernels,
         (
-            Parameter("experts", "whole", "how many there are"),
-            Parameter("width", "whole", "inner size of each"),
+            Parameter("experts", "whole", "number of experts"),
+            Parameter("width", "whole", "inner size of each expert"),
         ),
         backward=_backward,
         saves=_saves,

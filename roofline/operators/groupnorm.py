@@ -1,4 +1,6 @@
-"""Group normalisation: statistics over groups of channels of one image, instance norm among them."""
+"""Which kernels does group normalisation launch? Statistics over groups of channels of one image; also
+instance norm.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from roofline.operators.rowwise import LAYER_NORM_FLOPS, NORM_BACKWARD_FLOPS, no
 def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     shape, groups = inputs[0].shape, attributes.whole("groups")
     if len(shape) < 2 or shape[1] % groups:
-        raise UsageError(f"group_norm: {dims(shape)} has no channels that divide into {groups} groups")
+        raise UsageError(f"group_norm: {dims(shape)} has no channels that divide evenly into {groups} groups")
     learned = (Weight("weight", (shape[1],)), Weight("bias", (shape[1],)))
     return Inferred((shape,), learned if attributes.flag("affine") else ())
 
@@ -28,7 +30,7 @@ def _rows(case: Case) -> tuple[int, int]:
 
 
 def _kernels(case: Case) -> list[Kernel]:
-    """y = (x - mean) / sqrt(variance + eps) weight + bias, a row per image and group; two passes."""
+    """``y = (x - mean) / sqrt(variance + eps) * weight + bias``, a row per image and group; two passes."""
     m, k = _rows(case)
     return [case.kernel("norm", m=m, k=k, flops=LAYER_NORM_FLOPS * m * k, passes=2.0)]
 
@@ -39,18 +41,18 @@ def _saves(case: Case) -> Saved:
 
 
 def _backward(case: Case, needs: Needs) -> list[Kernel]:
-    """dX, dweight and dbias as of a layer norm."""
+    """dX, dweight and dbias as for a layer norm."""
     return [norm_gradient(case, _rows(case), NORM_BACKWARD_FLOPS)]
 
 
 GROUP_NORM = (
     Operator(
         "group_norm",
-        "(B, C, ...) -> same: normalises groups of channels of each image",
+        "(B, C, ...) -> same: normalizes groups of channels of each image",
         (1, 1),
         _shapes,
         _kernels,
-        (Parameter("groups", "whole", "how many groups"), flag("affine", True, "learned scale and shift")),
+        (Parameter("groups", "whole", "number of groups"), flag("affine", True, "learned scale and shift")),
         backward=_backward,
         saves=_saves,
         autocast="fp32",

@@ -1,4 +1,4 @@
-"""Numbers picked from anywhere and put anywhere, borders added, orders changed: data that moves by index."""
+"""Which kernels move data by index: gather, scatter, padding, reordering?"""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from roofline.operators.attributes import Attributes, Parameter, flag
 from roofline.operators.case import Case, Needs, Saved
 from roofline.operators.elementwise import sum_back
 from roofline.operators.operator import Inferred, Operator, dims
+from roofline.units import plural
 
 
 def _index_bytes(case: Case) -> float:
@@ -22,18 +23,18 @@ def _index_bytes(case: Case) -> float:
 def _gather_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     shape, piece = attributes.sizes("shape"), attributes.whole("piece")
     if prod(shape) % piece:
-        raise UsageError(f"gather: {dims(shape)} is not made of pieces of {piece}")
+        raise UsageError(f"gather: {dims(shape)} is not a multiple of pieces of {plural(piece, 'element')}")
     return Inferred((shape,), dtype=inputs[0].dtype if inputs[0].dtype.kind == "int" else None)
 
 
 def _pieces(case: Case, elements: int) -> dict[str, Any]:
-    """``m`` pieces of ``k`` numbers out of ``n``, as kernels of the family of tables have them."""
+    """``m`` pieces of ``k`` numbers out of ``n``, as in the kernels of lookup tables."""
     piece = case.attributes.whole("piece")
     return {"m": elements // piece, "n": max(1, case.inputs[0].elements // piece), "k": piece}
 
 
 def _gather_kernels(case: Case) -> list[Kernel]:
-    """Reads the indices and what they point at, writes as much; what is picked twice may be read twice."""
+    """Reads the indices and the elements they point at, writes as much; a repeated index may be read twice."""
     y = case.result
     reads = _index_bytes(case) + min(y.bytes, case.inputs[0].bytes)
     return [case.kernel("embedding", kind="gather", reads=reads, **_pieces(case, y.elements))]
@@ -45,7 +46,7 @@ def _gather_saves(case: Case) -> Saved:
 
 
 def _gather_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """Zeros of the whole, and every dY added at its place."""
+    """Zeros of the whole, and every dY added at its index."""
     x, y = case.inputs[0], case.result
     return [
         case.gradient(
@@ -65,12 +66,12 @@ def _same_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
 
 
 def _moved(case: Case) -> Tensor:
-    """What is put: the last input that holds numbers of the first one's kind, or the first where there is none."""
+    """The written values: the last input of the first one's kind, or the first where there is none."""
     return next((t for t in reversed(case.inputs[1:]) if t.dtype.kind == case.inputs[0].dtype.kind), case.inputs[-1])
 
 
 def _scatter_kernels(case: Case) -> list[Kernel]:
-    """Out of place a copy first; then the numbers are put (or added) where the indices say."""
+    """Out of place a copy first; then the values are written (or added) at the indices."""
     x, source = case.inputs[0], _moved(case)
     adds = case.attributes.flag("add")
     put = case.kernel(
@@ -88,7 +89,7 @@ def _scatter_kernels(case: Case) -> list[Kernel]:
 
 
 def _scatter_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """dX is dY (with zeros where it was replaced), of what was put dY at its places."""
+    """dX is dY (with zeros where it was replaced); the gradient of the values is dY at the indices."""
     x, source = case.inputs[0], _moved(case)
     kernels = []
     if needs[0] and not case.attributes.flag("add"):
@@ -115,7 +116,7 @@ def _overwrite_kernels(case: Case) -> list[Kernel]:
 
 
 def _overwrite_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """A copy of dY with zeros in the part for the first, the part of dY for the second."""
+    """A copy of dY with zeros in the overwritten part for the first input, that part of dY for the second."""
     x, source = case.inputs[0], case.inputs[1]
     kernels = [case.gradient("copy", reads=case.result.bytes, writes=x.bytes, target=0)] if needs[0] else []
     if needs[1]:
@@ -132,31 +133,31 @@ def _shaped(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
 def _pad_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     shape = attributes.sizes("shape")
     if len(shape) != len(inputs[0].shape):
-        raise UsageError(f"pad: {dims(inputs[0].shape)} cannot become {dims(shape)}")
+        raise UsageError(f"pad: {dims(inputs[0].shape)} cannot be padded to {dims(shape)}")
     return Inferred((shape,), dtype=inputs[0].dtype)
 
 
 def _copy_kernels(case: Case) -> list[Kernel]:
-    """The input is read once and the result written."""
+    """The input is read once and the result is written."""
     return [case.kernel("copy")]
 
 
 def _copy_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """dY is brought back into the old order; what came from one number several times is added up."""
+    """dY is brought back into the old order; gradients of a repeated number are added."""
     x, y = case.inputs[0], case.result
     if y.elements <= x.elements or case.node.op == "pad":
         return [case.gradient("copy", reads=min(x.bytes, y.bytes), writes=x.bytes, target=0)]
     return [sum_back(case, 0)]
 
 
-_SHAPE = Parameter("shape", "sizes", "of the result")
-_PIECE = Parameter("piece", "whole", "numbers that lie side by side and move together", 1)
+_SHAPE = Parameter("shape", "sizes", "shape of the result")
+_PIECE = Parameter("piece", "whole", "number of contiguous elements moved together", 1)
 _INPLACE = flag("inplace", False, "the result overwrites the first input")
 
 INDEXING = (
     Operator(
         "gather",
-        "numbers or rows of the first input, where the others say",
+        "elements or rows of the first input, selected by indices in the others",
         (2, 9),
         _gather_shapes,
         _gather_kernels,
@@ -166,26 +167,29 @@ INDEXING = (
     ),
     Operator(
         "scatter",
-        "the first input with numbers put (or added) where indices say",
+        "the first input, with elements written (or added) at given indices",
         (2, 9),
         _same_shapes,
         _scatter_kernels,
-        (_PIECE, flag("add", False, "adds to what is there"), _INPLACE),
+        (_PIECE, flag("add", False, "adds to the existing elements"), _INPLACE),
         backward=_scatter_backward,
         saves=_gather_saves,
     ),
     Operator(
         "overwrite",
-        "the first input with a part of it replaced by the second",
+        "the first input, with a part of it replaced by the second",
         (2, 2),
         _same_shapes,
         _overwrite_kernels,
-        (Parameter("elements", "whole", "numbers replaced"), flag("inplace", True, "without a copy of the rest")),
+        (
+            Parameter("elements", "whole", "number of elements replaced"),
+            flag("inplace", True, "the other elements are not copied"),
+        ),
         backward=_overwrite_backward,
     ),
     Operator(
         "pad",
-        "a border around it (or cut off), copied",
+        "pads or crops the input, copied",
         (1, 1),
         _pad_shapes,
         _copy_kernels,
@@ -194,7 +198,7 @@ INDEXING = (
     ),
     Operator(
         "rearrange",
-        "the same numbers in another order, or several times, copied",
+        "the same elements in another order or repeated, copied",
         (1, 1),
         _shaped,
         _copy_kernels,

@@ -1,4 +1,4 @@
-"""Learned tensors that are no one's weight but data themselves, and sums of rows of large tables."""
+"""Which kernels do learned input tensors launch, and sums of rows of large tables?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _parameter_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Infer
 
 
 def _nothing(case: Case) -> list[Kernel]:
-    """It lies in memory already."""
+    """It is in memory already."""
     return []
 
 
@@ -29,12 +29,12 @@ def _expand_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred
     shape, wanted = inputs[0].shape, attributes.sizes("shape")
     padded = (1,) * (len(wanted) - len(shape)) + shape
     if len(padded) != len(wanted) or any(old not in (1, new) for old, new in zip(padded, wanted, strict=True)):
-        raise UsageError(f"expand: {dims(shape)} does not spread over {dims(wanted)}; only a size of 1 grows")
+        raise UsageError(f"expand: {dims(shape)} cannot expand to {dims(wanted)}; only a size of 1 expands")
     return Inferred((wanted,), dtype=inputs[0].dtype)
 
 
 def _expand_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """The sum of the gradient over what the tensor was spread over."""
+    """The sum of the gradient over the expanded dimensions."""
     x, y = case.inputs[0], case.result
     if x.elements == y.elements or not needs[0]:
         return []
@@ -45,14 +45,14 @@ def _bag_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     ids = inputs[0]
     if ids.dtype.kind != "int" or len(ids.shape) < 2:
         raise UsageError(
-            f"embedding_bag takes row numbers (..., rows of a bag), not {ids.dtype.name} {dims(ids.shape)}"
+            f"embedding_bag takes integer ids (..., ids of a bag), not {ids.dtype.name} {dims(ids.shape)}"
         )
     features = attributes.whole("features")
     return Inferred(((*ids.shape[:-1], features),), (Weight("weight", (attributes.whole("entries"), features)),))
 
 
 def _bag_kernels(case: Case) -> list[Kernel]:
-    """``m`` rows of ``k`` out of a table of ``n``, those of a bag added up: bags x (rows - 1) x k additions."""
+    """``m`` rows of ``k`` elements from a table of ``n`` rows, summed by bag: bags x (rows - 1) x k FLOP."""
     ids, table = case.inputs[0], case.weights[0]
     bags, rows = prod(ids.shape[:-1]), ids.shape[-1]
     entries, features = table.shape
@@ -73,16 +73,16 @@ def _bag_kernels(case: Case) -> list[Kernel]:
 LEARNED = (
     Operator(
         "parameter",
-        "-> shape: a learned tensor as it is, such as a class token or positions",
+        "-> shape: a learned tensor, such as a class token or position embeddings",
         (0, 0),
         _parameter_shapes,
         _nothing,
-        (Parameter("shape", "sizes", "its shape"),),
+        (Parameter("shape", "sizes", "shape of the tensor"),),
         backward=no_kernels,
     ),
     Operator(
         "expand",
-        "the same elements again and again along dimensions of size 1, no copy",
+        "repeats the elements along dimensions of size 1, no copy",
         (1, 1),
         _expand_shapes,
         _nothing,
@@ -91,14 +91,14 @@ LEARNED = (
     ),
     Operator(
         "embedding_bag",
-        "ids (..., rows) -> (..., features): sums of rows of a table",
+        "ids (..., rows) -> (..., features): sums of rows of an embedding table",
         (1, 1),
         _bag_shapes,
         _bag_kernels,
         (
-            Parameter("entries", "whole", "rows of the table"),
+            Parameter("entries", "whole", "number of rows of the table"),
             Parameter("features", "whole", "length of a row"),
-            flag("sparse", False, "gradients are rows, not a whole table"),
+            flag("sparse", False, "the gradient has only the rows that were used"),
         ),
         indices=(0,),
         backward=rows_backward,

@@ -1,4 +1,6 @@
-"""Local response normalisation: every element over the strength of its neighbours in other channels."""
+"""Which kernels does local response normalisation launch? Each element divided by the size of its neighbours in
+channels.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,11 @@ from roofline.operators.case import Case, Needs, Saved
 from roofline.operators.operator import Inferred, Operator, ranked
 
 LOCAL_NORM_FLOPS = 7.0
-"""Per element: square 1, sum that slides along the channels 2, scale and shift 2, power 1, divide 1."""
+"""FLOP per element: square 1, sliding sum over the channels 2, scale and shift 2, power 1, divide 1."""
 LOCAL_NORM_BACKWARD_FLOPS = 9.0
-"""Per element: x and dY over the power 2, their product over the sum 2, sliding sum 2, scale, times x, subtract 3."""
+"""FLOP per element: x and dY over the power 2, their product over the sum 2, sliding sum 2, scale, times x,
+subtract 3.
+"""
 
 
 def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
@@ -27,7 +31,7 @@ def _rows(case: Case) -> tuple[int, int]:
 
 
 def _tables(case: Case) -> float:
-    """Bytes of what PyTorch keeps beside the input.
+    """Bytes of what PyTorch saves beside the input.
 
     The squares with (size - 1) channels of zeros around them, the scaled sums, and their power.
     """
@@ -36,10 +40,10 @@ def _tables(case: Case) -> float:
 
 
 def _kernels(case: Case) -> list[Kernel]:
-    """y = x / (shift + alpha / size * sum of x^2 over ``size`` channels)^beta: a row of channels per pixel.
+    """``y = x / (shift + alpha / size * sum of x^2 over size channels)^beta``: a row of channels per pixel.
 
-    One kernel of two passes, as in Caffe and cuDNN, and so a bound for PyTorch, which composes it of seven.
-    Training also writes what those seven leave behind for the backward.
+    One kernel of two passes, as in Caffe and cuDNN; a lower bound for PyTorch, which launches seven kernels. Training
+    also writes what those seven save for the backward.
     """
     m, k = _rows(case)
     kept = _tables(case) if case.training else 0.0
@@ -62,7 +66,9 @@ def _saves(case: Case) -> Saved:
 
 
 def _backward(case: Case, needs: Needs) -> list[Kernel]:
-    """dX = dY / s^beta - 2 alpha beta / size x sum(dY y / s), s the scaled sums: one kernel, as the forward."""
+    """``dX = dY / s^beta - 2 alpha beta / size x sum(dY y / s)``, with the scaled sums s: one kernel, as
+    the forward.
+    """
     m, k = _rows(case)
     x, y = case.inputs[0], case.result
     return [
@@ -83,11 +89,11 @@ def _backward(case: Case, needs: Needs) -> list[Kernel]:
 LOCAL_NORM = (
     Operator(
         "local_response_norm",
-        "(B, C, H, W) -> same: each element over a power of the squares of its neighbours along C",
+        "(B, C, H, W) -> same: local response normalization over neighbouring channels",
         (1, 1),
         _shapes,
         _kernels,
-        (Parameter("size", "whole", "how many neighbouring channels, itself among them", 5),),
+        (Parameter("size", "whole", "number of neighbouring channels, including its own", 5),),
         backward=_backward,
         saves=_saves,
         autocast="fp32",

@@ -1,4 +1,4 @@
-"""What a training step minimises: the last forward kernels and the first backward ones."""
+"""Which kernels does a loss launch? The last of the forward pass and the first of the backward pass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     shape = inputs[0].shape
     dim = attributes.whole("dim")
     if not shape or not -len(shape) <= dim < len(shape):
-        raise UsageError(f"cross_entropy: {dims(shape)} has no dimension {dim} of classes")
+        raise UsageError(f"cross_entropy: {dims(shape)} has no dimension {dim} for the classes")
     return Inferred(((1,),))
 
 
@@ -28,7 +28,7 @@ def _rows(case: Case) -> tuple[int, int]:
 
 
 def _cross_entropy_kernels(case: Case) -> list[Kernel]:
-    """The logarithm of the softmax of every row, then the mean of one entry of each."""
+    """The logarithm of the softmax of every row, then the mean of one entry of each row."""
     x = case.inputs[0]
     m, k = _rows(case)
     table, picked = x.bytes, m * x.dtype.bytes
@@ -51,12 +51,12 @@ def _cross_entropy_kernels(case: Case) -> list[Kernel]:
 
 
 def _cross_entropy_saves(case: Case) -> Saved:
-    """The table of logarithms (and the class of every row, which is an input of the step)."""
+    """The table of logarithms (the class of every row is an input of the step)."""
     return Saved(extra=case.inputs[0].bytes)
 
 
 def _cross_entropy_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """A table of zeros with one entry a row, then the gradient of the logarithms of the softmax."""
+    """A table of zeros with one entry a row, then the gradient of the logarithm of the softmax."""
     x = case.inputs[0]
     m, k = _rows(case)
     return [
@@ -104,7 +104,7 @@ def _squares_kernels(case: Case) -> list[Kernel]:
 
 
 def _squares_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """Twice the difference, divided by their number."""
+    """Twice the difference, divided by the number of elements."""
     x = case.inputs[0]
     return [case.gradient("elementwise", flops=2.0 * x.elements, reads=2 * x.bytes, writes=x.bytes, target=0)]
 
@@ -112,18 +112,18 @@ def _squares_backward(case: Case, needs: Needs) -> list[Kernel]:
 LOSSES = (
     Operator(
         "cross_entropy",
-        "(..., N) -> (1): mean of -log softmax at the right class",
+        "(..., N) -> (1): mean of -log softmax of the target class",
         (1, 1),
         _shapes,
         _cross_entropy_kernels,
-        (Parameter("dim", "whole", "the dimension of classes", -1, low=None),),
+        (Parameter("dim", "whole", "dimension of the classes", -1, low=None),),
         backward=_cross_entropy_backward,
         saves=_cross_entropy_saves,
         autocast="fp32",
     ),
     Operator(
         "mean_squares",
-        "(...) -> (1): mean of squared differences from a target of the same shape",
+        "(...) -> (1): mean squared difference from a target of the same shape",
         (1, 1),
         _mean_shapes,
         _squares_kernels,

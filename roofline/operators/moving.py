@@ -1,4 +1,4 @@
-"""Data that only moves: gathers from a table, copies; and views, which do not even move.
+"""Which kernels only move data: table lookups and copies? A view moves nothing.
 
 A view has no kernel: its output shares the storage of its input (:data:`roofline.core.workload.VIEWS`).
 """
@@ -18,14 +18,16 @@ from roofline.operators.operator import Inferred, Operator, Shape, Weight, dims
 
 def _embedding_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     if inputs[0].dtype.kind != "int":
-        raise UsageError(f"embedding takes row numbers (an integer input), not {inputs[0].dtype.name}")
+        raise UsageError(f"embedding takes integer ids, not {inputs[0].dtype.name}")
     features = attributes.whole("features")
     table = Weight("weight", (attributes.whole("entries"), features))
     return Inferred(((*inputs[0].shape, features),), (table,))
 
 
 def _embedding_kernels(case: Case) -> list[Kernel]:
-    """``m`` rows of ``k`` out of a table of ``n``: reads ids and named rows, at most the whole table."""
+    """``m`` rows of ``k`` elements from a table of ``n`` rows: reads ids and the named rows, at most the
+    whole table.
+    """
     table = case.weights[0]
     m, k = case.inputs[0].elements, case.attributes.whole("features")
     rows_bytes = min(m, table.shape[0]) * k * table.dtype.bytes
@@ -42,7 +44,7 @@ def _embedding_kernels(case: Case) -> list[Kernel]:
 
 
 def rows_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """Rows of dY added to those of a table: into zeros for all of it, or as a list of rows (``sparse``)."""
+    """Rows of dY added to those of a table: into zeros of its size, or as a list of rows (``sparse``)."""
     table, ids = case.weights[0], case.inputs[0]
     elements = ids.elements * table.shape[1]
     added = elements * table.dtype.bytes
@@ -63,7 +65,7 @@ def rows_backward(case: Case, needs: Needs) -> list[Kernel]:
 
 
 def _cut_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """The gradient of a part is copied into zeros of the whole. (Cuts that share their source: see training.)"""
+    """The gradient of a part is copied into zeros of the whole. (Slices with one source: see training.)"""
     x = case.inputs[0]
     return [case.gradient("copy", reads=case.result.bytes, writes=x.bytes + case.result.bytes, target=0)]
 
@@ -116,14 +118,14 @@ def _view_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
         raise UsageError(f"view: {dims(shape)} may hold sizes and at most one -1")
     have = inputs[0].elements
     if (-1 in shape and have % known) or (-1 not in shape and have != known):
-        raise UsageError(f"view: {dims(inputs[0].shape)} ({have} elements) cannot be seen as {dims(shape)}")
+        raise UsageError(f"view: {dims(inputs[0].shape)} ({have} elements) cannot be viewed as {dims(shape)}")
     return Inferred((tuple(have // known if size == -1 else size for size in shape),), dtype=inputs[0].dtype)
 
 
 def _transpose_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     shape, order = inputs[0].shape, attributes.sizes("dims")
     if sorted(order) != list(range(len(shape))):
-        raise UsageError(f"transpose: dims {list(order)} do not order the {len(shape)} dimensions of {dims(shape)}")
+        raise UsageError(f"transpose: dims {list(order)} is not a permutation of the dimensions of {dims(shape)}")
     return Inferred((tuple(shape[index] for index in order),), dtype=inputs[0].dtype)
 
 
@@ -155,17 +157,17 @@ def _nothing(case: Case) -> list[Kernel]:
     return []
 
 
-_DIM = Parameter("dim", "whole", "which dimension (negative: from the end)", low=None)
+_DIM = Parameter("dim", "whole", "the dimension (negative: from the end)", low=None)
 
 MOVING = (
     Operator(
         "embedding",
-        "ids (...) -> (..., features): rows of a table",
+        "ids (...) -> (..., features): rows of an embedding table",
         (1, 1),
         _embedding_shapes,
         _embedding_kernels,
         (
-            Parameter("entries", "whole", "rows of the table"),
+            Parameter("entries", "whole", "number of rows of the table"),
             Parameter("features", "whole", "length of a row"),
         ),
         indices=(0,),
@@ -175,7 +177,7 @@ MOVING = (
     Operator("copy", "a contiguous copy", (1, 1), _copy_shapes, _copy_kernels, backward=no_kernels),
     Operator(
         "cast",
-        "the same numbers in the storage format of the net",
+        "the same values in the dtype of the network",
         (1, 1),
         _cast_shapes,
         _copy_kernels,
@@ -199,12 +201,12 @@ MOVING = (
         (1, 1),
         _view_shapes,
         _nothing,
-        (Parameter("shape", "sizes", "the new shape; one size may be -1", low=-1),),
+        (Parameter("shape", "sizes", "the new shape; one size can be -1", low=-1),),
         backward=no_kernels,
     ),
     Operator(
         "transpose",
-        "dimensions in another order, no copy",
+        "changes the order of the dimensions, no copy",
         (1, 1),
         _transpose_shapes,
         _nothing,
@@ -213,20 +215,20 @@ MOVING = (
     ),
     Operator(
         "select",
-        "one index of a dimension, no copy",
+        "one index along a dimension, no copy",
         (1, 1),
         _select_shapes,
         _nothing,
-        (_DIM, Parameter("index", "whole", "which one (negative: from the end)", low=None)),
+        (_DIM, Parameter("index", "whole", "the index (negative: from the end)", low=None)),
         backward=_cut_backward,
     ),
     Operator(
         "slice",
-        "a range of a dimension, no copy",
+        "a range along a dimension, no copy",
         (1, 1),
         _slice_shapes,
         _nothing,
-        (_DIM, Parameter("start", "whole", "first index", low=0), Parameter("length", "whole", "how many")),
+        (_DIM, Parameter("start", "whole", "first index", low=0), Parameter("length", "whole", "number of indices")),
         backward=_cut_backward,
     ),
 )

@@ -1,6 +1,6 @@
-"""Work that is no net: so many operations, so many bytes, as an author counted them.
+"""How is work counted that is not a neural network? By the number of operations and bytes that its author states.
 
-Nothing inside is known, so nothing but the totals can bound it. Hashes are the example.
+Nothing inside is known, so only the totals bound it. Hashes are an example.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ WHOLE = dtype("int32")
 
 def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     if attributes.whole("access") and not attributes.has("reads"):
-        raise UsageError("opaque: access is the size of each scattered read; say with reads how many bytes in all")
+        raise UsageError("opaque: access is the size of each scattered read; add reads, the total bytes read")
     whole = attributes.flag("integer")
     return Inferred((attributes.sizes("shape"),), dtype=WHOLE if whole else None)
 
 
 def _kernels(case: Case) -> list[Kernel]:
-    """One kernel; it reads its inputs and writes its result unless told otherwise.
+    """One kernel; it reads its inputs and writes its result unless given otherwise.
 
-    With ``access`` it gathers ``m`` pieces of so many bytes (``k``) from anywhere in its inputs.
+    With ``access`` it gathers ``m`` pieces of ``k`` bytes from anywhere in its inputs.
     """
     given, access = case.attributes, case.attributes.whole("access")
     kernel = case.kernel(
@@ -50,17 +50,17 @@ def _uncovered_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Infer
 
 
 def _uncovered_kernels(case: Case) -> list[Kernel]:
-    """What it reads and writes at least; its operations are not known."""
+    """The bytes that it reads and writes at least [B]; its operations are not known."""
     return [case.kernel("uncovered", kind="opaque", source=0 if case.inputs else -1)]
 
 
 def _uncovered_saves(case: Case) -> Saved:
-    """Everything it read and made: nobody knows less."""
+    """All inputs and outputs, since nothing less is known."""
     return Saved(inputs=tuple(range(len(case.inputs))), outputs=(0,))
 
 
 def _uncovered_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """As visible as the forward: reads dY, inputs and result, writes a gradient of every input."""
+    """As visible as the forward: reads dY, inputs and result; writes a gradient of every input."""
     writes = sum(tensor.bytes for tensor, need in zip(case.inputs, needs, strict=True) if need)
     reads = 2 * case.result.bytes + case.read_bytes
     return [case.gradient("uncovered", kind="opaque", reads=reads, writes=writes)] if writes else []
@@ -69,27 +69,27 @@ def _uncovered_backward(case: Case, needs: Needs) -> list[Kernel]:
 OPAQUE = (
     Operator(
         "uncovered",
-        "(...) -> shape: an operation nobody has a formula for; counted are the bytes it must move, no operations",
+        "(...) -> shape: an operation without a formula; counts the bytes it must move, but no operations",
         (0, 64),
         _uncovered_shapes,
         _uncovered_kernels,
-        (Parameter("shape", "sizes", "of the result"), BITS),
+        (Parameter("shape", "sizes", "shape of the result"), BITS),
         backward=_uncovered_backward,
         saves=_uncovered_saves,
     ),
     Operator(
         "opaque",
-        "(...) -> shape: so many operations and bytes, in a way not described",
+        "(...) -> shape: a given number of operations and bytes, such as a hash",
         (1, 64),
         _shapes,
         _kernels,
         (
-            Parameter("operations", "whole", "how many in all", low=0),
-            Parameter("reads", "whole", "bytes read in all (the inputs if not given)", low=0, optional=True),
-            Parameter("writes", "whole", "bytes written in all (the result if not given)", low=0, optional=True),
-            Parameter("access", "whole", "bytes of each scattered read; 0 where reading is orderly", 0, low=0),
-            Parameter("shape", "sizes", "of the result", (1,)),
-            flag("integer", False, "operations on 32-bit whole numbers"),
+            Parameter("operations", "whole", "total number of operations", low=0),
+            Parameter("reads", "whole", "total bytes read (default: the inputs)", low=0, optional=True),
+            Parameter("writes", "whole", "total bytes written (default: the result)", low=0, optional=True),
+            Parameter("access", "whole", "bytes per random read; 0: sequential reads", 0, low=0),
+            Parameter("shape", "sizes", "shape of the result", (1,)),
+            flag("integer", False, "the operations are on 32-bit integers"),
         ),
     ),
 )

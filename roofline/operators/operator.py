@@ -1,8 +1,8 @@
-"""What is an operator? A way to infer shapes and a way to become kernels, from shapes alone.
+"""What is an operator? A rule for shapes and a rule for kernels, from shapes alone.
 
-An operator is one :class:`Operator` value: its parameters, a function from input shapes to output
-and weight shapes, and a function from tensors to kernels. Neither computes anything, so nothing here
-needs an array library. The backward pass is one more function to kernels, and a note of what it saves.
+An operator is one :class:`Operator` value: its parameters, a function from input shapes to output and weight shapes,
+and a function from tensors to kernels. Neither computes anything, so no array library is needed. The backward pass is
+one more function to kernels, with a note of what the forward pass saves for it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LARGEST = 2**62
 
 @dataclass(frozen=True)
 class Weight:
-    """A tensor an operator brings along: ``<node>.<suffix>``. ``state`` is stored but not trained."""
+    """A tensor that an operator adds: ``<node>.<suffix>``. ``state`` is stored but not trained."""
 
     suffix: str
     shape: Shape
@@ -34,7 +34,7 @@ class Weight:
 
 @dataclass(frozen=True)
 class Inferred:
-    """What follows from the input shapes. ``dtype`` ``None`` is the storage format of the workload."""
+    """The result of shape inference. ``dtype`` ``None`` is the storage format of the workload."""
 
     outputs: tuple[Shape, ...]
     weights: tuple[Weight, ...] = ()
@@ -45,18 +45,20 @@ class Inferred:
 class Operator:
     """One kind of operator.
 
+    Parameters
+    ----------
     name : as written in workload files.
     summary : one line for the reference page.
-    inputs : how many tensors it takes, as (least, most).
-    parameters : its attributes.
+    inputs : number of input tensors, as (least, most).
     shapes : (inputs, attributes) -> :class:`Inferred`; raises :class:`UsageError`.
     kernels : forward pass, :class:`Case` -> kernels in order.
-    indices : which inputs hold integers (row numbers) whatever the precision.
-    backward : gradients, (:class:`Case`, :data:`Needs`) -> kernels in order: for the data where the
-        input needs it, for the weights always. ``None``: cannot be trained through.
-    saves : what the backward needs of the forward; called with ``case.training``.
-    autocast : what mixed precision computes it in: ``low`` (products), ``fp32`` after a cast, ``fp32
-        result`` without one, or ``widest`` of its inputs.
+    parameters : its attributes.
+    indices : inputs that hold integers (row numbers) at every precision.
+    backward : gradients, (:class:`Case`, :data:`Needs`) -> kernels in order: of the data where the input needs it, of
+        the weights always. ``None``: cannot be trained.
+    saves : the tensors that the backward needs from the forward; called with ``case.training``.
+    autocast : format under mixed precision: ``low`` (matrix multiplications), ``fp32`` after a cast, ``fp32 result``
+        without one, or ``widest`` of its inputs.
     """
 
     name: str
@@ -71,7 +73,7 @@ class Operator:
     autocast: Literal["low", "fp32", "fp32 result", "widest"] = "widest"
 
     def attributes(self, given: Mapping[str, object]) -> Attributes:
-        """``given`` checked, in normal form and completed by defaults.
+        """``given`` checked, in normal form and completed with defaults.
 
         Raises
         ------
@@ -105,7 +107,7 @@ class Operator:
             raise UsageError(f"{self.name} takes {need} input{'s' if need != '1' else ''}, not {len(inputs)}")
         for tensor in inputs if self.autocast == "low" else ():
             if tensor.dtype.name == "int64":
-                raise UsageError(f"{self.name} multiplies numbers, and {tensor.name} holds row numbers (int64)")
+                raise UsageError(f"{self.name} needs floating-point inputs, but {tensor.name} is int64")
         inferred = self.shapes(inputs, checked)
         for shape in (*inferred.outputs, *(weight.shape for weight in inferred.weights)):
             check_size(shape, self.name)
@@ -129,7 +131,12 @@ def dims(shape: Shape) -> str:
 
 
 def ranked(name: str, tensor: Tensor, *ranks: int, layout: str) -> Shape:
-    """The shape of ``tensor``, which must have one of ``ranks`` dimensions."""
+    """The shape of ``tensor``, which must have one of ``ranks`` dimensions.
+
+    Raises
+    ------
+    UsageError : it has another number of dimensions.
+    """
     if len(tensor.shape) not in ranks:
         raise UsageError(f"{name} takes {layout}, not {dims(tensor.shape)}")
     return tensor.shape

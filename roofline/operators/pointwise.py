@@ -1,6 +1,6 @@
-"""More functions of one element after the other: what nets use beside the activations of :mod:`.elementwise`.
+"""Which kernels do further elementwise functions launch, beside the activations of :mod:`.elementwise`?
 
-Each is one kernel: every input is read once, at its own size where it is broadcast, and the result written.
+Each is one kernel: it reads every input once, at its own size where it is broadcast, and writes the result.
 """
 
 from __future__ import annotations
@@ -25,11 +25,15 @@ Result = Literal["storage", "same", "bool"]
 
 @dataclass(frozen=True)
 class Function:
-    """One function of elements.
+    """One elementwise function.
 
-    flops : per element of the result, a root, quotient or transcendental function counting as one.
-    backward : operations per element for the gradient of one input; ``None``: it has no gradient.
-    keeps : what autograd keeps. ``result``: in the net's storage format, in that of the first number read, or bool.
+    Parameters
+    ----------
+    flops : per element of the result [FLOP]; a root, division or transcendental function counts as one.
+    backward : FLOP per element for the gradient of one input; ``None``: no gradient.
+    keeps : what autograd saves.
+    inputs : number of inputs.
+    result : format of the result: the network's storage format, that of the first number read, or bool.
     """
 
     flops: float
@@ -56,9 +60,9 @@ FUNCTIONS: dict[str, Function] = {
     "softplus": Function(3.0, 3.0),
     "mish": Function(6.0, 9.0),
     "log_sigmoid": Function(4.0, 4.0),
-    "scale": Function(1.0, 1.0, "nothing"),  # times a number that is no tensor
+    "scale": Function(1.0, 1.0, "nothing"),  # times a number
     "shift": Function(1.0, 0.0, "nothing"),  # plus a number
-    "round": Function(1.0, None, "nothing"),  # floor, ceil, truncate, sign: flat nearly everywhere
+    "round": Function(1.0, None, "nothing"),  # floor, ceil, truncate, sign: constant almost everywhere
     "compare_number": Function(1.0, None, "nothing", result="bool"),
     "logical": Function(1.0, None, "nothing", inputs=2, result="same"),
     "logical_not": Function(1.0, None, "nothing", result="same"),
@@ -68,20 +72,43 @@ FUNCTIONS: dict[str, Function] = {
     "remainder": Function(3.0, 1.0, inputs=2),
     "atan2": Function(2.0, 5.0, inputs=2),
     "prelu": Function(2.0, 2.0, inputs=2),
-    "mask": Function(1.0, 1.0, inputs=2),  # a number where the second input says so
-    "choose": Function(1.0, 1.0, inputs=3),  # the second input where the first says so, else the third
+    "mask": Function(1.0, 1.0, inputs=2),  # a number where the second input is true
+    "choose": Function(1.0, 1.0, inputs=3),  # the second input where the first is true, else the third
     "glu": Function(5.0, 5.0, inputs=2),  # the first times the sigmoid of the second
     "lerp": Function(3.0, 2.0, inputs=3),
     "add_product": Function(2.0, 1.0, inputs=3),  # a + c b d
     "add_quotient": Function(2.0, 2.0, inputs=3),
     "function": Function(1.0, 1.0, inputs=8),  # some other function: at least one operation
 }
-"""By name; ``mask`` and ``choose`` read a tensor of truths, which has no gradient."""
+"""By name; ``mask`` and ``choose`` read a boolean tensor, which has no gradient."""
 
+_MEANING = {
+    "power": "each element to a fixed power",
+    "clamp": "each element limited to a range",
+    "scale": "each element times a fixed number",
+    "shift": "each element plus a fixed number",
+    "round": "floor, ceil, truncation or sign of each element",
+    "compare_number": "each element compared with a fixed number",
+    "logical": "logical and, or, exclusive or of elements",
+    "compare": "comparison of elements",
+    "maximum": "the larger of two elements",
+    "minimum": "the smaller of two elements",
+    "remainder": "remainder of a division of elements",
+    "atan2": "atan2 of elements",
+    "prelu": "PReLU; the second input is the learned slope",
+    "mask": "the first input, replaced by a fixed number where the second input is true",
+    "choose": "the second input where the first is true, else the third",
+    "glu": "the first input times the sigmoid of the second",
+    "lerp": "first + third x (second - first)",
+    "add_product": "first + c x second x third",
+    "add_quotient": "first + c x second / third",
+    "function": "another function of elements, counted as one operation per element",
+}
+"""What a function does, where its name does not say it."""
 _WIDE = ("reciprocal", "rsqrt", "log", "log1p", "expm1", "softplus", "square", "power")
-"""What mixed precision computes in fp32: where 16 bits overflow."""
+"""Functions that mixed precision computes in fp32, because 16 bits overflow."""
 _TRUTHS = {"mask": 1, "choose": 0}
-"""Which input is a tensor of truths."""
+"""The input that is a boolean tensor."""
 _BOOL = dtype("bool")
 _COUNT = {2: "two", 3: "three", 8: "up to eight"}
 
@@ -108,7 +135,9 @@ def _saves(function: Function) -> Callable[[Case], Saved]:
 
 def _backward(function: Function) -> Callable[[Case, Needs], list[Kernel]]:
     def backward(case: Case, needs: Needs) -> list[Kernel]:
-        """For each input that needs it, one kernel over dY and what was kept, and a sum where it was broadcast."""
+        """For each input that needs it, one kernel over dY and the saved tensors, and a sum where the input was
+        broadcast.
+        """
         result, kernels = case.result, []
         if function.backward is None:
             return []
@@ -140,8 +169,8 @@ def _backward(function: Function) -> Callable[[Case, Needs], list[Kernel]]:
 POINTWISE = tuple(
     Operator(
         name,
-        f"{name.replace('_', ' ')} of each element"
-        + ("" if function.inputs == 1 else f" of {_COUNT[function.inputs]} tensors, broadcast"),
+        _MEANING.get(name, f"{name.replace('_', ' ')} of each element")
+        + ("" if function.inputs == 1 else f"; {_COUNT[function.inputs]} tensors, broadcast"),
         (1 if name == "function" else function.inputs, function.inputs),
         _shapes(function),
         _kernels(function),

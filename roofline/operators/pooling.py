@@ -1,4 +1,4 @@
-"""The largest or the mean of every window of an image."""
+"""Which kernels does pooling launch: the maximum or the mean of every window of an image?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
 
 
 def _windows(size: tuple[int, int], attributes: Attributes) -> tuple[int, int]:
-    """How many windows fit; with ``ceil_mode`` one more where pixels are left over in which it can start."""
+    """The number of windows; with ``ceil_mode`` one more that starts in the remaining pixels."""
     fit = window("pooling", size, attributes)
     if not attributes.flag("ceil_mode"):
         return fit
@@ -34,7 +34,7 @@ def _windows(size: tuple[int, int], attributes: Attributes) -> tuple[int, int]:
 
 
 def _kernels(case: Case) -> list[Kernel]:
-    """``m`` planes (images x channels) of ``n`` results from ``k`` taps each: m n k operations."""
+    """``m`` planes (images x channels) of ``n`` results from ``k`` taps each: m n k FLOP."""
     batch, channels, height, width = case.inputs[0].shape
     pixels = case.result.shape[2], case.result.shape[3]
     kernel = case.attributes.pair("kernel")
@@ -56,12 +56,12 @@ def _kernels(case: Case) -> list[Kernel]:
 
 
 def _places(case: Case) -> float:
-    """Bytes of where each maximum was, as 64-bit numbers."""
+    """Bytes of the index of each maximum, as int64."""
     return 8.0 * case.result.elements if case.node.op == "max_pool2d" else 0.0
 
 
 def _saves(case: Case) -> Saved:
-    """The input; of a maximum also where it was, as a 64-bit number."""
+    """The input; for a maximum also its index, as int64."""
     return Saved(inputs=(0,), extra=_places(case))
 
 
@@ -89,15 +89,15 @@ def _backward(case: Case, needs: Needs) -> list[Kernel]:
 
 _WINDOW = (
     Parameter("kernel", "pair", "window size"),
-    Parameter("stride", "pair", "step of the window (the kernel if not given)", optional=True),
-    Parameter("padding", "pair", "border on each side", 0, low=0),
-    flag("ceil_mode", False, "a last window may reach beyond the border"),
+    Parameter("stride", "pair", "stride (default: the window size)", optional=True),
+    Parameter("padding", "pair", "padding on each side", 0, low=0),
+    flag("ceil_mode", False, "rounds the output size up, so that the last window can extend over the edge"),
 )
 
 POOLING = (
     Operator(
         "max_pool2d",
-        "(B, C, H, W) -> (B, C, H', W'): largest of each window",
+        "(B, C, H, W) -> (B, C, H', W'): maximum of each window",
         (1, 1),
         _shapes,
         _kernels,

@@ -1,4 +1,4 @@
-"""Products of matrices: a linear layer, and the product of two activations."""
+"""Which kernels does a matrix multiplication (GEMM) launch: a linear layer, and the product of two activations?"""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ def _linear_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred
 
 
 def _linear_kernels(case: Case) -> list[Kernel]:
-    """(m, k) . (k, n), m the product of all leading dimensions: 2 m n k operations; the bias is free."""
+    """``Y = X W^T + b`` as (m, k) . (k, n), with m the product of all leading dimensions: 2 m n k FLOP; the bias is
+    free.
+    """
     *leading, k = case.inputs[0].shape
     m, n = prod(leading), case.attributes.whole("out")
     return [case.kernel("linear", kind="matmul", m=m, n=n, k=k, flops=2.0 * m * n * k)]
 
 
 def _linear_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """dX = dY W, dW = dY^T X, db = the column sums of dY: two products as large as the forward one."""
+    """dX = dY W, dW = dY^T X, db = column sums of dY: two GEMMs of 2 m n k FLOP each, and a reduction."""
     x, y = case.inputs[0], case.result
     *leading, k = x.shape
     m, n = prod(leading), case.attributes.whole("out")
@@ -70,7 +72,7 @@ def _linear_backward(case: Case, needs: Needs) -> list[Kernel]:
 
 
 def bias_gradient(case: Case, bias: Tensor, rows: int) -> Kernel:
-    """db: the sum of ``rows`` rows of dY, one addition per element."""
+    """db: the sum of ``rows`` rows of dY, ``flops = rows * bias elements`` [FLOP], ``bytes = dY + bias`` [B]."""
     elements = rows * bias.elements
     return case.gradient(
         "reduction",
@@ -85,7 +87,9 @@ def bias_gradient(case: Case, bias: Tensor, rows: int) -> Kernel:
 
 
 def _matmul_sizes(inputs: Sequence[Tensor], transpose_b: bool) -> tuple[int, int, int, int]:
-    """(batch, m, n, k); a second operand of two dimensions is shared, its leading ones join m."""
+    """(batch, m, n, k); a second operand of two dimensions is shared, and the leading dimensions of the
+    first join m.
+    """
     left, right = inputs[0].shape, inputs[1].shape
     written = f"{dims(left)} and {dims(right)}" + (" transposed" if transpose_b else "")
     if len(left) < 2 or len(right) < 2:
@@ -106,13 +110,13 @@ def _matmul_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred
 
 
 def _matmul_kernels(case: Case) -> list[Kernel]:
-    """batch x (m, k) . (k, n): 2 batch m n k operations."""
+    """``C = A B`` as batch x (m, k) . (k, n): 2 batch m n k FLOP."""
     batch, m, n, k = _matmul_sizes(case.inputs, case.attributes.flag("transpose_b"))
     return [case.kernel("bmm", kind="matmul", batch=batch, m=m, n=n, k=k, flops=2.0 * batch * m * n * k)]
 
 
 def _matmul_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """dA = dC B^T and dB = A^T dC, each as large as the forward product."""
+    """dA = dC B^T and dB = A^T dC: 2 batch m n k FLOP each."""
     batch, m, n, k = _matmul_sizes(case.inputs, case.attributes.flag("transpose_b"))
     left, right, result = case.inputs[0], case.inputs[1], case.result
     flops = 2.0 * batch * m * n * k
@@ -140,18 +144,18 @@ def _matmul_backward(case: Case, needs: Needs) -> list[Kernel]:
 PRODUCTS = (
     Operator(
         "linear",
-        "(..., in) -> (..., out): product with a weight matrix",
+        "(..., in) -> (..., out): matrix multiplication with a weight matrix",
         (1, 1),
         _linear_shapes,
         _linear_kernels,
-        (Parameter("out", "whole", "output features"), flag("bias", True, "adds a vector of length out")),
+        (Parameter("out", "whole", "output features"), flag("bias", True, "adds a bias vector of length out")),
         backward=_linear_backward,
         saves=saves_inputs,
         autocast="low",
     ),
     Operator(
         "matmul",
-        "(..., m, k) and (..., k, n) -> (..., m, n): product of two activations",
+        "(..., m, k) and (..., k, n) -> (..., m, n): matrix multiplication of two activations, batched",
         (2, 2),
         _matmul_shapes,
         _matmul_kernels,

@@ -1,9 +1,10 @@
-"""Recurrences: a product for all steps at once, then a small product and the gates, one step after the other.
+"""Which kernels does a recurrent layer launch? A GEMM for all steps at once, then a small GEMM and the gates in each
+step.
 
-Every layer and direction is three kernels: the inputs of all steps times their weights, and for each step
-the last state times the recurrent weights and one kernel for the gates. The steps wait for each other, so
-the last two are launched ``repeats`` times; each launch reads the recurrent weights once more. With ``skip_input``
-the first layer adds its input to every gate as it is (cuDNN's CUDNN_SKIP_INPUT) and has no weights for it.
+Every layer and direction is three kernels: the inputs of all steps times their weights; for each step the last state
+times the recurrent weights; and one kernel for the gates. The steps depend on each other, so the last two are launched
+``repeats`` times; each launch reads the recurrent weights again. With ``skip_input`` the first layer adds its input to
+every gate (cuDNN's CUDNN_SKIP_INPUT) and has no weights for it.
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ from roofline.operators.operator import Inferred, Operator, Weight, ranked
 class Cell:
     """One kind of recurrent cell.
 
-    gates : vectors of the hidden size that both products make.
-    states : vectors carried from step to step. kept : vectors per step for the backward, the result aside.
+    Parameters
+    ----------
+    gates : vectors of the hidden size that both GEMMs make.
+    states : vectors carried from step to step.
+    kept : vectors per step saved for the backward, beside the result.
     gradients : vectors that the backward of the gates writes for each step.
-    flops, backward_flops : of the gates, per hidden element; a sigmoid is 4 (see ``UNARY_FLOPS``).
+    flops, backward_flops : of the gates, per hidden element [FLOP]; a sigmoid is 4 (see ``UNARY_FLOPS``).
     """
 
     gates: int
@@ -39,15 +43,15 @@ class Cell:
 
 
 CELLS = {
-    # add the two products 1, tanh 1; back: dh 1, the derivative from the result 3
+    # add the two GEMMs 1, tanh 1; backward: dh 1, the derivative from the result 3
     "rnn": Cell(gates=1, states=1, kept=0, gradients=1, flops=2.0, backward_flops=4.0),
-    # add the two products 4, three sigmoids 12, two tanh 2, c = f c + i g 3, h = o tanh(c) 1
-    # back, to the gates and dc: dh 1, dc through tanh(c) 6, products with tanh(c), i, f, g and the old c 5, four
+    # add the two GEMMs 4, three sigmoids 12, two tanh 2, c = f c + i g 3, h = o tanh(c) 1
+    # backward, to the gates and dc: dh 1, dc through tanh(c) 6, products with tanh(c), i, f, g and the old c 5, four
     # derivatives 12
     "lstm": Cell(gates=4, states=2, kept=5, gradients=5, flops=22.0, backward_flops=24.0),
     # add 3, two sigmoids 8, r times the recurrent part 1, tanh 1, h = n + z (h - n) 3
-    # back, to the gates, the recurrent part of the third and what goes past them: dh 1, to z 2, to n 2, past the
-    # gates 1, through r 2, three derivatives 9
+    # backward, to the gates, the recurrent part of the third and the state: dh 1, to z 2, to n 2, to the
+    # state 1, through r 2, three derivatives 9
     "gru": Cell(gates=3, states=1, kept=4, gradients=5, flops=16.0, backward_flops=17.0),
 }
 
@@ -56,7 +60,7 @@ CELLS = {
 class _Pass:
     """One layer in one direction. ``first``: it reads the input of the operator.
 
-    ``inputs`` are weights and bias of the inputs (none where they are skipped), ``recurrent`` those of the state.
+    ``inputs`` are weights and bias of the inputs (none with ``skip_input``), ``recurrent`` those of the state.
     """
 
     features: int
@@ -75,10 +79,10 @@ def _shapes(inputs: Sequence[Tensor], attributes: Attributes, cell: Cell, name: 
     hidden, directions = attributes.whole("hidden"), _directions(attributes)
     layers = attributes.whole("layers")
     if layers > 1000:
-        raise UsageError(f"{name}: {layers} layers are more than 1000")
+        raise UsageError(f"{name}: {layers} layers; at most 1000 are allowed")
     skips = attributes.flag("skip_input")
     if skips and features != hidden:
-        raise UsageError(f"{name}: skip_input adds {features} features to a state of {hidden}; they must be as many")
+        raise UsageError(f"{name}: skip_input needs equal input and state sizes, got {features} and {hidden}")
     rows, weights = cell.gates * hidden, []
     for layer in range(layers):
         width = features if layer == 0 else directions * hidden
@@ -105,11 +109,13 @@ def _passes(case: Case) -> Iterator[_Pass]:
 
 
 def _kernels(case: Case, cell: Cell) -> list[Kernel]:
-    """Products as (m, k) . (k, n): all inputs m = batch x steps, then m = batch in each of ``repeats`` steps."""
+    """GEMMs as (m, k) . (k, n): for all inputs m = batch x steps, then m = batch in each of ``repeats`` steps; 2 m n k
+    FLOP.
+    """
     batch, steps, _ = case.inputs[0].shape
     hidden, size = case.attributes.whole("hidden"), case.result.dtype.bytes
     gates, state = cell.gates * hidden, batch * hidden
-    # temporaries, after one input and one output: products of the inputs, products of the state, results of a layer
+    # temporaries, after one input and one output: GEMMs of the inputs, GEMMs of the state, results of a layer
     inputs, recurrent, between = 2, 3, 4
     kernels = []
     for part in _passes(case):
@@ -170,7 +176,7 @@ def _kernels(case: Case, cell: Cell) -> list[Kernel]:
 
 
 def _saves(case: Case, cell: Cell) -> Saved:
-    """Input and result; of every layer and direction its gates and states, of inner layers their results too."""
+    """Input and result; the gates and states of every layer and direction; the results of inner layers."""
     batch, steps, _ = case.inputs[0].shape
     passes = list(_passes(case))
     vector = batch * steps * case.attributes.whole("hidden") * case.result.dtype.bytes
@@ -179,10 +185,10 @@ def _saves(case: Case, cell: Cell) -> Saved:
 
 
 def _backward(case: Case, cell: Cell, needs: Needs) -> list[Kernel]:
-    """Back through time: gates and dh = dgates W for each step, then the products of all steps at once.
+    """Backpropagation through time: gates and dh = dgates W for each step, then the GEMMs of all steps at once.
 
-    Those are dX = dgates W, dW = dgates^T X for the weights of the inputs and likewise of the states, and the sums of
-    dgates for the two biases.
+    Those are dX = dgates W, dW = dgates^T X for the input weights and likewise for the recurrent weights, and the sums
+    of dgates for the two biases.
     """
     batch, steps, _ = case.inputs[0].shape
     hidden, size = case.attributes.whole("hidden"), case.result.dtype.bytes
@@ -209,7 +215,7 @@ def _backward(case: Case, cell: Cell, needs: Needs) -> list[Kernel]:
     for part in reversed(list(_passes(case))):
         read = batch * steps * part.features * size
         asked = needs[0] or not part.first
-        given = cell.gradients + (asked and not part.inputs)  # dX at once, where no product makes it
+        given = cell.gradients + (asked and not part.inputs)  # dX directly, where no GEMM makes it
         kernels += [
             case.gradient(
                 "elementwise",
@@ -250,16 +256,16 @@ def _backward(case: Case, cell: Cell, needs: Needs) -> list[Kernel]:
 def _operator(name: str, cell: Cell) -> Operator:
     return Operator(
         name,
-        f"(B, T, F) -> (B, T, hidden): {name.upper()} over T steps, twice as wide in both directions",
+        f"(B, T, F) -> (B, T, hidden): {name.upper()} over T time steps; 2 hidden if bidirectional",
         (1, 1),
         lambda inputs, attributes: _shapes(inputs, attributes, cell, name),
         lambda case: _kernels(case, cell),
         (
-            Parameter("hidden", "whole", "size of the state"),
-            Parameter("layers", "whole", "one on top of the other", 1),
-            flag("bias", True, "a vector of biases for the inputs and one for the state"),
-            flag("bidirectional", False, "every layer forwards and backwards, results side by side"),
-            flag("skip_input", False, "the first layer adds its input to the gates and has no weights for it"),
+            Parameter("hidden", "whole", "size of the hidden state"),
+            Parameter("layers", "whole", "number of stacked layers", 1),
+            flag("bias", True, "one bias vector for the inputs and one for the state"),
+            flag("bidirectional", False, "runs every layer in both directions and concatenates the results"),
+            flag("skip_input", False, "the first layer adds its input to the gates without input weights"),
         ),
         backward=lambda case, needs: _backward(case, cell, needs),
         saves=lambda case: _saves(case, cell),

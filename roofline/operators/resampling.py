@@ -1,4 +1,4 @@
-"""Images made larger without weights: every pixel repeated, or blended with its neighbours."""
+"""Which kernels enlarge an image without weights? Pixels repeated, or interpolated between neighbours."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from roofline.operators.case import Case, Needs
 from roofline.operators.operator import Inferred, Operator, ranked
 
 BILINEAR_FLOPS = 7.0
-"""Per result: four products, three sums."""
+"""FLOP per result: four multiplications, three additions."""
 BILINEAR_BACKWARD_FLOPS = 8.0
-"""Per result: four products, each added to its pixel."""
+"""FLOP per result: four multiplications, each added to its pixel."""
 
 
 def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
@@ -24,14 +24,14 @@ def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
 
 
 def _kernels(case: Case) -> list[Kernel]:
-    """Repeated pixels are a copy; blended ones take four products each."""
+    """Repeated pixels are a copy; bilinear interpolation takes 7 FLOP per result."""
     if case.attributes.flag("bilinear"):
         return [case.kernel("elementwise", flops=BILINEAR_FLOPS * case.result.elements)]
     return [case.kernel("copy")]
 
 
 def _backward(case: Case, needs: Needs) -> list[Kernel]:
-    """dX: every dY added to the pixel (or the four) it came from."""
+    """dX: every dY added to the pixel (or the four pixels) it came from."""
     x, y = case.inputs[0], case.result
     bilinear = case.attributes.flag("bilinear")
     return [
@@ -48,13 +48,13 @@ def _backward(case: Case, needs: Needs) -> list[Kernel]:
 RESAMPLING = (
     Operator(
         "upsample2d",
-        "(B, C, H, W) -> (B, C, scale H, scale W): larger images",
+        "(B, C, H, W) -> (B, C, scale H, scale W): enlarges images",
         (1, 1),
         _shapes,
         _kernels,
         (
-            Parameter("scale", "pair", "how many times larger"),
-            flag("bilinear", False, "blends four pixels instead of repeating the nearest"),
+            Parameter("scale", "pair", "enlargement factor"),
+            flag("bilinear", False, "bilinear interpolation instead of the nearest pixel"),
         ),
         backward=_backward,
         autocast="fp32",

@@ -1,4 +1,7 @@
-"""More work along rows: the largest, products, deviations, running sums, sorting. ``m`` rows of ``k`` elements."""
+"""Which kernels do further functions of rows launch: maxima, products, variances, running sums, sorting?
+
+A kernel has ``m`` rows of ``k`` elements.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,24 @@ from roofline.operators.operator import Inferred, Operator
 from roofline.operators.rowwise import SOFTMAX_PASSES
 
 PLACE_BYTES = 8.0
-"""A place in a row, int64."""
+"""Size of an index in a row, int64 [B]."""
 
 
 @dataclass(frozen=True)
 class RowFunction:
     """One function of rows.
 
-    flops : per element read. keeps_row : whether the result is as long as the row (a running sum) or one number.
-    places : whether it also writes where in the row it found the result. backward : operations per element of the
-    input; ``None``: no gradient. result : ``bool`` or ``int64`` where the result is no number of the net's format.
+    Parameters
+    ----------
+    flops : per element read [FLOP].
+    keeps_row : whether the result is as long as the row (a running sum) or one number.
+    places : whether it also writes the index of the result.
+    backward : FLOP per element of the input; ``None``: no gradient.
+    keeps : what autograd saves.
+    result : ``bool`` or ``int64`` where the result does not have the network's format.
+    passes : over a row.
+    family : operator family.
+    sorts : whether it takes k log2 k comparisons.
     """
 
     flops: float
@@ -57,10 +68,25 @@ ROW_FUNCTIONS: dict[str, RowFunction] = {
     "running_log_sum_exp": RowFunction(4.0, keeps_row=True, backward=4.0, keeps="both"),
     "sort": RowFunction(1.0, keeps_row=True, places=True, backward=0.0, keeps="nothing", sorts=True),
 }
-"""By name. Sorting takes k log2 k comparisons; a network of merges passes over long rows log2 k times."""
+"""By name. Sorting takes k log2 k comparisons; a merge network passes over long rows log2 k times."""
 
+_MEANING = {
+    "row_max": "largest or smallest element of each row",
+    "row_max_places": "largest or smallest element of each row and its index",
+    "row_argmax": "index of the largest or smallest element of each row",
+    "row_any": "whether any (or every) element of each row is true",
+    "row_product": "product of the elements of each row",
+    "row_variance": "variance or standard deviation of each row",
+    "row_norm": "norm of each row",
+    "log_sum_exp": "logarithm of the sum of exponentials of each row",
+    "log_softmax": "logarithm of the softmax of each row",
+    "running_sum": "cumulative sum along each row",
+    "running_product": "cumulative product along each row",
+    "running_log_sum_exp": "cumulative log-sum-exp along each row",
+    "sort": "each row sorted, with the indices",
+}
 _WIDE = ("log_softmax", "log_sum_exp", "running_sum", "running_product", "row_product", "row_norm")
-"""What mixed precision gives in fp32."""
+"""Functions whose result is fp32 under mixed precision."""
 
 
 def _shapes(name: str, function: RowFunction) -> Callable[[Sequence[Tensor], Attributes], Inferred]:
@@ -107,7 +133,7 @@ def _saves(function: RowFunction) -> Callable[[Case], Saved]:
 
 def _backward(function: RowFunction) -> Callable[[Case, Needs], list[Kernel]]:
     def backward(case: Case, needs: Needs) -> list[Kernel]:
-        """One kernel over dY and what was kept; where places were kept zeros first, and dY put at them."""
+        """One kernel over dY and the saved tensors; with saved indices zeros first, then dY at the indices."""
         x, y = case.inputs[0], case.result
         if function.backward is None:
             return []
@@ -137,7 +163,7 @@ def _backward(function: RowFunction) -> Callable[[Case, Needs], list[Kernel]]:
 ROWS = tuple(
     Operator(
         name,
-        f"(..., N) -> {'same' if function.keeps_row else '(...)'}: {name.replace('_', ' ')} of each row",
+        f"(..., N) -> {'same' if function.keeps_row else '(...)'}: {_MEANING[name]}",
         (1, 1),
         _shapes(name, function),
         _kernels(function),

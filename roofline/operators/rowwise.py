@@ -1,6 +1,7 @@
-"""Work along rows: norms, softmax, reductions. ``m`` rows of ``k`` elements each.
+"""Which kernels work along rows: norms, softmax, reductions?
 
-``passes`` is how often a plain kernel walks over a row; rows that stay in a cache pay traffic once.
+A kernel has ``m`` rows of ``k`` elements. ``passes`` is how often a plain kernel reads a row; a row that stays in a
+cache causes traffic once.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ from roofline.errors import UsageError
 from roofline.operators.attributes import Attributes, Parameter, flag
 from roofline.operators.case import Case, Needs, Saved, saves_output
 from roofline.operators.operator import Inferred, Operator, Shape, Weight, dims, ranked
+from roofline.units import plural
 
 BATCH_NORM_FLOPS = 2.0
-"""Per element at inference: scale and shift, the four vectors folded into two beforehand."""
+"""FLOP per element at inference: scale and shift; the four vectors are folded into two beforehand."""
 LAYER_NORM_FLOPS = 8.0
-"""Per element: mean 1, variance 3, normalise 2, scale and shift 2."""
+"""FLOP per element: mean 1, variance 3, normalise 2, scale and shift 2."""
 NORM_BACKWARD_FLOPS = 12.0
-"""Per element: normalise 2, two sums 3, weight and bias 3, combine 4."""
+"""FLOP per element: normalise 2, two sums 3, weight and bias 3, combine 4."""
 SOFTMAX_FLOPS = 5.0
-"""Per element: largest 1, subtract 1, exp 1, sum 1, divide 1."""
+"""FLOP per element: maximum 1, subtract 1, exp 1, sum 1, divide 1."""
 SOFTMAX_PASSES = 3.0
-"""Largest; exponential and sum; division."""
+"""Maximum; exponential and sum; division."""
 
 
 def _rows(shape: Shape) -> tuple[int, int]:
@@ -50,7 +52,7 @@ def _batch_norm_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Infe
 
 
 def _batch_norm_kernels(case: Case) -> list[Kernel]:
-    """Inference: y = x scale + shift, one row per image and channel. Training: statistics first, two passes."""
+    """Inference: ``y = x * scale + shift``, one row per image and channel. Training: statistics first, two passes."""
     shape = case.inputs[0].shape
     m, k = shape[0] * shape[1], prod(shape[2:])
     if case.training:
@@ -58,7 +60,7 @@ def _batch_norm_kernels(case: Case) -> list[Kernel]:
         if not case.attributes.flag("tracked"):
             return [norm]
         counter = case.gradient("elementwise", op="add_", elements=1, flops=1.0, reads=8.0, writes=8.0, itemsize=8.0)
-        return [counter, norm]  # the number of batches seen is a tensor too
+        return [counter, norm]  # the number of batches is a tensor too
     return [case.kernel("norm", m=m, k=k, flops=BATCH_NORM_FLOPS * m * k)]
 
 
@@ -68,14 +70,22 @@ def _batch_norm_saves(case: Case) -> Saved:
 
 
 def _norm_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """dX, dweight and dbias: sums over x and dY first, then once more over both; two passes."""
+    """dX, dweight and dbias: sums over x and dY first, then a second pass over both."""
     x = case.inputs[0]
     rows = (x.shape[0] * x.shape[1], prod(x.shape[2:])) if case.node.op == "batch_norm" else _normed_rows(case)
     return [norm_gradient(case, rows, NORM_BACKWARD_FLOPS)]
 
 
 def norm_gradient(case: Case, rows: tuple[int, int], flops: float, *, weights: float = 0.0) -> Kernel:
-    """The gradient kernel of a norm over ``rows`` (m, k) with ``flops`` per element: two passes over x and dY."""
+    """The gradient kernel of a norm over ``rows`` (m, k): two passes over x and dY, ``flops * m * k`` [FLOP] in all.
+
+    Parameters
+    ----------
+    case : the norm.
+    rows : number m and length k of the rows [1].
+    flops : per element [FLOP].
+    weights : bytes of the weights read [B].
+    """
     x, (m, k) = case.inputs[0], rows
     reads, writes = x.bytes + case.result.bytes, x.bytes + case.trained_bytes
     work = flops * m * k
@@ -89,7 +99,7 @@ def _layer_norm_saves(case: Case) -> Saved:
 
 
 def _softmax_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """dX = Y (dY - sum(dY Y)) in each row."""
+    """``dX = Y (dY - sum(dY Y))`` in each row."""
     m, k = _rows(case.inputs[0].shape)
     y = case.result
     made: dict[str, Any] = {"m": m, "k": k, "flops": 4.0 * m * k, "passes": 2.0, "target": 0}
@@ -97,7 +107,7 @@ def _softmax_backward(case: Case, needs: Needs) -> list[Kernel]:
 
 
 def _spread_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """A mean's gradient is spread over what was averaged, and divided; a sum's is a view of itself."""
+    """The gradient of a mean is divided and copied to all its inputs; that of a sum is a view."""
     if case.node.op == "sum":
         return []
     x = case.inputs[0]
@@ -107,20 +117,20 @@ def _spread_backward(case: Case, needs: Needs) -> list[Kernel]:
 def _layer_norm_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     shape, count = _last("layer_norm", inputs), attributes.whole("dims")
     if count > len(shape):
-        raise UsageError(f"layer_norm: {dims(shape)} does not have {count} dimensions")
+        raise UsageError(f"layer_norm: {dims(shape)} has fewer than {plural(count, 'dimension')}")
     names = ("weight", "bias") if attributes.flag("bias") else ("weight",)
     learned = tuple(Weight(name, shape[-count:]) for name in names) if attributes.flag("affine") else ()
     return Inferred((shape,), learned)
 
 
 def _normed_rows(case: Case) -> tuple[int, int]:
-    """Rows of the last ``dims`` dimensions together."""
+    """The rows (m, k) of the last ``dims`` dimensions."""
     shape, count = case.inputs[0].shape, case.attributes.whole("dims")
     return prod(shape[:-count]), prod(shape[-count:])
 
 
 def _layer_norm_kernels(case: Case) -> list[Kernel]:
-    """y = (x - mean) / sqrt(variance + eps) weight + bias over the last dimensions; two passes."""
+    """``y = (x - mean) / sqrt(variance + eps) * weight + bias`` over the last dimensions; two passes."""
     m, k = _normed_rows(case)
     return [case.kernel("norm", m=m, k=k, flops=LAYER_NORM_FLOPS * m * k, passes=2.0)]
 
@@ -130,7 +140,7 @@ def _softmax_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferre
 
 
 def _softmax_kernels(case: Case) -> list[Kernel]:
-    """exp(x - max) / sum over the last dimension."""
+    """``exp(x - max) / sum`` over the last dimension."""
     m, k = _rows(case.inputs[0].shape)
     return [case.kernel("softmax", m=m, k=k, flops=SOFTMAX_FLOPS * m * k, passes=SOFTMAX_PASSES)]
 
@@ -160,7 +170,7 @@ def _reduce_kernels(case: Case) -> list[Kernel]:
 ROWWISE = (
     Operator(
         "batch_norm",
-        "(B, C, ...) -> same: normalises each channel with stored statistics (inference)",
+        "(B, C, ...) -> same: normalizes each channel; in inference with stored statistics",
         (1, 1),
         _batch_norm_shapes,
         _batch_norm_kernels,
@@ -173,14 +183,14 @@ ROWWISE = (
     ),
     Operator(
         "layer_norm",
-        "(..., N) -> same: normalises each row",
+        "(..., N) -> same: normalizes each row",
         (1, 1),
         _layer_norm_shapes,
         _layer_norm_kernels,
         (
-            Parameter("dims", "whole", "how many of the last dimensions make a row", 1),
-            flag("affine", True, "learned scale (and shift)"),
-            flag("bias", True, "the shift, where there is a scale"),
+            Parameter("dims", "whole", "number of trailing dimensions that form a row", 1),
+            flag("affine", True, "learned scale (and shift, see bias)"),
+            flag("bias", True, "learned shift, if there is a scale"),
         ),
         backward=_norm_backward,
         saves=_layer_norm_saves,

@@ -1,4 +1,6 @@
-"""Fourier transforms, and numbers read between the points of a grid. A complex number is two in the last dimension."""
+"""Which kernels do Fourier transforms and grid sampling launch? A complex number is two numbers in the last
+dimension.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,9 @@ def _fft_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
 
 
 def _fft_kernels(case: Case) -> list[Kernel]:
-    """5 N log2 N operations for N complex numbers (Cooley and Tukey, radix 2), half of it where they are real.
+    """5 N log2 N FLOP for N complex numbers (Cooley and Tukey, radix 2), half of that for real ones.
 
-    One kernel; N beyond what a multiprocessor holds takes a second pass.
+    One kernel; an N beyond what a multiprocessor holds takes a second pass.
     """
     length = case.attributes.whole("length")
     points = max(case.inputs[0].elements, case.result.elements) / (1 if case.attributes.flag("real") else 2)
@@ -34,7 +36,7 @@ def _fft_kernels(case: Case) -> list[Kernel]:
 
 
 def _fft_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """The transform back."""
+    """The inverse transform."""
     (forward,) = _fft_kernels(case)
     x, y = case.inputs[0], case.result
     shape: dict[str, Any] = {"m": forward.m, "k": forward.k, "passes": forward.passes}
@@ -49,7 +51,7 @@ def _sample_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred
 
 
 def _sample_kernels(case: Case) -> list[Kernel]:
-    """Each result is a sum of ``taps`` neighbours with their weights: 2 taps - 1 operations; one tap is a copy."""
+    """Each result is a weighted sum of ``taps`` neighbours: 2 taps - 1 FLOP; one tap is a copy."""
     taps = case.attributes.whole("taps")
     if taps == 1:
         return [case.kernel("copy", reads=min(case.read_bytes, case.result.bytes + _grid(case)))]
@@ -61,7 +63,7 @@ def _grid(case: Case) -> float:
 
 
 def _sample_saves(case: Case) -> Saved:
-    """On an even grid sizes are enough."""
+    """On a regular grid the sizes are enough."""
     return saves_inputs(case) if len(case.inputs) > 1 else Saved()
 
 
@@ -76,26 +78,26 @@ def _sample_backward(case: Case, needs: Needs) -> list[Kernel]:
 SPECTRAL = (
     Operator(
         "fft",
-        "Fourier transforms of rows (a complex number is two in the last dimension)",
+        "Fourier transform of each row (a complex number is two elements of the last dimension)",
         (1, 1),
         _fft_shapes,
         _fft_kernels,
         (
-            Parameter("shape", "sizes", "of the result"),
-            Parameter("length", "whole", "points of one transform (of several dimensions their product)"),
-            flag("real", False, "of real numbers, or to them"),
+            Parameter("shape", "sizes", "shape of the result"),
+            Parameter("length", "whole", "number of points of one transform (product over its dimensions)"),
+            flag("real", False, "the input or the result is real"),
         ),
         backward=_fft_backward,
     ),
     Operator(
         "resample",
-        "(B, C, sizes) -> (B, C, size): read between pixels, on an even grid or where the second input says",
+        "(B, C, sizes) -> (B, C, size): interpolation on a regular grid or at positions given by the second input",
         (1, 2),
         _sample_shapes,
         _sample_kernels,
         (
-            Parameter("size", "sizes", "of the result"),
-            Parameter("taps", "whole", "neighbours blended: 1 nearest, 2 per dimension linear, 4 cubic", 1),
+            Parameter("size", "sizes", "spatial size of the result"),
+            Parameter("taps", "whole", "neighbours per result: nearest 1, linear 2^n, cubic 4^n in n dimensions", 1),
         ),
         backward=_sample_backward,
         saves=_sample_saves,

@@ -1,6 +1,6 @@
 """Which operators are there? To add one, write it in a file of its family and list it here.
 
-Another installed package brings one as an entry point of the group :data:`BROUGHT`, under the operator's own name.
+Another installed package adds one as an entry point of the group :data:`BROUGHT`, under the operator's own name.
 """
 
 from __future__ import annotations
@@ -62,19 +62,20 @@ OPERATORS: dict[str, Operator] = {
         *LOSSES,
     )
 }
-"""What ships, and what was brought once it has been asked for. Ask :func:`operator_named`, not this table, about a name
-that a user wrote."""
+"""The operators that ship, and those of other packages that were used. For a name that a user wrote, call
+:func:`operator_named`.
+"""
 BROUGHT = "roofline.operators"
-"""The group of entry points of operators that other packages bring."""
+"""The entry point group of operators of other packages."""
 
 
 def operator_named(name: str) -> Operator:
-    """The operator of that name, one that ships or one that another package brings.
+    """The operator of that name, one that ships or one of another package.
 
     Raises
     ------
-    UnknownName : there is none; with the nearest ones.
-    UsageError : what a package brings under that name cannot be loaded, or is no operator of that name.
+    UnknownName : no such operator; the message lists the nearest names.
+    UsageError : the entry point of that name cannot be loaded, or is no operator of that name.
     """
     if name not in OPERATORS:
         OPERATORS[name] = _brought(name)
@@ -82,7 +83,7 @@ def operator_named(name: str) -> Operator:
 
 
 def all_operators() -> dict[str, Operator]:
-    """Every operator by name: what ships, then what other packages bring. Raises as :func:`operator_named` does."""
+    """All operators by name: those that ship, then those of other packages. Raises as :func:`operator_named` does."""
     for name in plugins.names(BROUGHT):
         operator_named(name)
     return OPERATORS

@@ -1,4 +1,4 @@
-"""Transposed convolution: the gradient of a convolution, used forwards to enlarge images."""
+"""Which kernels does a transposed convolution launch? The data gradient of a convolution, used to enlarge images."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def _enlarged(size: int, side: int, attributes: Attributes) -> int:
     )
     out = (size - 1) * stride + kernel - 2 * padding + extra
     if out < 1:
-        raise UsageError(f"{NAME}: a padding of {padding} leaves nothing of {out + 2 * padding} pixels")
+        raise UsageError(f"{NAME}: a padding of {padding} removes all {out + 2 * padding} pixels")
     return out
 
 
 def _kernels(case: Case) -> list[Kernel]:
-    """The products of the convolution it turns round: every pixel of the *input* meets every tap."""
+    """The implicit GEMM of the convolution it reverses: every pixel of the *input* is multiplied by every tap."""
     return [implicit_gemm(case, prod(case.inputs[0].shape[2:]))]
 
 
 def _backward(case: Case, needs: Needs) -> list[Kernel]:
-    """dX is a plain convolution of dY; dW the products of X and dY. Both as many operations as the forward."""
+    """dX is a plain convolution of dY; dW is a GEMM of X and dY. Both have the FLOP of the forward."""
     (forward,) = _kernels(case)
     x, y = case.inputs[0], case.result
     weight, *bias = case.weights
@@ -94,18 +94,18 @@ def _backward(case: Case, needs: Needs) -> list[Kernel]:
 TRANSPOSED = (
     Operator(
         NAME,
-        "(B, C, H, W) -> (B, out, H', W'): transposed convolution, larger by the stride",
+        "(B, C, H, W) -> (B, out, H', W'): transposed convolution",
         (1, 1),
         _shapes,
         _kernels,
         (
             Parameter("out", "whole", "output channels"),
-            Parameter("kernel", "pair", "window size"),
-            Parameter("stride", "pair", "by how much it enlarges", 1),
-            Parameter("padding", "pair", "pixels cut off on each side", 0, low=0),
+            Parameter("kernel", "pair", "kernel size"),
+            Parameter("stride", "pair", "stride: the factor by which the image grows", 1),
+            Parameter("padding", "pair", "pixels removed on each side", 0, low=0),
             Parameter("output_padding", "pair", "pixels added at the end", 0, low=0),
-            Parameter("groups", "whole", "independent groups of channels", 1),
-            flag("bias", True, "adds one number per output channel"),
+            Parameter("groups", "whole", "number of independent groups of channels", 1),
+            flag("bias", True, "adds one bias value per output channel"),
         ),
         backward=_backward,
         saves=saves_inputs,

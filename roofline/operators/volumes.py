@@ -1,4 +1,4 @@
-"""Convolution and pooling of volumes (video, scans): three sizes instead of two, the same implicit products."""
+"""Which kernels do convolution and pooling of volumes (video, scans) launch? As for images, with three sizes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _three(attributes: Attributes, name: str) -> Shape:
 
 
 def _windows(name: str, size: Shape, attributes: Attributes) -> Shape:
-    """(size + 2 padding - dilation (kernel - 1) - 1) // stride + 1 along each side."""
+    """(size + 2 padding - dilation (kernel - 1) - 1) // stride + 1 on each side."""
     kernel, padding, stride = (_three(attributes, key) for key in ("kernel", "padding", "stride"))
     dilation = _three(attributes, "dilation") if attributes.has("dilation") else (1, 1, 1)
     out = []
@@ -68,7 +68,9 @@ def _turned_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred
 
 
 def _product(case: Case, voxels: int) -> Kernel:
-    """The product it implicitly is, per group: m = volumes x ``voxels``, n = out / groups, k = taps x in / groups."""
+    """The implicit GEMM, per group: m = volumes x ``voxels``, n = out / groups, k = taps x in / groups; 2 m
+    n k FLOP.
+    """
     batch, channels = case.inputs[0].shape[:2]
     out, groups = case.attributes.whole("out"), case.attributes.whole("groups")
     taps = prod(_three(case.attributes, "kernel"))
@@ -93,12 +95,12 @@ def _conv_kernels(case: Case) -> list[Kernel]:
 
 
 def _turned_kernels(case: Case) -> list[Kernel]:
-    """Every voxel of the input meets every tap."""
+    """Every voxel of the input is multiplied by every tap."""
     return [_product(case, prod(case.inputs[0].shape[2:]))]
 
 
 def _conv_backward(case: Case, needs: Needs) -> list[Kernel]:
-    """Gradients for the data and the weights, each as many operations as the forward pass."""
+    """Gradients of the data and the weights, each with the FLOP of the forward pass."""
     turned = case.node.op != "conv3d"
     forward = (_turned_kernels if turned else _conv_kernels)(case)[0]
     x, y = case.inputs[0], case.result
@@ -134,7 +136,7 @@ def _places(case: Case) -> float:
 
 
 def _pool_kernels(case: Case) -> list[Kernel]:
-    """``m`` volumes of ``n`` results from ``k`` taps each: m n k operations."""
+    """``m`` volumes of ``n`` results from ``k`` taps each: m n k FLOP."""
     batch, channels = case.inputs[0].shape[:2]
     m, n, taps = batch * channels, prod(case.result.shape[2:]), prod(_three(case.attributes, "kernel"))
     writes = case.result.bytes + (_places(case) if case.training else 0.0)
@@ -143,7 +145,7 @@ def _pool_kernels(case: Case) -> list[Kernel]:
 
 
 def _pool_saves(case: Case) -> Saved:
-    """The input; of a maximum also where it was."""
+    """The input; for a maximum also its index."""
     return Saved(inputs=(0,), extra=_places(case))
 
 
@@ -163,31 +165,31 @@ def _pool_backward(case: Case, needs: Needs) -> list[Kernel]:
 
 
 _WINDOW = (
-    Parameter("kernel", "sizes", "window size: depth, height, width, or one for all"),
-    Parameter("stride", "sizes", "step of the window", (1,)),
-    Parameter("padding", "sizes", "border on each side", (0,), low=0),
+    Parameter("kernel", "sizes", "kernel size: depth, height, width, or one size for all"),
+    Parameter("stride", "sizes", "stride", (1,)),
+    Parameter("padding", "sizes", "padding on each side", (0,), low=0),
 )
 _CHANNELS = (
     Parameter("out", "whole", "output channels"),
-    Parameter("groups", "whole", "independent groups of channels", 1),
-    flag("bias", True, "adds one number per output channel"),
+    Parameter("groups", "whole", "number of independent groups of channels", 1),
+    flag("bias", True, "adds one bias value per output channel"),
 )
 
 VOLUMES = (
     Operator(
         "conv3d",
-        "(B, C, D, H, W) -> (B, out, D', H', W'): convolution of volumes",
+        "(B, C, D, H, W) -> (B, out, D', H', W'): 3-D convolution",
         (1, 1),
         _conv_shapes,
         _conv_kernels,
-        (*_WINDOW, Parameter("dilation", "sizes", "distance of the taps", (1,)), *_CHANNELS),
+        (*_WINDOW, Parameter("dilation", "sizes", "distance between kernel elements", (1,)), *_CHANNELS),
         backward=_conv_backward,
         saves=saves_inputs,
         autocast="low",
     ),
     Operator(
         "conv_transpose3d",
-        "(B, C, D, H, W) -> (B, out, D', H', W'): transposed convolution of volumes",
+        "(B, C, D, H, W) -> (B, out, D', H', W'): transposed 3-D convolution",
         (1, 1),
         _turned_shapes,
         _turned_kernels,
@@ -207,6 +209,6 @@ VOLUMES = (
             backward=_pool_backward,
             saves=_pool_saves,
         )
-        for name, what in (("max_pool3d", "largest"), ("avg_pool3d", "mean"))
+        for name, what in (("max_pool3d", "maximum"), ("avg_pool3d", "mean"))
     ),
 )

@@ -1,1 +1,1 @@
-"""How long will this network take on that chip? ``predict.py`` is the file to read first."""
+"""How long does this network take on that chip? ``predict.py`` is the file to read first."""

@@ -1,8 +1,11 @@
 """Can the rest of the computer keep up? The loader that prepares samples, the link that copies them, the runtime.
 
-Loader, copy and device work side by side on different batches, so a step takes as long as the slowest of
-the three. What the device waits for is a layer of its own, bound by whoever it waits for. On an array, one
-request alone also waits for the runtime; requests side by side hide that.
+Loader, copy and device work on different batches at the same time, so a step takes as long as the slowest of them::
+
+    step = max(samples / loader rate, input bytes / link bandwidth, device)    [s]
+
+The time that the device waits is a layer of its own, bound by the slowest part. On an array, a single request also
+waits for the runtime; concurrent requests hide that. Form: this project's own.
 """
 
 from __future__ import annotations
@@ -21,7 +24,16 @@ REQUEST = "request"
 
 
 def pipeline_layer(program: Program, chip: Chip, device: Interval) -> LayerPrediction | None:
-    """What a run waits for its inputs beyond ``device`` seconds; None where nobody asked or nothing waits."""
+    """Seconds that a run waits for its inputs; None where no loader rate is given or nothing can limit it::
+
+        wait = max(0, max(samples / loader rate, input bytes / link bandwidth) - device)    [s]
+
+    Parameters
+    ----------
+    program : the network as it runs, with samples [1] and loader rate [samples/s].
+    chip : the chip, with its link [B/s].
+    device : seconds of the device [s].
+    """
     rate = program.run.loader_rate
     if rate is None:
         return None
@@ -50,7 +62,14 @@ def pipeline_layer(program: Program, chip: Chip, device: Interval) -> LayerPredi
 
 
 def request_layer(chip: Chip, calibration: Calibration | None, stack: Stack) -> LayerPrediction | None:
-    """What a request takes beside its kernels; None where requests follow each other closely."""
+    """Seconds of a request beside its kernels [s]; None in throughput mode. Calls ``request`` of the device model.
+
+    Parameters
+    ----------
+    chip : the chip.
+    calibration : with the constant of the runtime [s].
+    stack : software stack.
+    """
     found = model_of(chip).request(chip, calibration, stack) if calibration else None
     if found is None:
         return None
@@ -70,7 +89,13 @@ def request_layer(chip: Chip, calibration: Calibration | None, stack: Stack) -> 
 
 
 def at_least(device: Interval, feeding: LayerPrediction | None) -> Interval:
-    """A run with its input pipeline: the longer of the two, whatever the device takes."""
+    """Seconds of a run with its input pipeline: ``max(device, slowest part of the pipeline)`` [s].
+
+    Parameters
+    ----------
+    device : seconds of the device [s].
+    feeding : the layer of :func:`pipeline_layer`, or None.
+    """
     if feeding is None:
         return device
     slowest = max(feeding.resources.values())
@@ -78,11 +103,16 @@ def at_least(device: Interval, feeding: LayerPrediction | None) -> Interval:
 
 
 def input_bytes(program: Program) -> float:
-    """Bytes of the inputs of one run, all micro-batches together."""
+    """Bytes of the inputs of one run, all micro-batches together: ``inputs * samples / samples of a micro-batch`` [B].
+
+    Parameters
+    ----------
+    program : the network as it runs.
+    """
     work = program.workload
     return sum(work.tensors[name].bytes for name in work.inputs) * (program.samples / work.samples)
 
 
 def host_link(chip: Chip) -> Link | None:
-    """The link to the host: PCIe."""
+    """The link to the host: PCIe. None where the chip file has none."""
     return next((link for link in chip.links if link.name.lower().startswith("pcie")), None)

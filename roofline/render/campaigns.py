@@ -8,7 +8,8 @@ from typing import Any
 from roofline.measurements.difference import Difference, Ratio
 from roofline.measurements.summary import Summary, closing_health
 from roofline.render.table import UNKNOWN, Column, Table, table
-from roofline.render.words import percent, plural, seconds
+from roofline.render.words import percent, seconds
+from roofline.units import plural
 
 
 def _share(value: float) -> str:
@@ -24,25 +25,25 @@ def about(summary: Summary) -> list[tuple[str, str]]:
     rows = sum(group.rows for group in summary.rows)
     lines = []
     if (header := summary.header) is None:
-        lines.append(("campaign", "no header: an older version wrote it, or no campaign did"))
+        lines.append(("campaign", "no header: the file is from an older version, or not from 'roofline measure'"))
     else:
         plan = header.get("plan") or {}
         plan_text = ", ".join(f"{name} {value}" for name, value in plan.items() if name != "networks")
         networks = ", ".join(plan.get("networks") or ()) or "none"
         threads = ", ".join(map(str, header.get("threads") or ()))
         lines += [
-            ("campaign", f"begun {header.get('date')}, roofline {header.get('roofline')}"),
+            ("campaign", f"started {header.get('date')}, roofline {header.get('roofline')}"),
             ("measured", f"{header.get('chip')} ({header.get('machine')}), {header.get('dtype')}, threads {threads}"),
             ("plan", f"{plan_text}; networks: {networks}"),
         ]
     if summary.settings:
         lines.append(("environment", environment_words(summary.settings[0].record)))
-    unfinished = "; not finished: the same 'roofline measure' goes on with it" if not rows else ""
-    lines.append(("holds", f"{plural(rows, 'row')} from {plural(summary.samples, 'sample')}{unfinished}"))
+    unfinished = "; not finished: repeat the same 'roofline measure' command to resume" if not rows else ""
+    lines.append(("contents", f"{plural(rows, 'measurement')} from {plural(summary.samples, 'sample')}{unfinished}"))
     if summary.flags:
         lines.append(("flags", ", ".join(f"{flag} {count:,}" for flag, count in summary.flags.items())))
     if summary.health is not None:
-        lines.append(("machine", closing_health(summary.health)))
+        lines.append(("noise", closing_health(summary.health)))
     lines += [("skipped", f"{label}: {why}") for label, why in list(summary.skipped.items())[:5]]
     if len(summary.skipped) > 5:
         lines.append(("skipped", f"and {len(summary.skipped) - 5} more"))
@@ -60,14 +61,14 @@ def environment_words(record: Mapping[str, Any]) -> str:
         "governor": cpu.get("governor"),
         "turbo": cpu.get("turbo"),
         "huge pages": memory.get("transparent_huge_pages"),
-        "allocator": {True: "pinned", False: "as it is"}.get(record.get("allocator_pinned") or False),
+        "allocator": {True: "pinned", False: "default"}.get(record.get("allocator_pinned") or False),
         "load": (record.get("load") or [None])[0],
     }
     return ", ".join(f"{name} {UNKNOWN if value is None else value}" for name, value in said.items())
 
 
 def rows_table(summary: Summary) -> Table:
-    """The rows by kind, family, direction, cache state, precision and threads."""
+    """The measurements by kind, family, direction, cache state, precision and threads."""
     columns = (
         Column("kind", "kind", spare=3),
         Column("family", "family"),
@@ -75,40 +76,40 @@ def rows_table(summary: Summary) -> Table:
         Column("cache", "cache"),
         Column("dtype", "dtype", spare=1),
         Column("threads", "threads", right=True, spare=1),
-        Column("rows", "rows", lambda n: f"{n:,}", right=True),
+        Column("rows", "count", lambda n: f"{n:,}", right=True),
         Column("flagged", "flagged", lambda n: f"{n:,}", right=True),
         Column("fastest_s", "fastest", seconds, right=True, spare=2),
         Column("median_s", "median", seconds, right=True),
         Column("slowest_s", "slowest", seconds, right=True, spare=2),
-        Column("spread", "median round\nover best", _signed, right=True),
+        Column("spread", "median over\nbest round", _signed, right=True),
     )
     rows = [[getattr(group, column.key) for column in columns] for group in summary.rows]
-    return table("Rows", columns, rows)
+    return table("Measurements", columns, rows)
 
 
 def trust_tables(summary: Summary) -> list[Table]:
-    """How well rows repeat, and the environments they were taken in."""
+    """How well measurements repeat, and the environments they were taken in."""
     repeat = (
         Column("cache", "cache"),
         Column("threads", "threads", right=True),
-        Column("rows", "rows", right=True),
+        Column("rows", "count", right=True),
         Column("median", "median", _share, right=True),
-        Column("p90", "nine of ten", _share, right=True),
-        Column("shift", "throughout", _signed, right=True),
+        Column("p90", "90th\npercentile", _share, right=True),
+        Column("shift", "common\nshift", _signed, right=True),
     )
     tables = []
     if summary.repeats:
         rows = [[group[column.key] for column in repeat] for group in summary.repeats]
-        tables.append(table("Rows measured again at the end were off by", repeat, rows))
+        tables.append(table("Repeatability: change when measured again at the end", repeat, rows))
     setting = (
-        Column("rows", "rows", lambda n: f"{n:,}", right=True),
+        Column("rows", "count", lambda n: f"{n:,}", right=True),
         Column("from", "from"),
         Column("to", "to", spare=1),
-        Column("what", "differs from the first in", wrap=True),
+        Column("what", "differences from the first", wrap=True),
     )
     found = []
     for index, one in enumerate(summary.settings):
-        facts = "; ".join(f"{fact.fact}: {fact.a} there, {fact.b} here" for fact in one.differs)
+        facts = "; ".join(f"{fact.fact}: first {fact.a}, here {fact.b}" for fact in one.differs)
         refused = "not comparable with the first: " if not one.comparable else ""
         found.append([one.rows, one.first, one.last, "" if index == 0 else refused + facts])
     if len(found) > 1:
@@ -127,7 +128,7 @@ def verdict(found: Difference, a: str, b: str) -> str:
         for ratio in found.total
     ]
     alike = "do not differ beyond noise" if found.verdict == "same" else "differ beyond noise"
-    return f"{a} and {b} {alike}. In the second: {'; '.join(said)}."
+    return f"{a} and {b} {alike}. Times of the second file: {'; '.join(said)}."
 
 
 def _slower(ratio: Ratio) -> str:
@@ -140,35 +141,35 @@ def ratio_table(found: Difference) -> Table:
     columns = (
         Column("what", "family"),
         Column("cache", "cache"),
-        Column("rows", "rows", lambda n: f"{n:,}", right=True),
+        Column("rows", "count", lambda n: f"{n:,}", right=True),
         Column("ratio", "second\nover first", lambda x: f"{x:.3f}", right=True),
         Column("low", "from", lambda x: f"{x:.3f}", right=True),
         Column("high", "to", lambda x: f"{x:.3f}", right=True),
         Column("differs", "beyond\nnoise", lambda x: "yes" if x else "no"),
-        Column("apart", "rows beyond\ntheir own noise", lambda n: f"{n:,}", right=True),
+        Column("apart", "beyond\nown noise", lambda n: f"{n:,}", right=True),
     )
     rows = [[getattr(ratio, column.key) for column in columns] for ratio in (*found.total, *found.families)]
-    unlike = ["these files do not measure the same thing: the ratios say what that made of the times"]
-    lone = [f"{plural(found.only_a, 'row')} only in the first, {plural(found.only_b, 'row')} only in the second"]
+    unlike = ["the two files do not measure the same thing; the ratios include that difference"]
+    lone = [f"{plural(found.only_a, 'measurement')} only in the first file, {found.only_b:,} only in the second"]
     notes = (unlike if found.refusals else []) + (lone if found.only_a or found.only_b else [])
-    return table("How much longer the second took", columns, rows, *notes)
+    return table("Ratios of times: second file over first", columns, rows, *notes)
 
 
 def difference_tables(found: Difference) -> list[Table]:
-    """Ratios, the rows that differ most beyond their own noise, and the facts in which the environments differ."""
+    """Ratios, the measurements that differ most beyond noise, and the facts in which the environments differ."""
     tables = [ratio_table(found)] if found.total else []
     if found.worst:
         columns = (
-            Column("row", "row", wrap=True),
+            Column("row", "measurement", wrap=True),
             Column("cache", "cache"),
             Column("a_s", "first", seconds, right=True),
             Column("b_s", "second", seconds, right=True),
             Column("ratio", "ratio", lambda x: f"{x:.2f}", right=True),
-            Column("noise", "noise of both", percent, right=True),
+            Column("noise", "joint noise", percent, right=True),
             Column("flags", "flags", ", ".join, wrap=True, spare=1),
         )
         rows = [[pair.to_dict()[column.key] for column in columns] for pair in found.worst]
-        tables.append(table("Rows that differ most beyond their own noise", columns, rows))
+        tables.append(table("Measurements that differ most beyond noise", columns, rows))
     facts = (
         Column("fact", "fact"),
         Column("a", "first", wrap=True),
@@ -177,5 +178,5 @@ def difference_tables(found: Difference) -> list[Table]:
     )
     rows = [[fact.fact, fact.a, fact.b, fact.why] for fact in found.facts]
     note = () if rows else ("no recorded fact differs",)
-    tables.append(table("In what the environments differ, what matters most first", facts, rows, *note))
+    tables.append(table("Differences of the environments, most important first", facts, rows, *note))
     return tables

@@ -14,25 +14,11 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from roofline.errors import UsageError
 from roofline.render import words
 from roofline.render.labels import Labels
+from roofline.render.scores import Pair
 from roofline.render.style import GRID, INK, MUTED, PAPER, SERIES, new_figure, styled
 from roofline.units import format_si
 
 MARKERS = "osD^vPX<>p"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A prediction with its measurement, in seconds; ``group`` is what it is coloured by.
-
-    ``name`` is written beside it where there is room; ``low`` and ``high`` are the predicted interval.
-    """
-
-    group: str
-    predicted: float
-    measured: float
-    low: float | None = None
-    high: float | None = None
-    name: str = ""
 
 
 def scatter_figure(pairs: Sequence[Pair], title: str = "", *, band: float = 0.2, named: int = 12) -> Figure:
@@ -46,7 +32,7 @@ def scatter_figure(pairs: Sequence[Pair], title: str = "", *, band: float = 0.2,
     """
     known = [pair for pair in pairs if pair.predicted > 0 and pair.measured > 0]
     if not known:
-        raise UsageError("nothing to draw: no row has both a prediction and a measurement")
+        raise UsageError("nothing to draw: no measurement has a prediction")
     groups = list(dict.fromkeys(pair.group for pair in known))
     width, height, side = 8.2, 5.95 if title else 5.65, 4.9
     with styled():
@@ -117,7 +103,7 @@ def _scatter_legend(pairs: Sequence[Pair], groups: Sequence[str], band: float) -
         errors = sorted(abs(pair.predicted / pair.measured - 1) for pair in own)
         middle = errors[len(errors) // 2] if len(errors) % 2 else sum(errors[len(errors) // 2 - 1 :][:2]) / 2
         error = f"error {words.percent(middle)}"
-        text = f"{group}: {error}" if len(own) == 1 else f"{group}\n{len(own):,} rows, median {error}"
+        text = f"{group}: {error}" if len(own) == 1 else f"{group}\n{len(own):,} measurements, median {error}"
         colour, marker = SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)]
         entries.append(Line2D([], [], ls="", marker=marker, color=colour, mec=PAPER, ms=6, label=text))
     entries.append(Line2D([], [], color=INK, lw=1.0, label="predicted = measured"))
@@ -149,11 +135,11 @@ class Speed:
     low: float | None = None
     high: float | None = None
     bound: bool = False
-    note: str = "cannot"
+    note: str = "not supported"
 
 
 def chips_figure(nets: Mapping[str, Sequence[Speed]], title: str = "", *, columns: int = 3) -> Figure:
-    """Samples per second of chips on a logarithmic scale, one panel for each net.
+    """Samples per second of chips on a logarithmic scale, one panel for each network.
 
     Every panel names the same chips in the same order and has a scale of its own.
 
@@ -162,7 +148,7 @@ def chips_figure(nets: Mapping[str, Sequence[Speed]], title: str = "", *, column
     UsageError : nothing to draw.
     """
     if not nets or not any(speeds for speeds in nets.values()):
-        raise UsageError("nothing to draw: no net has a speed")
+        raise UsageError("nothing to draw: no network has a speed")
     columns = min(columns, len(nets))
     rows = ceil(len(nets) / columns)
     longest = max(len(speed.label) for speeds in nets.values() for speed in speeds)
@@ -181,7 +167,7 @@ def chips_figure(nets: Mapping[str, Sequence[Speed]], title: str = "", *, column
         if title:
             figure.text(0.15 / width, 1 - 0.25 / height, title, fontsize=12, fontweight="bold", va="center")
         if any(speed.bound for speeds in nets.values() for speed in speeds):
-            note = "hollow: an upper bound on speed, from the spec sheet alone; lines: intervals"
+            note = "hollow: upper bound on speed from the spec sheet; lines: intervals"
             figure.text(0.15 / width, 0.08 / height, note, fontsize=8, color=MUTED)
     return figure
 

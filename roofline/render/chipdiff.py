@@ -1,4 +1,4 @@
-"""In what do two chips differ? Figure by figure, and the three ratios that decide most."""
+"""How do two chips differ? Figure by figure, and the three ratios that decide most."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def diff_table(a: Chip, b: Chip) -> Table:
         Column("b_text", b.name, text_only=True, right=True, wrap=True),
         Column("ratio", "ratio", times, right=True),
     )
-    return table("", columns, rows, "figures that are equal are left out" if rows else "no figure differs")
+    return table("", columns, rows, "equal figures are not shown" if rows else "no figure differs")
 
 
 def headline(a: Chip, b: Chip) -> str:
@@ -37,7 +37,7 @@ def headline(a: Chip, b: Chip) -> str:
     own = [
         (chip, [str(p) for p in chip.precisions() if p not in other.precisions()]) for chip, other in ((a, b), (b, a))
     ]
-    alone = [f"only {chip.name} multiplies in {', '.join(precisions)}" for chip, precisions in own if precisions]
+    alone = [f"only {chip.name} computes in {', '.join(precisions)}" for chip, precisions in own if precisions]
     known = f"{b.name} has {', '.join(said)} of {a.name}" if said else f"{a.name} and {b.name} share no known figure"
     return "; ".join([known, *alone])
 

@@ -57,7 +57,7 @@ def chips_table(chips: Sequence[tuple[str, Chip]], sort: str = "name") -> Table:
     UsageError : ``sort`` is none of :data:`SORTS`.
     """
     if sort not in SORTS:
-        raise UsageError(f"cannot sort by {sort!r}; there is {', '.join(SORTS)}")
+        raise UsageError(f"cannot sort by {sort!r}; write one of {', '.join(SORTS)}")
     ordered = sorted(chips, key=lambda entry: entry[0])
     if sort != "name":
         read = _KEYS[sort]
@@ -89,7 +89,7 @@ def chips_table(chips: Sequence[tuple[str, Chip]], sort: str = "name") -> Table:
         )
         for name, chip in ordered
     ]
-    note = "peaks are dense op/s at the boost clock, fp16 with fp32 sums; 'roofline specs show NAME' has all"
+    note = "peaks: dense op/s at the boost clock, fp16 with fp32 accumulation; all figures: 'roofline specs show NAME'"
     return table("Chips", columns, rows, note)
 
 
@@ -158,10 +158,10 @@ def _engine_lines(engine: Engine) -> Iterator[Line]:
         shape = f"{array.rows} x {array.cols}" + (f" x {array.depth}" if array.depth > 1 else "")
         yield Line(f"{engine.name}: array", shape, f"{shape}, {array.dataflow}", array.status, array.source)
         for name, fact in (
-            ("cycles between products", array.issue),
-            ("rows of one product", array.moving),
+            ("cycles between matrix multiplications", array.issue),
+            ("activation rows of one matrix multiplication", array.moving),
             ("cycles to load weights", array.load),
-            ("rows of sums", array.accumulators),
+            ("accumulator rows", array.accumulators),
             ("cycles to drain", array.drain),
         ):
             if fact:
@@ -178,7 +178,7 @@ def _engine_lines(engine: Engine) -> Iterator[Line]:
 
 
 def _level_lines(level: MemoryLevel) -> Iterator[Line]:
-    whose = "private to a unit" if level.private else ""
+    whose = "private to each unit" if level.private else ""
     if level.shared_with:
         whose = f"shared with {', '.join(level.shared_with)}"
     facts = [("capacity", level.capacity, "B")]
@@ -235,3 +235,23 @@ def headline(chip: Chip, hidden: Sequence[Path] = ()) -> list[tuple[str, str]]:
     if chip.extends:
         lines.append(("extends", " -> ".join(chip.extends)))
     return lines + [("hides", str(path)) for path in hidden]
+
+
+def summary(chip: Chip) -> list[tuple[str, str]]:
+    """What a chip is, and its main figures, on one screen."""
+    lines = headline(chip)[1:]
+    for engine in chip.engines:
+        peaks = ", ".join(f"{one} {format_si(engine.peak(one), _unit(one))}" for one in engine.rates)
+        lines.append((engine.name, f"{engine.count.value:g} units at {format_si(engine.clock.hz(), 'Hz')}; {peaks}"))
+    for level in chip.memory:
+        size, speed = level.total_capacity, level.total_bandwidth
+        figures = [format_bytes(size)] if size else []
+        figures += [format_si(speed, "B/s")] if speed else []
+        lines.append((level.name, ", ".join(figures) or "not known"))
+    if chip.power:
+        lines.append(("power", f"{chip.power.value:g} W"))
+    lines += [("price", price(cost)) for cost in chip.price[:1]]
+    doubtful = [line.field for line in chip_lines(chip) if line.status == "unverified"]
+    if doubtful:
+        lines.append(("unverified", ", ".join(doubtful)))
+    return lines + [("note", note) for note in chip.notes]

@@ -1,14 +1,14 @@
-"""How is a comparison told? A table with bars, then why."""
+"""How is a comparison shown? A table with bars, then the reasons."""
 
 from __future__ import annotations
 
 from rich.console import Console
 
 from roofline.core.comparison import Comparison
-from roofline.core.prediction import TIERS
+from roofline.core.tiers import TIERS, meaning_of
 from roofline.render.tables import comparison_table
 from roofline.render.terminal import print_paragraph, print_table
-from roofline.render.words import tier, times
+from roofline.render.words import times
 
 
 def reasons(comparison: Comparison) -> list[tuple[str, str]]:
@@ -26,7 +26,8 @@ def reasons(comparison: Comparison) -> list[tuple[str, str]]:
             told.append((f"{about} over {first}", f"{entry.reason}{rule}; computed by {entry.path}"))
         else:
             others = [e.prediction for e in comparison.predicted if e.chip == first and e.dtype == entry.dtype]
-            why = "a fitted time over an upper bound on speed is no ratio" if others else f"{first} lacks {entry.dtype}"
+            fitted = "one prediction is fitted and the other is an upper bound on speed"
+            why = fitted if others else f"{first} does not support {entry.dtype}"
             told.append((about, f"computed by {entry.path}; no ratio: {why}"))
     return told
 
@@ -34,9 +35,19 @@ def reasons(comparison: Comparison) -> list[tuple[str, str]]:
 def tier_note(comparison: Comparison) -> str:
     """What the figures rest on, said plainly."""
     made = [entry.prediction for entry in comparison.predicted if entry.prediction]
-    told = [(one.tier, tier(one.tier, modelled=bool(one.calibration))) for one in made]
+    told = [(one.tier, meaning_of(one.tier, modelled=bool(one.calibration))) for one in made]
     ordered = sorted(dict.fromkeys(told), key=lambda one: TIERS.index(one[0]))
     return "; ".join(f"tier {name}: {meaning}" for name, meaning in ordered)
+
+
+def stack_note(comparison: Comparison) -> str:
+    """The software of the comparison, and of chips that bring their own."""
+    (first, *_), mixed = comparison.runs_on, ""
+    if len(set(comparison.runs_on)) > 1:
+        own = [chip for chip, software in zip(comparison.chips, comparison.runs_on, strict=True) if software]
+        mixed = f"; {', '.join(own)}: on {next(filter(None, comparison.runs_on))}"
+        first = ""
+    return f"stack: {comparison.stack.words(first)}{mixed}"
 
 
 def print_comparison(comparison: Comparison, screen: Console) -> None:
@@ -47,10 +58,4 @@ def print_comparison(comparison: Comparison, screen: Console) -> None:
         print_paragraph(why, screen, lead=f"{about}: ")
     screen.print()
     print_paragraph(tier_note(comparison), screen, style="dim")
-    (first, *_), mixed = comparison.runs_on, ""
-    if len(set(comparison.runs_on)) > 1:
-        own = [chip for chip, software in zip(comparison.chips, comparison.runs_on, strict=True) if software]
-        mixed = f"; {', '.join(own)}: what {next(filter(None, comparison.runs_on))} makes of it"
-        first = ""
-    told = comparison.stack.words(first)
-    print_paragraph(f"stack: {told}{mixed}", screen, style="dim")
+    print_paragraph(stack_note(comparison), screen, style="dim")

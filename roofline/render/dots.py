@@ -8,9 +8,9 @@ from roofline.core.chip import Chip
 from roofline.core.prediction import Prediction
 from roofline.render.tables import Fold, fold
 
-NET = "whole net"
-KINDS = ("convolution", "matrix product", "other layer", NET)
-MARKERS = {"convolution": "o", "matrix product": "s", "other layer": "^", NET: "*"}
+NET = "whole network"
+KINDS = ("convolution", "matrix multiplication", "other layer", NET)
+MARKERS = {"convolution": "o", "matrix multiplication": "s", "other layer": "^", NET: "*"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def kind_of(op: str) -> str:
     """The kind an operator is drawn as."""
     if op.startswith("conv"):
         return "convolution"
-    return "matrix product" if op in ("linear", "matmul", "bmm", "attention") else "other layer"
+    return "matrix multiplication" if op in ("linear", "matmul", "bmm", "attention") else "other layer"
 
 
 def dots_of(prediction: Prediction) -> tuple[list[Dot], float]:
@@ -59,7 +59,7 @@ def dots_of(prediction: Prediction) -> tuple[list[Dot], float]:
 
 
 def whole_dot(prediction: Prediction, chip: Chip) -> Dot:
-    """A net as one dot: its operations for each byte that passes DRAM, as far as its layers tell which do."""
+    """A network as one dot: its operations for each byte that passes DRAM, as far as its layers tell which do."""
     bandwidth = chip.dram.total_bandwidth or 0.0
     passed = sum(layer.resources.get(chip.dram.name, 0.0) for layer in prediction.layers) * bandwidth
     intensity = prediction.flops / (passed or prediction.bytes)

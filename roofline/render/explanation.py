@@ -1,13 +1,15 @@
-"""How is the account of one layer told? The formula with its numbers put in, line by line."""
+"""How is the time of one layer explained? The formula with its numbers filled in, line by line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from roofline.analysis.explain import Explanation, KernelAccount, Part
+from roofline.core.comparison import RESOURCES
+from roofline.core.tiers import meaning_of
 from roofline.devices.account import Term
 from roofline.render.table import Column, Table, table
-from roofline.render.words import count, percent, seconds, tier, times
+from roofline.render.words import count, percent, seconds, times
 from roofline.units import format_si
 
 
@@ -21,8 +23,8 @@ def facts(account: Explanation) -> list[tuple[str, str]]:
     attributes = ", ".join(f"{name} {_attribute(value)}" for name, value in account.attributes.items())
     lines = [
         ("layer", f"{account.op} {account.shapes}" + (f"; {attributes}" if attributes else "")),
-        ("question", f"batch {account.batch:,}, {account.dtype}"),
-        ("share", f"{percent(account.share)} of the time of the net"),
+        ("settings", f"batch {account.batch:,}, {account.dtype}"),
+        ("share", f"{percent(account.share)} of the time of the network"),
     ]
     for operand in account.operands:
         shape = " x ".join(f"{size:,}" for size in operand.shape) or "scalar"
@@ -52,43 +54,45 @@ def kernel_facts(kernel: KernelAccount) -> Iterator[tuple[str, str]]:
     bare = not kernel.plan and kernel.tier == "datasheet"
     if bare and kernel.seconds.middle > kernel.plain * (1 + 1e-9):
         yield "formula", f"{kernel.formula} = {seconds(kernel.plain)}"
-        yield "time", f"{seconds(kernel.seconds.middle)}, because nothing can go below that (see below)"
+        yield "time", f"{seconds(kernel.seconds.middle)}, the speed-of-light bound, because the formula gives less"
     else:
         yield "time", f"{kernel.formula} = {seconds(kernel.seconds.middle)}"
     yield "interval", f"{seconds(kernel.seconds.low)} to {seconds(kernel.seconds.high)}"
-    yield "never below", f"{seconds(kernel.light)}, at the top clock and out of the nearest memory that holds it"
+    yield "lower bound", f"{seconds(kernel.light)}: the speed-of-light bound, at the top clock from the nearest memory"
     if not bare:
         ratio = kernel.seconds.middle / kernel.plain if kernel.plain else float("inf")
-        yield "plain roofline", f"{seconds(kernel.plain)}; this is {times(ratio)} as long"
+        yield "plain roofline", f"{seconds(kernel.plain)}; the prediction is {times(ratio)} as long"
     if kernel.ridge is not None:
         where = _where(kernel)
-        yield "intensity", f"{count(kernel.intensity)} FLOP/B, ridge point {count(kernel.ridge)} FLOP/B: {where}"
-    yield "tier", f"{kernel.tier}, {tier(kernel.tier, modelled=kernel.modelled)}"
+        yield "intensity", f"{count(kernel.intensity)} FLOP/B: {where}"
+        yield "balance", f"{count(kernel.ridge)} FLOP/B, the machine balance (ridge point) of {kernel.engine} and DRAM"
+    yield "tier", f"{kernel.tier}: {meaning_of(kernel.tier, modelled=kernel.modelled)}"
 
 
 def _part(part: Part, kernel: KernelAccount) -> str:
-    largest = "  <- the largest" if part.resource == kernel.bound and len(kernel.parts) > 1 else ""
+    largest = "  <- largest" if part.resource == kernel.bound and len(kernel.parts) > 1 else ""
     arithmetic = f"{part.arithmetic} = " if part.arithmetic else ""
     return f"{arithmetic}{seconds(part.seconds)}{largest}"
 
 
 def _where(kernel: KernelAccount) -> str:
-    """Which side of the ridge; whether that decides, or the fitted model sees something else as the limit."""
+    """Which side of the ridge point; whether that decides, or the fitted model sees something else as the limit."""
     assert kernel.ridge is not None
     left = kernel.intensity < kernel.ridge
-    side, limit = ("left", "memory") if left else ("right", "arithmetic")
+    side, limit = ("below", "memory-bound") if left else ("above", "compute-bound")
     computes = kernel.bound in (kernel.engine, "compute")
     if len(kernel.parts) > 1 and (computes == left or kernel.bound in ("launch", "host")):
-        return f"{side} of the ridge, where {limit} would be the limit at full rates; here it is {kernel.bound}"
-    return f"{side} of the ridge, so {limit} is the limit"
+        bound = RESOURCES.get(kernel.bound, kernel.bound)
+        return f"{side} the machine balance, {limit} at full rates; in this prediction the limit is {bound}"
+    return f"{side} the machine balance, so {limit}"
 
 
 def term_table(kernel: KernelAccount) -> Table:
     """Every fitted parameter with its value, its uncertainty and what it adds to the time."""
     columns = (
-        Column("term", "term"),
+        Column("term", "parameter"),
         Column("value", "value", lambda value: f"{value:.4g}", right=True),
-        Column("uncertainty", "+-", lambda value: f"{value * 100:.0f} %", right=True),
+        Column("uncertainty", "+/-", lambda value: f"{value * 100:.0f} %", right=True),
         Column("adds_s", "adds", _signed, right=True),
         Column("adds_share", "of the time", lambda share: f"{share * 100:+.0f} %", right=True),
     )
@@ -97,12 +101,12 @@ def term_table(kernel: KernelAccount) -> Table:
         share = term.seconds / kernel.seconds.middle if term.seconds is not None else None
         return term.name, term.value, term.uncertainty, term.seconds, share
 
-    caption = f"Fitted terms of the plan {kernel.plan!r}"
+    caption = f"Fitted parameters of plan {kernel.plan!r}"
     return table(
         caption,
         columns,
         [row(term) for term in kernel.terms],
-        "adds: the time with the term less the time with it switched off; rates cannot be switched off",
+        "adds: time with the parameter minus time without it; a rate cannot be removed",
     )
 
 

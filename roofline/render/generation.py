@@ -1,13 +1,12 @@
-"""What is said about a language model that answers?"""
+"""What is said about a language model that generates text?"""
 
 from __future__ import annotations
 
 from roofline.analysis.generate import Generation
-from roofline.core.chip import Chip
 from roofline.core.prediction import Interval
 from roofline.render import headline, words
 from roofline.render.table import Column, Table, table
-from roofline.render.words import count, seconds
+from roofline.render.words import count, plural, seconds
 
 
 def title(answer: Generation) -> str:
@@ -16,31 +15,23 @@ def title(answer: Generation) -> str:
     return f"{part.workload} on {part.chip}: {count(answer.decode_tokens_per_s)} tokens/s"
 
 
-def facts(answer: Generation, chip: Chip) -> list[tuple[str, str]]:
+def facts(answer: Generation) -> list[tuple[str, str]]:
     """Label and text of everything a reader needs beside the title."""
     prefill, last = answer.prefill, answer.last
     first, end = (seconds(part.seconds.middle) for part in (answer.first, last))
-    growth = f"; from {first} to {end} as the cache fills" if first != end else ""
-    asked = headline.question(prefill, chip)
+    growth = f"; from {first} to {end} as the KV cache fills" if first != end else ""
+    asked = headline.question(prefill)
     lines = [
-        ("question", f"{answer.tokens:,} tokens after a prompt of {answer.prompt:,}; {asked}"),
+        ("settings", f"{plural(answer.tokens, 'token')} after a prompt of {plural(answer.prompt, 'token')}; {asked}"),
         ("first token", _between(answer.time_to_first_token)),
         ("per token", _between(answer.time_per_token) + growth),
-        ("answer", f"{_between(answer.seconds)}; {count(answer.tokens_per_s)} tokens/s, reading the prompt included"),
+        ("answer", f"{_between(answer.seconds)}; {count(answer.tokens_per_s)} tokens/s, prompt included"),
         ("tier", headline.tier(last)),
         ("prompt", f"bound by {words.shares(prefill.bounds)} of the time; {headline.work(prefill)}"),
         ("last token", f"bound by {words.shares(last.bounds)} of the time; {headline.work(last)}"),
         ("memory", headline.memory(answer.fullest)),
     ]
-    if chip.price:
-        price = chip.price[0]
-        lines.append(
-            ("price", f"{words.price(price)}, {words.for_money(price, answer.tokens_per_s, 'tokens')}, prompt included")
-        )
-    if chip.power:
-        each = count(answer.tokens_per_s / chip.power.value)
-        lines.append(("energy", f"{each} tokens/J at {chip.power.value:g} W, prompt included"))
-    return lines
+    return [*lines, *headline.worth(answer.worth, "tokens", ", prompt included")]
 
 
 def _between(span: Interval) -> str:
@@ -75,4 +66,4 @@ def generation_table(answer: Generation) -> Table:
         )
         for name, part in parts
     ]
-    return table("Parts of an answer", COLUMNS, rows)
+    return table("Phases of an answer", COLUMNS, rows)

@@ -23,13 +23,13 @@ from roofline.render.dots import KINDS, MARKERS, NET, Dot, dots_of, whole_dot
 from roofline.render.labels import Labels, spread
 from roofline.render.roofs import Facet, colour_of, roofs_of, slopes_of, tint
 from roofline.render.style import INK, MUTED, PAPER, new_figure, styled
-from roofline.units import format_si
+from roofline.units import format_si, plural
 
 NAMED = 4
 """Layers named in a picture, for each prediction."""
 
 STAR = 110.0
-"""Square points of a net drawn as one dot."""
+"""Square points of a network drawn as one dot."""
 
 FACET, MARGIN, SCALE, GUTTER, HEIGHT = 5.2, 2.4, 0.75, 0.2, 4.6
 """Inches: width of the axes, room for the names of roofs, for the scale, between facets, and height."""
@@ -100,9 +100,9 @@ class _Drawing:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_si(value, "")))
         axes.tick_params(which="minor", length=2, width=0.4)
-        axes.set_xlabel("arithmetic intensity [FLOP per byte]")
+        axes.set_xlabel("arithmetic intensity [FLOP/B]")
         if first:
-            axes.set_ylabel("speed [FLOP/s]")
+            axes.set_ylabel("performance [FLOP/s]")
         else:
             axes.tick_params(labelleft=False)
         axes.set_title(self.chip.title, pad=20)
@@ -110,12 +110,12 @@ class _Drawing:
 
     def _subtitle(self) -> str:
         if not self.slopes:
-            return "no memory bandwidth is known, so there is no slope"
+            return "no memory bandwidth is known, so no slope is drawn"
         if self.facet.wholes:
-            return "whole nets, by the bytes that pass DRAM"
+            return "whole networks, by DRAM traffic"
         if not self.facet.predictions:
             measured = len(self.facet.measured)
-            return f"{words.plural(measured, 'measured kernel')}" if measured else ""
+            return f"{plural(measured, 'measured kernel')}" if measured else ""
         first = self.facet.predictions[0]
         speeds = ", ".join(
             f"{words.count(p.samples_per_s)} {words.samples(p)}/s in {p.dtype}" for p in self.facet.predictions
@@ -167,7 +167,7 @@ class _Drawing:
             axes.plot([start, right], [roof.rate, roof.rate], color=roof.colour, gid=f"roof {roof.name}", **line)
             ridge = ""
             if dram:
-                ridge = f", ridge at {words.count(roof.rate / dram)} {roof.unit[:-2]}/B"
+                ridge = f", ridge point {words.count(roof.rate / dram)} {roof.unit[:-2]}/B"
                 axes.plot(
                     [roof.rate / dram],
                     [roof.rate],
@@ -265,7 +265,7 @@ def _legend(figure: Figure, drawn: Sequence[_Drawing], x: float, y: float) -> No
         entries.append(Line2D([], [], ls="", marker=marker, mfc=fill, mec=colour, ms=size, label=label))
 
     if any(drawing.slopes for drawing in drawn):
-        mark("D", "ridge point: right of it arithmetic is the limit", MUTED, 5, hollow=True)
+        mark("D", "ridge point (machine balance): compute-bound to the right", MUTED, 5, hollow=True)
     kinds = {dot.kind for dot in points}
     for kind in KINDS:
         if kind in kinds:

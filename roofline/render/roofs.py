@@ -33,7 +33,7 @@ COLOURS = {
 class Facet:
     """One chip to draw.
 
-    predictions : a net whose layers are drawn, one for each precision. wholes : nets drawn as one dot each.
+    predictions : a network whose layers are drawn, one for each precision. wholes : networks drawn as one dot each.
     measured : kernels that were really timed.
     dtypes : precisions whose roofs are drawn; empty for all the chip has.
     """
@@ -80,7 +80,7 @@ def roofs_of(chip: Chip, dtypes: Sequence[str] = ()) -> list[Roof]:
     wanted = {chip.resolve(parse_precision(name))[0] for name in dtypes if _has(chip, name)}
     if dtypes and not wanted:
         have = ", ".join(str(precision) for precision in chip.precisions())
-        raise Unsupported(f"{chip.name} computes in none of {', '.join(dtypes)}; it has {have}")
+        raise Unsupported(f"{chip.name} does not compute in {', '.join(dtypes)}; it has {have}")
     roofs: list[Roof] = []
     for engine in chip.engines:
         joined: dict[float, list[Precision]] = {}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from roofline.core.calibration import NOTHING_HELD_OUT, Calibration
 from roofline.core.validation import SEEN, PublishedScores, Score, Scored, Validation
-from roofline.render.charts import Pair
 from roofline.render.table import Column, Table, table
 from roofline.render.words import percent, seconds
 from roofline.units import format_si
 
 _SCORES = (
-    Column("rows", "rows", lambda n: f"{n:,}", right=True),
+    Column("rows", "count", lambda n: f"{n:,}", right=True),
     Column("median", "median\nerror", percent, right=True),
     Column("mean", "mean", percent, right=True, spare=3),
     Column("p90", "p90", percent, right=True),
@@ -23,31 +24,53 @@ _SCORES = (
 )
 
 
+_HELD_OUT = {
+    "card left out": "by fits without each GPU in turn",
+    "half of the calls seen": "by fits to the other half of the calls of each GPU",
+}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A prediction with its measurement, in seconds; ``group`` is what it is coloured by.
+
+    ``name`` is written beside it where there is room; ``low`` and ``high`` are the predicted interval.
+    """
+
+    group: str
+    predicted: float
+    measured: float
+    low: float | None = None
+    high: float | None = None
+    name: str = ""
+
+
 def _cells(score: Score) -> list[float | int | None]:
     values = score.to_dict()
     return [values[column.key] for column in _SCORES]
 
 
 def _how(validation: Validation, kind: str) -> str:
-    """What stands behind the predictions of one kind of rows."""
+    """What the predictions of one kind of measurements rest on."""
     rows = validation.of_kind(kind)
     if {row.tier for row in rows} == {"datasheet"}:
-        return "by the plain roofline of spec sheets"
-    mixed = " (rows of chips without a fit: by the plain roofline)" if "datasheet" in {r.tier for r in rows} else ""
+        return "by the plain roofline of the spec sheets"
+    mixed = " (chips without a calibration: by the plain roofline)" if "datasheet" in {r.tier for r in rows} else ""
     if any(row.held_out in ("in the fit", "published") for row in rows):
-        return "by constants of software stacks, which are fitted on figures like these"
+        return "with constants of software stacks, which were fitted to such figures"
     # rows of several kernels are in no fit
     held = {row.held_out for row in rows if row.tier != "datasheet"} - {"rows of other kinds"} or {"shape group"}
     if kind == "network" and held <= {"network"}:
         return f"from operator measurements alone{mixed}"
     if len(held) == 1 and not held & {"shape group", "other data", SEEN}:
-        return f"held out: {held.pop()}"
+        (how,) = held
+        return _HELD_OUT.get(how, f"with held-out {how}")
     words = {
         frozenset({"shape group"}): "held out by shape group",
-        frozenset({"other data"}): "by a fit of other data",
-        frozenset({SEEN}): "by a fit that has seen them",
+        frozenset({"other data"}): "by a fit to other data",
+        frozenset({SEEN}): "by a fit that includes them",
     }
-    return words.get(frozenset(held), "held out where the fit has seen their shapes") + mixed
+    return words.get(frozenset(held), "held out where the fit includes their shapes") + mixed
 
 
 def score_table(validation: Validation, kind: str) -> Table:
@@ -106,10 +129,10 @@ def published_table(scored: PublishedScores) -> Table:
         Column("low_s", "from", seconds, right=True, spare=1),
         Column("high_s", "to", seconds, right=True, spare=1),
         Column("error", "error", lambda x: f"{x:+.1%}", right=True),
-        Column("unfitted_error", "nothing\nfitted", lambda x: f"{x:+.0%}", right=True),
+        Column("unfitted_error", "unfitted\nmodel", lambda x: f"{x:+.0%}", right=True),
         Column("plain_error", "plain\nroofline", lambda x: f"{x:+.0%}", right=True),
         Column("tier", "tier", spare=4),
-        Column("seen", "its fit\nsaw it", spare=2),
+        Column("seen", "in its\nfit", spare=2),
         Column("flags", "note", ", ".join, wrap=True, spare=5),
         Column("what", "what was measured", data_only=True),
         Column("provenance", "source", data_only=True),
@@ -138,7 +161,7 @@ def published_table(scored: PublishedScores) -> Table:
 
 
 def worst_table(validation: Validation, count: int = 10) -> Table:
-    """The rows that were predicted worst."""
+    """The measurements that were predicted worst."""
     columns = [
         Column("family", "family"),
         Column("row", "what", wrap=True),
@@ -149,14 +172,30 @@ def worst_table(validation: Validation, count: int = 10) -> Table:
     rows = [
         [row.family, row.measurement.label, row.measured, row.predicted, row.error] for row in validation.worst(count)
     ]
-    return table(f"The {len(rows)} worst rows", columns, rows)
+    return table("Worst predictions", columns, rows)
+
+
+def rows_table(result: Validation) -> Table:
+    """Every scored measurement: for CSV and data frames."""
+    keys = (
+        *("kind", "family", "chip", "dtype", "label", "measured_s", "predicted_s", "low_s", "high_s"),
+        *("plain_s", "error", "tier", "held_out"),
+    )
+    rows = [
+        (
+            *(row.measurement.kind, row.family, row.measurement.chip, row.measurement.dtype, row.measurement.label),
+            *(row.measured, row.predicted, row.low, row.high, row.plain, row.error, row.tier, row.held_out),
+        )
+        for row in result.rows
+    ]
+    return table("Scored measurements", [Column(key, key) for key in keys], rows)
 
 
 def fit_table(fitted: Calibration) -> Table:
-    """How well each plan of a calibration predicts what its fit has not seen."""
+    """How well each plan of a calibration predicts what was held out of its fit."""
     columns = [
         Column("plan", "plan"),
-        Column("points", "rows", lambda n: f"{n:,}", right=True),
+        Column("points", "count", lambda n: f"{n:,}", right=True),
         Column("median_error", "median\nerror", percent, right=True),
         Column("p90_error", "p90", percent, right=True),
         Column("parameters", "parameters", str, right=True),
@@ -174,7 +213,7 @@ def fit_table(fitted: Calibration) -> Table:
         # of a plan with too few rows to hold any out, the errors are those of other machines
         for others in [not fit.range]
     ]
-    what = "held-out errors of the fitted plans" if _held_out(fitted) else "errors on the figures it was fitted to"
+    what = "held-out errors of the fitted plans" if _held_out(fitted) else "errors on the figures in the fit"
     return table(f"{fitted.chip}, {fitted.dtype}: {what}", columns, rows)
 
 

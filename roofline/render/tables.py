@@ -1,4 +1,4 @@
-"""Which tables does a prediction, a comparison, a chip or a net make?"""
+"""Which tables does a prediction, a comparison, a chip or a network make?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from roofline.analysis.count import Anatomy, LayerWork
 from roofline.core.comparison import Comparison
 from roofline.core.prediction import LayerPrediction, Prediction
 from roofline.render.table import Column, Table, table
-from roofline.render.words import count, gigabytes, percent, seconds, times
+from roofline.render.words import count, gigabytes, percent, plural, seconds, times
 from roofline.units import format_si
 
 BAR = 20
@@ -81,7 +81,8 @@ def layer_table(prediction: Prediction, top: int | None = None) -> Table:
         rest = [group for group in folds if group not in kept]
         number = sum(len(group.layers) for group in rest)
         share = sum(group.seconds for group in rest) / whole
-        notes.append(f"{number} more layers take {percent(share)} of the time; --layers all shows them")
+        takes = "takes" if number == 1 else "take"
+        notes.append(f"{plural(number, 'more layer')} {takes} {percent(share)} of the time; --layers all shows all")
     result = table("Layers in program order", LAYER_COLUMNS, rows, *notes)
     for key, values in (
         ("tier", {layer.tier for layer in prediction.layers}),
@@ -131,7 +132,7 @@ def bar(value: float, largest: float) -> str:
 
 
 def comparison_table(comparison: Comparison) -> Table:
-    """Chips beside each other with bars; one that cannot says so in its row."""
+    """Chips beside each other with bars; one that lacks the precision says so in its row."""
     largest = max((entry.samples_per_s or 0.0 for entry in comparison.entries), default=0.0)
     first, base = comparison.chips[0], comparison.predicted[0]
     batches = {entry.prediction.batch for entry in comparison.predicted if entry.prediction}
@@ -142,17 +143,18 @@ def comparison_table(comparison: Comparison) -> Table:
         Column("dtype", "dtype"),
         Column("batch", "batch", lambda n: f"{n:,}", right=True, data_only=len(batches) == 1),
         Column("low_s", "low", seconds, right=True, data_only=True),
-        Column("seconds", "per batch", seconds, right=True, spare=3),
+        Column("seconds", "per batch", seconds, right=True, spare=2),
         Column("high_s", "high", seconds, right=True, data_only=True),
         Column("samples_per_s", "samples/s", count, right=True),
-        Column("bar", "", text_only=True),
+        Column("between", "between", text_only=True, right=True),
+        Column("bar", "", text_only=True, spare=1),
         Column("fits", "memory", lambda fits: "" if fits else "does not fit"),
         Column("speedup", f"vs {first},\nsame dtype", times, right=True),
         Column("speedup_over_first", f"vs {base.chip},\n{base.dtype}", times, right=True),
         Column("rule", "rule of thumb", times, right=True, data_only=True),
-        Column(f"samples_per_s_per_{currency or 'price'}", f"samples/s\nper {currency}", count, right=True, spare=2),
-        Column(f"samples_per_{currency or 'price'}_of_rent", f"samples\nper {currency}", count, right=True, spare=2),
-        Column("samples_per_joule", "samples\nper joule", count, right=True, spare=1),
+        Column(f"samples_per_s_per_{currency or 'price'}", f"samples/s\nper {currency}", count, right=True, spare=3),
+        Column(f"samples_per_{currency or 'price'}_of_rent", f"samples\nper {currency}", count, right=True, spare=3),
+        Column("samples_per_joule", "samples\nper joule", count, right=True, spare=4),
         Column("tier", "tier", data_only=True),
         Column("refusal", "refusal", data_only=True),
         Column("reason", "reason", data_only=True),
@@ -170,7 +172,8 @@ def comparison_table(comparison: Comparison) -> Table:
                 span.middle if span else None,
                 span.high if span else None,
                 entry.samples_per_s,
-                bar(entry.samples_per_s, largest) if entry.samples_per_s else "cannot",
+                _between(prediction) if prediction else None,
+                bar(entry.samples_per_s, largest) if entry.samples_per_s else "not supported",
                 prediction.fits if prediction else None,
                 entry.speedup if entry.chip != first else None,
                 entry.speedup_over_first,
@@ -196,13 +199,19 @@ def comparison_table(comparison: Comparison) -> Table:
     return result
 
 
+def _between(prediction: Prediction) -> str:
+    """The interval of the samples per second."""
+    ends = (prediction.batch / end for end in (prediction.seconds.high, prediction.seconds.low))
+    return " to ".join(map(count, ends))
+
+
 def _hide_if_empty(source: Table, key: str) -> Table:
     index = [column.key for column in source.columns].index(key)
     return source if any(row[index] is not None for row in source.rows) else without(source, key, text_only=True)
 
 
 def anatomy_table(net: Anatomy) -> Table:
-    """The layers of a net in program order, equal ones folded."""
+    """The layers of a network in program order, equal ones folded."""
     groups: dict[tuple[str, str, str, int], list[LayerWork]] = {}
     for layer in net.layers:
         groups.setdefault((layer.template, layer.op, layer.shapes, layer.parameters), []).append(layer)

@@ -17,7 +17,7 @@ from rich.text import Text
 from roofline.render.table import Table
 
 PIPED_WIDTH = 200
-"""Columns where nobody's window sets a limit: wide enough that nothing is cut."""
+"""Columns where no window sets a limit: wide enough that nothing is cut."""
 
 
 READING_WIDTH = 110
@@ -59,7 +59,8 @@ def print_table(source: Table, screen: Console) -> None:
         if index not in kept
     ]
     if hidden and kept:
-        print_paragraph(f"no room for {', '.join(hidden)}: a wider window or --csv shows them", screen, style="dim")
+        note = f"hidden to fit the window: {', '.join(hidden)}; use a wider window or --csv"
+        print_paragraph(note, screen, style="dim")
     for note in source.notes:
         print_paragraph(note, screen, style="dim")
 

@@ -5,21 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from roofline.core.chip import Price
+from roofline.core.comparison import RESOURCES
 from roofline.core.prediction import Prediction
 from roofline.units import format_si
-
-TIER_WORDS = {
-    "measured": "this very layer was measured on this chip and stack",
-    "calibrated": "parameters fitted to measurements of this chip",
-    "anchored": "this net measured on another chip, carried over",
-    "borrowed": "fitted on other chips or other kernels, carried over by the spec sheet",
-    "datasheet": "an upper bound on speed: ceilings of the spec sheet and a launch floor, nothing measured",
-}
-
-
-def tier(name: str, *, modelled: bool) -> str:
-    """What a tier means; ``modelled``: a calibration was used, so a spec sheet alone means the model of arrays."""
-    return "the model of arrays with nothing fitted" if name == "datasheet" and modelled else TIER_WORDS.get(name, "")
+from roofline.units import plural as plural
 
 
 def count(value: float) -> str:
@@ -56,18 +45,12 @@ def gigabytes(value: float) -> str:
 
 def shares(parts: Mapping[str, float]) -> str:
     """``CUDA cores 61 %, DRAM 39 %``."""
-    return ", ".join(f"{name} {percent(share)}" for name, share in parts.items())
+    return ", ".join(f"{RESOURCES.get(name, name)} {percent(share)}" for name, share in parts.items())
 
 
 def samples(prediction: Prediction) -> str:
     """What one entry of the batch is called."""
     return "images" if "image" in prediction.symbols else "samples"
-
-
-def tokens_per_s(prediction: Prediction) -> float | None:
-    """Tokens per second of a net that reads sequences, None for any other."""
-    seq = prediction.symbols.get("seq")
-    return prediction.samples_per_s * seq if seq else None
 
 
 def price(value: Price) -> str:
@@ -82,8 +65,3 @@ def price(value: Price) -> str:
 def for_money(value: Price, per_s: float, noun: str) -> str:
     """``1.23 images/s per USD`` where it is bought, ``4.2 M images per USD`` where it is rented."""
     return f"{count(value.buys(per_s))} {noun}{'' if value.every else '/s'} per {value.currency}"
-
-
-def plural(number: int, noun: str) -> str:
-    """``1 layer``, ``3 layers``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

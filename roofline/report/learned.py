@@ -1,4 +1,4 @@
-"""What did this device's own measurements teach, and how far off is what they taught? Sections of the page.
+"""How well does a fit to this device's own measurements predict? Sections of the page.
 
 A processor is fitted on its campaign, with shape groups held out; a card gets its own numbers around those that all
 cards share, with half of its calls held out.
@@ -34,6 +34,7 @@ from roofline.render.roofplot import roofline_figure
 from roofline.render.roofs import Facet
 from roofline.render.scores import network_table, pairs_of, score_table, worst_table
 from roofline.report.named_chips import picture, write
+from roofline.units import plural
 from roofline.validation.leave_out import validate_card
 from roofline.validation.validate import validate
 
@@ -79,7 +80,7 @@ def _processor(paths: Sequence[Path], reads: Sequence[ReadResult], chip: Chip) -
     index, predicted = extrapolate(rows)
     error = float(np.nanmedian(np.abs(predicted / rows.seconds[index] - 1.0)))
     lessons = [
-        f"{lesson.rows}: {_percent(lesson.median) if np.isfinite(lesson.median) else 'too few of most kinds'}"
+        f"{lesson.rows}: {_percent(lesson.median) if np.isfinite(lesson.median) else 'too few'}"
         for lesson in learning_curve(rows)
     ]
     threads = rows.stack.threads
@@ -89,12 +90,13 @@ def _processor(paths: Sequence[Path], reads: Sequence[ReadResult], chip: Chip) -
         validation,
         [rows],
         replace(chip.with_units(threads), title=f"{chip.title.split(',')[0]}, {threads} thread{'s'[: threads > 1]}"),
-        network_note="No network took part in the fit: it has seen random operator shapes only.",
-        operator_note="Every point was predicted by a fit that had not seen its shape group.",
+        network_note="No network was used in the fit, which is based on random operator shapes only.",
+        operator_note="Every point was predicted by a fit that held out its shape group.",
         findings=(
-            f"Fitted on the smaller shapes alone, the largest 30 % are {_percent(error)} off in the median.",
-            "Median error on shape groups that a fit has not seen, by the number of rows measured, those that "
-            f"tell most first: {', '.join(lessons) or 'too few rows to say'}.",
+            "Extrapolation: fitted on the smaller 70 % of the shapes, the median error on the largest 30 % is "
+            f"{_percent(error)}.",
+            "Learning curve, median error on held-out shape groups by the number of measurements in the fit: "
+            f"{', '.join(lessons) or 'too few measurements'}.",
         ),
     )
 
@@ -108,28 +110,33 @@ def _card(paths: Sequence[Path], reads: Sequence[ReadResult], chip: Chip) -> Lea
     fitted, validation, borrowed = validate_card(measurements, chip, shared, data=origin, host_dispatch=host_s)
     notes = []
     if borrowed == borrowed:  # there were calls to score
-        known = ", of which this is one" if chip.name in shared.data.get("devices", ()) else ""
+        known = "; this GPU is one of them" if chip.name in shared.data.get("devices", ()) else ""
         notes.append(
-            f"Numbers that other GPUs taught ({', '.join(shared.data.get('devices', ()))}{known}) are "
-            f"{_percent(borrowed)} off in the median on the same operators."
+            "Without these measurements, parameters from other GPUs "
+            f"({', '.join(shared.data.get('devices', ()))}{known}) have a median error of {_percent(borrowed)} on the "
+            "same operators."
         )
     if fitted is shared:
-        notes.append("Too few calls for numbers of its own: predictions are by the numbers that all GPUs share.")
+        notes.append(
+            "There are too few measurements to fit this GPU, so the predictions use the parameters shared by all GPUs."
+        )
     if host_s is not None:
         notes.append(
-            f"The host hands over an elementwise kernel in {host_s * 1e6:.1f} us; nets run kernel by kernel are "
-            f"predicted with it (--host-dispatch '{host_s * 1e6:.1f} us')."
+            f"The host needs {host_s * 1e6:.1f} us to dispatch one elementwise kernel; predictions of eager execution "
+            f"use this time (--host-dispatch '{host_s * 1e6:.1f} us')."
         )
     flags = Counter(flag for row in measurements for flag in row.flags)
-    notes += [f"{count} of {len(measurements)} rows are flagged: {flag}." for flag, count in flags.items()]
+    notes += [
+        f"{count:,} of {plural(len(measurements), 'measurement')} flagged: {flag}." for flag, count in flags.items()
+    ]
     return Learned(
         chip,
         fitted,
         validation,
         _rows_by_dtype(reads, chip),
         chip,
-        network_note="No network took part in the fit. Each ran kernel by kernel (eager) and as a recorded graph.",
-        operator_note="Every point was predicted by numbers of this card from the other half of its calls.",
+        network_note="No network was used in the fit. Each network ran in eager mode and as a CUDA graph.",
+        operator_note="Every point was predicted by parameters fitted on the other half of the measurements.",
         notes=tuple(notes),
     )
 
@@ -150,14 +157,14 @@ def _sections(target: Path, learned: Learned) -> list[Section]:
     found = []
     if networks:
         found.append(
-            f"Networks run for real are predicted with a mean error of {_percent(networks.mean)} "
-            f"(worst {_percent(networks.worst)}); the plain roofline is {_percent(networks.plain_mean)} off."
+            f"The mean error on measured networks is {_percent(networks.mean)} (worst {_percent(networks.worst)}); the "
+            f"mean error of the plain roofline is {_percent(networks.plain_mean)}."
         )
     if operators:
         found.append(
-            f"Operators are predicted with a median error of {_percent(operators.median)} and 90 % within "
-            f"{_percent(operators.p90)}; {_percent(operators.coverage)} of them lie inside their nominal 90 % "
-            f"interval, whose ends differ by a factor of {operators.width:.2f} in the median."
+            f"The median error on operators is {_percent(operators.median)}, the 90th percentile "
+            f"{_percent(operators.p90)}. The 90 % interval contains {_percent(operators.coverage)} of them; its upper "
+            f"end is {operators.width:.2f} times its lower end in the median."
         )
     dots = tuple(dot for part in rows for dot in _dots(part))
     dtypes = tuple(dict.fromkeys(part.measurements[0].dtype for part in rows)) or ("fp32",)
@@ -187,7 +194,7 @@ def _sections(target: Path, learned: Learned) -> list[Section]:
             picture(scatter, target / "operators.svg", "Predicted against measured seconds of operators"),
             score_table(validation, "operator"),
         ),
-        Section("Worst rows", (), "", worst_table(validation)),
+        Section("Worst predictions", (), "", worst_table(validation)),
     ]
     return sections
 

@@ -1,9 +1,9 @@
-"""How do the named chips do on the built-in nets? The part of a report that needs no measurements."""
+"""How fast are the built-in chips on the built-in networks? The part of a report that needs no measurements."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from roofline.core.chip import Chip
 from roofline.core.dtype import precision
 from roofline.core.prediction import Prediction
 from roofline.core.stack import Stack
+from roofline.core.tiers import meaning_of
 from roofline.errors import OutputError, RooflineError
 from roofline.prediction.predict import predict
 from roofline.prediction.select import mismatch
@@ -53,7 +54,7 @@ BATCH = 32
 
 
 def chip_sections(target: Path, own: Chip | None) -> list[Section]:
-    """Every named chip on every built-in net, at fp32 and at the best reduced precision."""
+    """Every chip of :data:`CHIPS` on every network of :data:`NETS`, at fp32 and at the best reduced precision."""
     others = [name for name in CHIPS if own is None or name != own.name]
     chips = [*([own] if own else []), *(specs.load_chip(name) for name in others)]
     calibration = target / "calibration.yaml"
@@ -63,6 +64,7 @@ def chip_sections(target: Path, own: Chip | None) -> list[Section]:
     for heading, choose in (("fp32", lambda chip: "fp32"), ("reduced precision", _reduced)):
         panels: dict[str, list[Speed]] = {}
         rows: list[list[Any]] = []
+        tiers: dict[str, None] = {}
         for net in NETS:
             symbols = specs.load_network(net).symbols
             for chip in chips:
@@ -78,6 +80,7 @@ def chip_sections(target: Path, own: Chip | None) -> list[Section]:
                     rows.append([net, chip.name, dtype, None, None, None, str(error)])
                     continue
                 predictions.append(result)
+                tiers[f"{result.tier}: {meaning_of(result.tier, modelled=bool(result.calibration))}"] = None
                 low, high = (result.batch / edge for edge in (result.seconds.high, result.seconds.low))
                 bound = result.tier == "datasheet"
                 panels.setdefault(net, []).append(
@@ -88,14 +91,14 @@ def chip_sections(target: Path, own: Chip | None) -> list[Section]:
         figure = chips_figure(panels)
         sections.append(
             Section(
-                f"The named chips at {heading}",
+                f"Built-in chips, {heading}",
                 (
-                    f"Samples per second at batch {BATCH}. Filled marks rest on fits: of this device, of public "
-                    "measurements of the card, or of other GPUs, carried over by the spec sheet (the table says "
-                    "which). Hollow marks are the plain roofline, an upper bound on speed, with a guessed range.",
+                    f"Samples per second at batch {BATCH}. Filled marks are predictions with fitted parameters. Hollow "
+                    "marks are an upper bound on speed from the spec sheet; nothing was measured. The table gives the "
+                    "tier of each prediction, and its notes explain the tiers.",
                 ),
-                picture(figure, file, f"Samples per second of the named chips at {heading}"),
-                _chip_table(rows, heading),
+                picture(figure, file, f"Samples per second of the built-in chips, {heading}"),
+                _chip_table(rows, heading, tiers),
             )
         )
     write(target / "predictions.json", json.dumps([p.to_dict() for p in predictions]))
@@ -109,7 +112,7 @@ def _reduced(chip: Chip) -> str:
     return able[0] if able else REDUCED[0]
 
 
-def _chip_table(rows: Sequence[Sequence[Any]], heading: str) -> Table:
+def _chip_table(rows: Sequence[Sequence[Any]], heading: str, tiers: Iterable[str]) -> Table:
     columns = [
         Column("network", "network"),
         Column("chip", "chip"),
@@ -119,7 +122,7 @@ def _chip_table(rows: Sequence[Sequence[Any]], heading: str) -> Table:
         Column("fits", "fits", lambda fits: "yes" if fits else "no"),
         Column("tier", "tier", wrap=True),
     ]
-    return table(f"Chips on nets, {heading}, batch {BATCH}", columns, rows)
+    return table(f"Networks on chips, {heading}, batch {BATCH}", columns, rows, *tiers)
 
 
 def picture(figure: Any, path: Path, label: str) -> str:
@@ -131,11 +134,13 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make {folder}: {error.strerror or error}; choose another place with --out") from None
+        raise OutputError(
+            f"cannot create {folder}: {error.strerror or error}; choose another folder with --out"
+        ) from None
 
 
 def write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another place with --out") from None
+        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another folder with --out") from None

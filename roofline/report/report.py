@@ -84,19 +84,22 @@ def make_report(
         paths = []
         for dtype in _dtypes(chip, say) if device == "cuda" else ("fp32",):
             path = target / (f"rows-{dtype}.jsonl" if device == "cuda" else "rows.jsonl")
-            say(f"measuring {chip.title} ({device}) in {dtype}; rows go to {path}")
+            say(f"measuring {chip.title} ({device}) in {dtype}; saving to {path}")
             plan = _gpu_plan(chip, quick) if device == "cuda" else Plan.quick() if quick else Plan()
             paths.append(run_campaign(path, chip.name, plan, dtype=dtype, device=device, progress=progress))
-        say("fitting and validating")
+        say("calibrating and validating")
         chip, validation, own = measured_sections(paths, target, chip, device)
         sections += own
-    say("predicting the named chips")
+    say("predicting the built-in chips")
     sections += chip_sections(target, chip)
     sections.append(_provenance(target, chip))
     if chip is not None and (target / "calibration.yaml").exists():
-        say(f"use the fit: roofline predict {target / 'chip.yaml'} -w NET --calibration {target / 'calibration.yaml'}")
+        say(
+            f"to use the calibration: roofline predict {target / 'chip.yaml'} -w NETWORK --calibration "
+            f"{target / 'calibration.yaml'}"
+        )
     page = target / "index.html"
-    title = f"roofline: {chip.title}" if chip else "roofline: the named chips"
+    title = f"roofline: {chip.title}" if chip else "roofline: built-in chips"
     write(page, render_page(title, sections))
     return Report(target, page, chip, validation)
 
@@ -110,17 +113,17 @@ def _provenance(target: Path, chip: Chip | None) -> Section:
         for setting in settings_of(read):
             facts = setting.record
             told = {key: facts.get(key) for key in topics if facts.get(key)}
-            made.append(f"Measured in: {json.dumps(told, default=str)}")
+            made.append(f"Environment of the measurements: {json.dumps(told, default=str)}")
         made.append(
-            f"Every sample is in {rows.name} (sha256 {read.sha256[:16]}...); docs/measurements.md tells the format."
+            f"Every sample is in {rows.name} (sha256 {read.sha256[:16]}...); docs/measurements.md describes the format."
         )
     if chip is not None:
         made.append(
-            "Beside this page: chip.yaml (this device with its measured ceilings), calibration.yaml (the fit), "
-            "validation.json (row by row), predictions.json. To use the fit: "
-            "roofline predict chip.yaml -w NET --calibration calibration.yaml"
+            "Files next to this page: chip.yaml (this device with its measured ceilings), calibration.yaml (the fitted "
+            "parameters), validation.json (every scored measurement), predictions.json. To use the calibration: "
+            "roofline predict chip.yaml -w NETWORK --calibration calibration.yaml"
         )
-    made.append("Figures of the named chips are in hw_specs, each with its source: roofline specs show CHIP.")
+    made.append("The figures of the built-in chips are in hw_specs, each with its source: roofline specs show CHIP.")
     return Section("How this was made", tuple(made))
 
 
@@ -139,7 +142,8 @@ def _device_chip(device: str, say: Say) -> tuple[Chip, str]:
         if name is not None:
             return specs.load_chip(name), device
         say(
-            f"no spec is certain to be {title!r}: write one (docs/extending.md), then 'roofline measure CHIP'; CPU here"
+            f"cannot tell which chip file describes {title!r}; measuring the CPU instead; for the GPU, write a chip "
+            "file (docs/extending.md), then: roofline measure CHIP"
         )
     return specs.detect_cpu(), "cpu"
 
@@ -152,7 +156,7 @@ def _dtypes(chip: Chip, say: Say) -> list[str]:
             try:
                 refuse(dtype, devices.cuda_device(), chip)
             except RooflineError as error:
-                say(f"{dtype} is left out: {error}")
+                say(f"{dtype} is not measured: {error}")
                 continue
             return [*found, dtype]
     return found

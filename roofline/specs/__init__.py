@@ -1,8 +1,7 @@
-"""How do YAML files become chips and nets, and which files are there?
+"""How do YAML files become chips and networks, and which files are there?
 
-The only part of the program that reads YAML. Whatever is wrong in a file becomes a
-:class:`~roofline.errors.SpecError` that lists every fault with its line. Nothing is imported before
-it is needed.
+The only part of the program that reads YAML. Errors of a file become a :class:`~roofline.errors.SpecError` that lists
+every fault with its line. Nothing is imported before it is needed.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def find(kind: Kind, name: str | Path) -> Found:
-    """The file a name stands for, and those it hides; see :func:`roofline.specs.lookup.find`."""
+    """The file of a name, and the files that it hides; see :func:`roofline.specs.lookup.find`."""
     from roofline.specs import lookup
 
     return lookup.find(kind, name)
@@ -44,10 +43,22 @@ def list_parts() -> list[Path]:
 
 
 def list_networks() -> dict[str, Path]:
-    """Every net by name, with its file."""
+    """Every network by name, with its file."""
     from roofline.specs import lookup
 
     return lookup.names("workload")
+
+
+def chips() -> list[str]:
+    """The names of all chips, including files in the current folder and of this user; each loads as
+    ``load_chip(name)``.
+    """
+    return sorted(list_chips())
+
+
+def networks() -> list[str]:
+    """The names of all networks that have a file; each loads as ``load_network(name)``."""
+    return sorted(list_networks())
 
 
 def load_chip(name: str | Path) -> Chip:
@@ -59,27 +70,30 @@ def load_chip(name: str | Path) -> Chip:
     SpecError : its file is wrong.
     """
     from roofline.specs import chipfile
+    from roofline.specs.remembered import remembered
 
-    return chipfile.load_chip(find("chip", name).path)
+    return remembered("chip", find("chip", name).path, chipfile.load_chip)
 
 
 def load_network(name: str | Path) -> Network:
-    """The net of that name or path, its symbols still unbound. Raises as :func:`load_chip` does."""
+    """The network of that name or path, its symbols still unbound. Raises as :func:`load_chip` does."""
     from roofline.specs import netfile
+    from roofline.specs.remembered import remembered
 
-    return netfile.load_network(find("workload", name).path)
+    return remembered("network", find("workload", name).path, netfile.load_network)
 
 
 def tiles_of(part: str) -> Mapping[str, TileList]:
-    """The tiles in the file of an architecture, by kind of product; none where there is no such file."""
+    """The tiles in the file of an architecture, by kind of matrix multiplication; empty if there is no such file."""
     from roofline.specs import chipfile, lookup
+    from roofline.specs.remembered import remembered
 
     path = next((path for path in lookup.parts() if path.stem == part), None)
-    return chipfile.read_part(path).tiles if path else {}
+    return remembered("part", path, chipfile.read_part).tiles if path else {}
 
 
 def check(name: str | Path, kind: Kind = "chip") -> list[Fault]:
-    """The faults of one file, in its order; none where it is good."""
+    """The faults of one file, in its order; empty if it has none."""
     path = find(kind, name).path
     if kind == "chip":
         return list(check_chip(path).faults)
@@ -91,36 +105,36 @@ def check(name: str | Path, kind: Kind = "chip") -> list[Fault]:
 
 
 def check_chip(name: str | Path) -> Checked:
-    """As :func:`check`, with what was checked beside the faults."""
+    """As :func:`check`, with what was checked."""
     from roofline.specs import chipcheck
 
     return chipcheck.check_chip(find("chip", name).path)
 
 
 def why_misnamed(chip: Chip) -> str:
-    """Why a chip's name is not that of its file; see :func:`roofline.specs.chipcheck.why_misnamed`."""
+    """Why a chip's name differs from that of its file; see :func:`roofline.specs.chipcheck.why_misnamed`."""
     from roofline.specs import chipcheck
 
     return chipcheck.why_misnamed(chip)
 
 
 def load_datasheet_spread(kind: str) -> Calibration | None:
-    """How far measured kernels lie above the plain roofline of an uncalibrated chip of a kind, by operator family.
+    """Quantiles of log(measured / plain roofline) for an uncalibrated chip of a kind, by operator family.
 
-    None where no file says.
+    None where no file has them.
     """
     return _shipped(f"datasheet-{kind}.yaml")
 
 
 def load_lenders(kind: str) -> tuple[Calibration, ...]:
-    """What was fitted on each chip of a kind that was measured, for others to borrow."""
+    """The calibrations of measured chips of a kind, from which parameters are transferred to others."""
     from roofline.specs import lookup
 
     return _all_of(tuple(lookup.lenders(kind)))
 
 
 def load_borrowed_spread(kind: str) -> Calibration | None:
-    """How far off the kernels of a chip are by the numbers of others of its kind; None where no file says."""
+    """The errors of kernels of a chip predicted from other chips of its kind; None where no file has them."""
     return _shipped(f"borrowed-{kind}.yaml")
 
 
@@ -131,7 +145,7 @@ def _all_of(paths: tuple[Path, ...]) -> tuple[Calibration, ...]:
 
 @cache
 def _shipped(name: str) -> Calibration | None:
-    """A file of the calibrations that ship; None where there is none of that name."""
+    """A calibration file that ships; None if there is none of that name."""
     from roofline.specs import lookup
 
     path = lookup.package_folder("hw_specs") / "calibrations" / name
@@ -139,14 +153,14 @@ def _shipped(name: str) -> Calibration | None:
 
 
 def published_files() -> list[Path]:
-    """The files of figures that vendors and papers published, each row with its source."""
+    """The files of figures that vendors and papers published, each figure with its source."""
     from roofline.specs import lookup
 
     return lookup.published_files()
 
 
 def load_unfitted(kind: str = "array") -> Calibration:
-    """The model of a kind with nothing fitted: where its constants are taken to lie without evidence.
+    """The model of a kind with nothing fitted: the assumed ranges of its constants.
 
     Raises
     ------
@@ -173,21 +187,22 @@ def detect_cpu(measured: Mapping[str, float] | None = None) -> Chip:
 
 
 def calibrations_for(chip_name: str, architecture: str, kind: str = "") -> list[Path]:
-    """Calibration files of a chip, of its architecture, of all chips of its kind; nearest folders first."""
+    """Calibration files of a chip, of its architecture, and of all chips of its kind; nearest folders first."""
     from roofline.specs import lookup
 
     return lookup.calibrations_for(chip_name, architecture, kind)
 
 
 def load_calibration(path: str | Path) -> Calibration:
-    """The fitted numbers in a file."""
+    """The calibration in a file."""
     from roofline.specs import calfile
+    from roofline.specs.remembered import remembered
 
-    return calfile.load_calibration(path)
+    return remembered("calibration", path, calfile.load_calibration)
 
 
 def save_calibration(calibration: Calibration, path: str | Path) -> None:
-    """Write fitted numbers, whole or not at all."""
+    """Write a calibration, completely or not at all."""
     from roofline.specs import calfile
 
     calfile.save_calibration(calibration, path)

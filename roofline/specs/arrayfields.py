@@ -1,4 +1,4 @@
-"""How is the matrix array of an engine read: its shape, its dataflow, and what its products wait for?"""
+"""How is the matrix array of an engine read: its shape, its dataflow, and what its matrix multiplications wait for?"""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from roofline.units import format_bytes
 DATAFLOWS = ("weight-stationary", "output-stationary", "dot-product")
 LOWERINGS = ("row-packed", "im2col", "per-tap")
 TOLERANCE = 0.02
-"""How far rows x cols x depth may be from a rate."""
+"""Largest relative difference of rows x cols x depth from a rate."""
 
 
 def read_array(reader: FactReader, fields: Fields, rates: Mapping[Precision, Fact]) -> ArrayGeometry | None:
-    """The array below an engine, None where it has none; cycles and rows may each be missing."""
+    """The array of an engine, None where it has none; cycles and rows may each be missing."""
     entry = fields.mapping("array")
     if entry is None:
         return None
     entry.partial = reader.root.partial
     source, status = reader.source(entry)
     figures = {name: reader.fact(entry, name, "", whole=True) for name in ("issue", "moving", "load", "accumulators")}
-    timed = any(figures.values()) or "cores" in reader.root.data  # else its shape is only shown
+    timed = any(figures.values()) or "cores" in reader.root.data  # otherwise its shape is only displayed
     needed = f"what stays in the array: one of {', '.join(DATAFLOWS)}" if timed else ""
     array = ArrayGeometry(
         rows=entry.integer("rows", 1, required="the number of rows"),
@@ -52,7 +52,7 @@ def read_array(reader: FactReader, fields: Fields, rates: Mapping[Precision, Fac
 
 
 def check_room(root: Fields, engines: Sequence[Engine], memory: Sequence[MemoryLevel], cores: Fact | None) -> None:
-    """Note a memory of a core that does not hold one tile of weights for its array."""
+    """Report a core memory that does not hold one tile of weights for its array."""
     arrays = [engine for engine in engines if engine.array and engine.rates]
     known = [(level.capacity, index) for index, level in enumerate(memory[:-1]) if level.capacity]
     if not arrays or not known or any(fact is PLACEHOLDER for fact, _ in known):
@@ -67,7 +67,7 @@ def check_room(root: Fields, engines: Sequence[Engine], memory: Sequence[MemoryL
         shape = f"{engine.array.rows} x {engine.array.cols}"
         each = f" in each of {parts:g} cores" if parts > 1 else ""
         root.note(
-            f"{format_bytes(fact.value / parts)}{each} do not hold one tile of {shape} numbers, {format_bytes(tile)}",
+            f"{format_bytes(fact.value / parts)}{each} cannot hold one tile of {shape} values, {format_bytes(tile)}",
             "memory",
             index,
             "capacity",

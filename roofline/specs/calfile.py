@@ -1,4 +1,4 @@
-"""How are fitted numbers kept in a file? One YAML per chip (or architecture) and stack."""
+"""How is a calibration stored in a file? One YAML file per chip (or architecture) and stack."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from roofline.specs.fields import Fields, Reading, finite
 from roofline.specs.yamlio import load_document
 
 DIGITS = 6
-"""Significant digits kept; a fit is good to two or three."""
+"""Significant digits stored; a fit is accurate to two or three."""
 
 
 def load_calibration(path: str | Path) -> Calibration:
@@ -65,7 +65,7 @@ def _family(families: Fields, name: str) -> FamilyFit:
             parameters=_numbers(entry, "parameters"),
             uncertainty=_numbers(entry, "uncertainty"),
             quantiles=_numbers(entry, "quantiles"),
-            points=entry.integer("points", least=0, required="the number of rows fitted"),
+            points=entry.integer("points", least=0, required="the number of measurements fitted"),
             range=_ranges(entry),
             median_error=entry.number("median_error", required="the held-out median error"),
             p90_error=entry.number("p90_error"),
@@ -135,13 +135,13 @@ def _spread(fields: Fields) -> Spread | None:
 
 
 def _stack(root: Fields) -> dict[str, Any]:
-    """What was measured under, in the words of a :class:`Stack`; a later version may have added some."""
+    """The stack of the measurements, by the fields of :class:`Stack`; a later version may have added some."""
     found = _free(root, "stack")
     return found if root.attempt(lambda: Stack.from_dict(found), "stack") else {}
 
 
 def _free(fields: Fields, key: str) -> dict[str, Any]:
-    """A mapping taken as it is: what a stack or a data set says of itself."""
+    """A mapping with free keys: the description of a stack or a data set."""
     entry = fields.mapping(key)
     if entry is None:
         return {}
@@ -149,11 +149,11 @@ def _free(fields: Fields, key: str) -> dict[str, Any]:
 
 
 def save_calibration(calibration: Calibration, path: str | Path) -> None:
-    """Write a calibration whole or not at all.
+    """Write a calibration, completely or not at all.
 
     Raises
     ------
-    OutputError : the folder cannot be made or written to.
+    OutputError : the folder cannot be created or written to.
     """
     write_atomically(path, _text(calibration))
 
@@ -171,7 +171,7 @@ def write_atomically(path: str | Path, text: str) -> None:
             temporary.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise OutputError(f"cannot write {target}: {reason}; choose another place") from None
+        raise OutputError(f"cannot write {target}: {reason}; choose another path") from None
 
 
 def _text(calibration: Calibration) -> str:
@@ -209,7 +209,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 class _Key(str):
-    """A key, which is text whatever it looks like and therefore needs no quotes."""
+    """A key, which is always text and needs no quotes."""
 
 
 def _plain(value: Any) -> Any:
@@ -221,7 +221,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) or hasattr(value, "dtype"):
         number = float(value)
         if not math.isfinite(number):
-            raise OutputError(f"a fitted number is {number}; the calibration was not written")
+            raise OutputError(
+                f"a fitted parameter is {number}; the calibration was not written; check the measurements"
+            )
         return int(number) if hasattr(value, "dtype") and value.dtype.kind in "iu" else float(f"{number:.{DIGITS}g}")
     return value
 

@@ -1,4 +1,4 @@
-"""Is a file of a chip right? Its faults, the peaks that were derived again, and whose name it bears."""
+"""Is a chip file correct? Its faults, the recomputed peaks, and whether its name is that of the file."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from roofline.specs.yamlio import load_document
 
 @dataclass(frozen=True)
 class Checked:
-    """What a look at one file found.
+    """The result of checking one file.
 
-    part : it is no chip, but for chips to extend; what is there was checked.
-    rederived : stated peaks that equal their arithmetic. ``explained``: those that say why they do not.
+    Parameters
+    ----------
+    part : True for a part that chips extend; its contents were checked.
+    rederived : stated peaks that equal the computed ones.
+    explained : stated peaks that explain the difference.
     """
 
     faults: tuple[Fault, ...] = ()
@@ -28,7 +31,7 @@ class Checked:
 
 
 def check_chip(path: str | Path) -> Checked:
-    """Check one file, of a chip or of a part for chips to extend."""
+    """Check one file, of a chip or of a part that chips extend."""
     try:
         document = load_document(path)
     except SpecError as error:
@@ -46,10 +49,10 @@ def check_chip(path: str | Path) -> Checked:
 
 
 def why_misnamed(chip: Chip) -> str:
-    """Why the name of a chip is not that of its file, as in a copy; empty where it is no matter.
+    """Why the name of a chip is not that of its file, as in a copy; empty if it does not matter.
 
-    A chip is found by the name of its file, so a file in a folder of chips must be named as its chip. A
-    file elsewhere may be named as it likes, unless the chip it says it is has a file of its own.
+    A chip is found by the name of its file, so a file in a folder of chips must have the name of its chip. A file
+    elsewhere may have any name, unless the chip it names has a file of its own.
     """
     file = Path(chip.file)
     if chip.name == file.stem:
@@ -57,7 +60,7 @@ def why_misnamed(chip: Chip) -> str:
     listed = lookup.names("chip")
     other = listed.get(chip.name)
     if other is not None and other.resolve() != file.resolve():
-        return f"{chip.name!r} is the chip of {other}; a copy needs a name of its own: write {file.stem}"
+        return f"the name {chip.name!r} belongs to {other}; give the copy its own name: write {file.stem}"
     if file.resolve() in (path.resolve() for path in listed.values()):
-        return f"{chip.name!r} in {file}, the file of a chip found as {file.stem!r}; write {file.stem}"
+        return f"the name {chip.name!r} in {file} must equal the file name; write {file.stem}"
     return ""

@@ -31,7 +31,7 @@ class _Dump:
 
     def lines(self) -> Iterator[str]:
         chip = self.chip
-        body = [*self.body()]  # first, because it fills the table of sources
+        body = [*self.body()]  # first, because it fills the sources table
         for key in ("name", "title", "kind", "vendor", "architecture", "year"):
             if getattr(chip, key) is not None:
                 yield f"{key}: {_scalar(getattr(chip, key))}"
@@ -167,14 +167,14 @@ class _Dump:
 
 
 def _key(precision: Precision) -> str:
-    """``fp32``, ``fp16/fp16``: what parses back to this very precision."""
+    """``fp32``, ``fp16/fp16``: text that parses back to this precision."""
     if precision == parse_precision(precision.compute):
         return precision.compute
     return f"{precision.compute}/{precision.accumulate}"
 
 
 def _quantity(value: float, unit: str) -> str | float:
-    """A readable spelling where that gives the same number back, else the plain SI number."""
+    """A readable spelling if it parses back to the same number, else the plain SI number."""
     if unit == "":
         return int(value) if value == int(value) and abs(value) < 1e15 else value
     if unit == "nm":

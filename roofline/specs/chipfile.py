@@ -1,9 +1,8 @@
 """How does a chip's YAML become a :class:`~roofline.core.chip.Chip`?
 
-Figures and their sources are read by :mod:`roofline.specs.facts`, memory by
-:mod:`roofline.specs.memoryfields`, packages, prices and software by :mod:`roofline.specs.marketfields`.
-A stated peak is compared with count x 2 x FMA per clock x boost clock, and refused where it is off by
-more than 2 % without a ``disagrees_because``.
+Figures and their sources are read by :mod:`roofline.specs.facts`, memory by :mod:`roofline.specs.memoryfields`,
+packages, prices and software by :mod:`roofline.specs.marketfields`. A stated peak is compared with count x 2 x FMA per
+clock x boost clock, and refused if it differs by more than 2 % without a ``disagrees_because``.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from roofline.specs.tilefields import read_tiles
 from roofline.specs.yamlio import Document, load_document, spell
 
 TOLERANCE = 0.02
-"""How far a stated peak may be from its arithmetic."""
+"""Largest relative difference between a stated peak and the computed one."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -43,28 +42,28 @@ def load_chip(path: str | Path) -> Chip:
     document = load_document(path)
     if is_part(document):
         name = f"{Path(path).absolute().parent.name}/{Path(path).stem}"
-        raise SpecError([document.fault((), f"is a part for chips to extend ('{KEY}: {name}'), not a chip")])
+        raise SpecError([document.fault((), f"is a base for chips to extend ('{KEY}: {name}'), not a chip")])
     return read_chip(document)
 
 
 def read_part(path: str | Path) -> Chip:
-    """As :func:`load_chip`, of a file for chips to extend: what it lacks has placeholders.
+    """As :func:`load_chip`, for a part that chips extend: missing fields have placeholders.
 
     Raises
     ------
-    SpecError : with every fault of what is there.
+    SpecError : with every fault of the existing fields.
     """
     return read_chip(load_document(path), partial=True)
 
 
 def read_chip(document: Document, *, partial: bool = False) -> Chip:
-    """As :func:`load_chip`, from a document. Of a ``partial`` one only what is there must be right."""
+    """As :func:`load_chip`, from a document. A ``partial`` one may lack fields."""
     reading = Reading(extended(document))
     root = reading.root("a chip")
     root.partial = partial
     try:
         chip = _ChipReader(root).chip()
-    except UsageError as error:  # a value that refuses itself, such as a figure that overflows
+    except UsageError as error:  # a value that its class refuses, such as a figure that overflows
         root.note(str(error))
         reading.check()
         raise
@@ -121,7 +120,7 @@ class _ChipReader(FactReader):
         )
 
     def kind(self) -> str:
-        """The kind of device: one that ships, or one that an installed package brings."""
+        """The kind of device: one that ships, or one of an installed package."""
         shipped = ", ".join(KINDS)
         name = self.root.text("kind", required=f"one of {shipped}")
         if not name or name in KINDS:
@@ -134,7 +133,7 @@ class _ChipReader(FactReader):
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
             name = str(entry.get("name", "")).lower() if isinstance(entry, dict) else ""
             if name and name in seen:
-                fields.note(f"a second one named {name!r}", key, index, "name")
+                fields.note(f"{name!r} is the name of another entry; choose another", key, index, "name")
             seen.add(name)
 
     def year(self) -> int | None:
@@ -161,7 +160,7 @@ class _ChipReader(FactReader):
             place=fields.spot("fma_per_clock"),
         )
         if engine.inline and engine.kind != "vector":
-            fields.note("only a vector engine works on results on their way out of an array", "inline")
+            fields.note("only a vector engine can be inline: it works on results on the way out of an array", "inline")
         engine = replace(engine, stated_peaks=self.peaks(fields, engine))
         fields.finish()
         return engine
@@ -179,11 +178,11 @@ class _ChipReader(FactReader):
         )
         if PLACEHOLDER not in (clock.boost, clock.base, clock.top):
             if clock.base and clock.base.value > clock.boost.value:
-                entry.note("is above the boost clock", "base")
+                entry.note("is above the boost clock; correct one of them", "base")
             if clock.top and clock.top.value < clock.boost.value:
-                entry.note("is below the boost clock; top is the most the part ever reaches", "top")
+                entry.note("is below the boost clock; top is the highest clock the chip reaches", "top")
             if clock.sustained and clock.sustained.value > (clock.top or clock.boost).value:
-                entry.note("is above the most the part ever reaches", "sustained")
+                entry.note("is above the top clock; correct one of them", "sustained")
         entry.finish()
         return clock
 
@@ -193,13 +192,13 @@ class _ChipReader(FactReader):
         if entry is None:
             return rates
         if not entry.data:
-            entry.note("is empty; write one precision at least, such as fp32")
+            entry.note("is empty; write at least one precision, such as fp32")
         for key in entry.each():
             fact = self.fact(entry, key, "FMA")
             wanted = _precision(entry, key, key)
             if fact is not None and wanted is not None:
                 if wanted in rates:
-                    entry.note(f"{wanted} is given twice under two spellings", key)
+                    entry.note(f"{wanted} is given twice in two spellings; keep one", key)
                 rates[wanted] = fact
         return rates
 
@@ -223,14 +222,14 @@ class _ChipReader(FactReader):
         return peaks
 
     def inherited(self, fields: Fields) -> str:
-        """What to do about an entry of another file, which this one extends; empty for its own."""
+        """How to change an entry inherited from another file; empty for an own entry."""
         document = fields.reading.document
         if document.place(fields.path).file == document.file:
             return ""
-        return f"; {document.file} extends this: give the peak there again, or write null for it"
+        return f"; {document.file} extends this: repeat the peak there, or set it to null"
 
     def has_faults(self, fields: Fields) -> bool:
-        """Whether this engine has faults already, so that its arithmetic means nothing."""
+        """Whether this engine already has faults, so its peak cannot be checked."""
         return any(fault.path.startswith(spell(fields.path)) for fault in fields.reading.faults)
 
     def link(self, fields: Fields) -> Link:
@@ -255,7 +254,7 @@ class _ChipReader(FactReader):
             if wanted is None or target is None:
                 continue
             if wanted in native:
-                table.note(f"{wanted} is in fma_per_clock, so it is not emulated", key)
+                table.note(f"{wanted} is in fma_per_clock, so it is not emulated; remove one of them", key)
             if native and target not in native and not self.root.partial:
                 entry.note(f"no engine has {target} in its fma_per_clock", "as")
             emulation[wanted] = Emulation(target, path)
@@ -271,9 +270,9 @@ def _scaled(fact: Fact, factor: float) -> Fact:
 
 
 def _contradiction(engine: Engine, wanted: Precision, stated: float) -> str:
-    """Why a stated peak cannot be right, with the arithmetic; empty where it can."""
+    """Why a stated peak cannot be right, with the arithmetic; empty if it can."""
     if wanted not in engine.rates:
-        return f"a peak in {wanted} without fma_per_clock for it; add that, or say disagrees_because"
+        return f"a peak in {wanted} without fma_per_clock for it; add the rate, or give disagrees_because"
     peak = engine.peak(wanted)
     ratio = stated / peak if peak else float("inf")
     if abs(ratio - 1) <= TOLERANCE:
@@ -282,8 +281,8 @@ def _contradiction(engine: Engine, wanted: Precision, stated: float) -> str:
         f"{engine.count.value:g} x 2 x {engine.rates[wanted].value:g} FMA x "
         f"{units.format_si(engine.clock.hz(), 'Hz', 4)} = {units.format_si(peak, 'OP/s', 4)}"
     )
-    hint = "a sparse or marketing peak? write the dense one" if 1.9 <= ratio <= 2.1 else "correct one of them"
+    hint = "is it a sparse peak? write the dense one" if 1.9 <= ratio <= 2.1 else "correct one of them"
     return (
         f"{units.format_si(stated, 'OP/s', 4)} stated, but {arithmetic} (ratio {ratio:.2f}); "
-        f"{hint}, or say disagrees_because"
+        f"{hint}, or give disagrees_because"
     )

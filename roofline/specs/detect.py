@@ -1,7 +1,7 @@
 """Which CPU is this machine, as a :class:`~roofline.core.chip.Chip`?
 
-Reads what Linux shows in ``/proc`` and ``/sys`` and leaves out what is not there. A virtual machine
-hides the clock and sometimes the caches; measurements given to :func:`detect_cpu` go before both.
+Reads ``/proc`` and ``/sys`` of Linux and leaves out what is not there. A virtual machine hides the clock and sometimes
+the caches; measurements given to :func:`detect_cpu` take precedence.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from roofline.specs.microarchitecture import Core, core_of
 
 FALLBACK_HZ = 2.5e9
 TURBO = 1.6
-"""How far above the clock a virtual machine shows its cores may really run."""
+"""Highest real clock of the cores over the clock that a virtual machine shows."""
 
 
 def detect_cpu(
@@ -30,8 +30,8 @@ def detect_cpu(
 
     Parameters
     ----------
-    measured : ``clock_hz`` [Hz] under load, and ``bandwidth:<level>`` [B/s] of one core, by level
-        (``L1``, ``L2``, ``L3``, ``DRAM``). They become facts of status ``measured``.
+    measured : ``clock_hz`` [Hz] under load, and ``bandwidth:<level>`` [B/s] of one core, by level (``L1``, ``L2``,
+        ``L3``, ``DRAM``). They become facts of status ``measured``.
     root : where ``proc`` and ``sys`` are; other than ``/`` for tests.
     cpus : the logical CPUs to count, by default those this process may run on.
     """
@@ -103,7 +103,7 @@ def _memory(machine: Machine, measured: Mapping[str, float]) -> tuple[MemoryLeve
 
 
 def _bandwidth(measured: Mapping[str, float], level: str, cores: int, private: bool) -> Fact | None:
-    """The whole chip's: every core has a private level of its own, a shared one is what one core saw."""
+    """Bandwidth of the whole chip: a private level times the cores, a shared one as measured on one core."""
     one_core = measured.get(f"bandwidth:{level}")
     if not one_core:
         return None

@@ -1,20 +1,19 @@
 """How does one file build on another? ``extends: architectures/maxwell`` at the top of a chip's file.
 
-Nets do it too; what they may change is for :mod:`roofline.specs.netfile` to say.
+Network files do it too; :mod:`roofline.specs.netfile` says what they may change.
 
-The file named is read first, and this one laid over it:
+The named file is read first, and this one is merged over it:
 
 * keys and values are merged key by key; where both have one, this file's wins;
 * a figure (anything with a ``value``) is replaced whole, with its source and its note;
-* lists whose entries all have a ``name`` are merged by it, in the order of the file extended, new entries last;
+* lists whose entries all have a ``name`` are merged by it, in the order of the extended file, new entries last;
 * ``notes`` are added; any other list and any plain value is replaced;
-* a key written with ``null`` removes what would be inherited;
-* the tables of ``sources`` are merged; a tag may not mean one thing here and another there;
-* ``name`` and ``title`` are never inherited: they are of one part alone.
+* a key written with ``null`` removes the inherited one;
+* the tables of ``sources`` are merged; a tag must have one meaning in both files;
+* ``name`` and ``title`` are never inherited: they belong to one file.
 
-The result is a :class:`~roofline.specs.yamlio.Document` that knows for every key the file and line it
-came from. Each file is loaded within the limits of :mod:`roofline.specs.yamlio`, and a chain is at most
-:data:`MAX_CHAIN` files long.
+The result is a :class:`~roofline.specs.yamlio.Document` that knows the file and line of every key. Each file is loaded
+within the limits of :mod:`roofline.specs.yamlio`, and a chain is at most :data:`MAX_CHAIN` files long.
 """
 
 from __future__ import annotations
@@ -27,27 +26,28 @@ from typing import Any
 
 from roofline.errors import Fault, SpecError
 from roofline.specs import lookup
+from roofline.specs.remembered import note
 from roofline.specs.yamlio import Document, KeyPath, Place, load_document
 
 MAX_CHAIN = 8
 KEY = "extends"
 
 _OWN = ("name", "title")
-_MEANT: dict[lookup.Kind, str] = {"chip": "chip, or of a part such as architectures/maxwell", "workload": "net"}
+_MEANT: dict[lookup.Kind, str] = {"chip": "chip, or of a base such as architectures/maxwell", "workload": "net"}
 
 
 def is_part(document: Document) -> bool:
-    """Whether a file is for others to extend: it lies in a folder ``architectures`` and names no chip."""
+    """Whether a file is only for others to extend: it is in a folder ``architectures`` and names no chip."""
     named = isinstance(document.data, dict) and "name" in document.data
     return Path(document.file).absolute().parent.name == lookup.PARTS and not named
 
 
 def extended(document: Document, kind: lookup.Kind = "chip") -> Document:
-    """The document laid over everything it extends; itself where it extends nothing.
+    """The document merged over everything it extends; unchanged if it extends nothing.
 
     Raises
     ------
-    SpecError : the file extended does not exist or is wrong, extends this one again, or the chain is too long.
+    SpecError : the extended file does not exist or is wrong, extends this one again, or the chain is too long.
     """
     chain = [document]
     while (parent := _parent(chain, kind)) is not None:
@@ -59,7 +59,7 @@ def extended(document: Document, kind: lookup.Kind = "chip") -> Document:
 
 
 def _parent(chain: list[Document], kind: lookup.Kind) -> Document | None:
-    """What the last document of a chain extends."""
+    """The document that the last one of a chain extends."""
     last = chain[-1]
     if not isinstance(last.data, dict) or last.data.get(KEY) is None:
         return None
@@ -70,23 +70,25 @@ def _parent(chain: list[Document], kind: lookup.Kind) -> Document | None:
     known = [Path(document.file).resolve() for document in chain]
     if path.resolve() in known:
         again = " -> ".join([*(document.file for document in chain), str(path)])
-        raise _wrong(last, f"goes round in a circle: {again}")
+        raise _wrong(last, f"forms a cycle: {again}")
     if len(chain) == MAX_CHAIN:
-        raise _wrong(last, f"a chain of more than {MAX_CHAIN} files; fold some of them into one")
+        raise _wrong(last, f"a chain of more than {MAX_CHAIN} files; merge some of them")
     parent = load_document(path)
     if not isinstance(parent.data, dict):
-        raise SpecError([Fault(parent.file, parent.line(), "", f"{last.file} extends this, but it has no keys")])
+        raise SpecError([Fault(parent.file, parent.line(), "", f"{last.file} extends this file, but it has no keys")])
     return parent
 
 
 def _find(document: Document, name: str, kind: lookup.Kind) -> Path:
-    """The file a name stands for: beside the document first, then in the folders of its kind.
+    """The file of a name: beside the document first, then in the folders of its kind.
 
-    A file may extend another of its own name, in a folder further down that list: an own ``rtx-2070``
-    that changes the price of the one that ships.
+    A file may extend another of its own name, in a later folder of that list: an own ``rtx-2070`` that changes the
+    price of the one that ships.
     """
     folders = [Path(document.file).parent, *lookup.folders(kind)]
     name = name.strip().removesuffix(".yaml")
+    for folder in folders:  # a file that comes to stand nearer would be taken instead
+        note(folder / f"{name}.yaml")
     there = [path for folder in folders if os.path.isfile(path := folder / f"{name}.yaml")]
     own = Path(document.file).resolve()
     found = next((path for path in there if path.resolve() != own), None) or next(iter(there), None)
@@ -109,7 +111,7 @@ def _wrong(document: Document, message: str) -> SpecError:
 
 
 def _laid_over(child: Document, parent: Document) -> Document:
-    """One document over the one it extends."""
+    """One document merged over the one it extends."""
     _check_tags(child, parent)
     data = {key: value for key, value in parent.data.items() if key not in _OWN}
     merged = _merge(_Part(child.data, child.root), _Part(data, parent.root), ())
@@ -117,7 +119,7 @@ def _laid_over(child: Document, parent: Document) -> Document:
 
 
 def _check_tags(child: Document, parent: Document) -> None:
-    """Refuse a tag of a source that means something else in the file extended: its figures cite it."""
+    """Refuse a source tag with another meaning in the extended file, because figures there cite it."""
     mine, theirs = child.data.get("sources"), parent.data.get("sources")
     if not isinstance(mine, dict) or not isinstance(theirs, dict):
         return
@@ -138,7 +140,7 @@ def _check_tags(child: Document, parent: Document) -> None:
 
 @dataclass(frozen=True)
 class _Part:
-    """A value and where it stands."""
+    """A value and its place."""
 
     data: Any
     place: Place
@@ -158,7 +160,7 @@ def _merge(child: _Part, parent: _Part, path: KeyPath) -> _Part:
 
 
 def _mappings(child: _Part, parent: _Part, path: KeyPath) -> _Part:
-    """Key by key; whatever is missing in the end is missing where the child stands."""
+    """Key by key; a key missing in both is reported at the child."""
     data: dict[str, Any] = {}
     place = Place(child.place.file, child.place.line)
     for key in dict.fromkeys([*parent.data, *child.data]):
@@ -198,7 +200,7 @@ def _entries(part: _Part) -> list[_Part]:
 
 
 def _named(part: _Part) -> bool:
-    """Whether it is a list of entries with a name each."""
+    """Whether it is a list of entries that all have a name."""
     if not isinstance(part.data, list) or not part.data:
         return False
     return all(isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in part.data)

@@ -20,16 +20,16 @@ from roofline.specs.fields import Fields
 
 INLINE: dict[str, Status] = {"derived": "derived", "measured": "measured", "unverified": "unverified"}
 PLACEHOLDER = Fact(1.0, "")
-"""Stands for a figure that is wrong or missing, so that reading can go on to the next fault."""
+"""Replaces a wrong or missing figure, so that reading can continue to the next fault."""
 
 
 def source_status(source: str) -> Status:
-    """The status a source implies where none is written."""
+    """The status that a source implies if none is written."""
     return INLINE.get(source.partition(":")[0].strip(), "datasheet")
 
 
 class FactReader:
-    """Reads figures of one file; knows its table of sources."""
+    """Reads figures of one file, with its table of sources."""
 
     def __init__(self, root: Fields) -> None:
         self.root = root
@@ -41,10 +41,10 @@ class FactReader:
                 if not citation.strip():
                     table.note("is empty; write a document's name or an address", tag)
                 if tag in INLINE:
-                    table.note("this word has a meaning of its own; choose another tag", tag)
+                    table.note("this word is reserved; choose another tag", tag)
 
     def fact(self, fields: Fields, key: str, dimension: str, *, required: str = "", whole: bool = False) -> Fact | None:
-        """The fact at a key, None where absent; a placeholder where it is wrong."""
+        """The fact at a key, None if absent; a placeholder if it is wrong."""
         entry = self.entry(fields, key, required=required)
         if entry is None:
             return PLACEHOLDER if required or key in fields else None
@@ -53,7 +53,7 @@ class FactReader:
         return found
 
     def entry(self, fields: Fields, key: str, *, required: str = "") -> Fields | None:
-        """The keys of a figure, None where it is absent or lacks its source."""
+        """The keys of a figure, None if it is absent or lacks its source."""
         if key in fields and not isinstance(fields.data[key], dict | None):
             raw = fields.raw(key)
             shown = "..." if isinstance(raw, list) else str(raw)[:40]
@@ -69,7 +69,7 @@ class FactReader:
         return PLACEHOLDER if value is None else Fact(value, source, status, note)
 
     def quantity(self, entry: Fields, key: str, dimension: str, *, whole: bool = False) -> float | None:
-        """The number at a key in SI units, above zero; None where it is wrong."""
+        """The number at a key in SI units, above zero; None if it is wrong."""
         raw = entry.raw(key, required="a number with its unit" if dimension else "a number")
         if raw is None:
             return None
@@ -90,7 +90,7 @@ class FactReader:
         return value
 
     def source(self, entry: Fields) -> tuple[str, Status]:
-        """The source in full words, and the status."""
+        """The full source, and the status."""
         written = entry.text("source", required="a tag of the sources table, 'derived: ...' or unverified")
         status = entry.choice("status", STATUSES)
         return self.cite(entry, written), self.status(entry, written, status)
@@ -107,7 +107,7 @@ class FactReader:
             return self.sources.get(written, "")
         if head.strip() in INLINE:
             if head.strip() != "unverified" and not (colon and rest.strip()):
-                entry.note(f"say how: '{head.strip()}: ...'", "source")
+                entry.note(f"write how: '{head.strip()}: ...'", "source")
             return written
         tags = [tag.strip() for tag in written.split(",")]
         unknown = [tag for tag in tags if tag not in self.sources]

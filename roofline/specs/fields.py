@@ -1,8 +1,8 @@
-"""How is a tree of plain data read into values, naming every fault instead of the first?
+"""How is a tree of plain data read into values, reporting every fault instead of the first?
 
-A :class:`Fields` is one mapping of a document. Its methods take keys out of it, note a fault where
-something is missing or of the wrong kind and go on; :meth:`Fields.finish` names the keys nobody asked
-for. Reading a file is a walk over these; whoever walked raises :meth:`Reading.check` at the end.
+A :class:`Fields` is one mapping of a document. Its methods read keys from it, record a fault if something is missing or
+of the wrong kind, and continue; :meth:`Fields.finish` reports unknown keys. A reader calls :meth:`Reading.check` at the
+end, which raises all faults.
 """
 
 from __future__ import annotations
@@ -29,32 +29,32 @@ class Reading:
         self.faults.append(self.document.fault(path, message))
 
     def root(self, what: str) -> Fields:
-        """The document as a mapping; anything else ends the reading at once."""
+        """The document as a mapping; anything else ends the reading immediately."""
         if not isinstance(self.document.data, dict):
-            self.note((), f"{_kind(self.document.data)} instead of the keys and values of {what}")
+            self.note((), f"expected the keys and values of {what}, got {_kind(self.document.data)}")
             raise SpecError(self.faults)
         return Fields(self, (), self.document.data)
 
     def check(self) -> None:
-        """Raise whatever was noted, file by file and in the order of each."""
+        """Raise all recorded faults, file by file and in the order of each."""
         files = self.document.files
         if self.faults:
             raise SpecError(sorted(self.faults, key=lambda fault: (files.index(fault.file), fault.line or 0)))
 
 
 class Fields:
-    """One mapping of the document, with where it stands."""
+    """One mapping of the document, with its place."""
 
     def __init__(self, reading: Reading, path: KeyPath, data: dict[str, Any]) -> None:
         self.reading = reading
         self.path = path
         self.data = data
         self.partial = False
-        """Whether keys that are required elsewhere may be missing: other files will add them."""
+        """Whether required keys may be missing, because other files add them."""
         self._asked: list[str] = []
 
     def note(self, message: str, *keys: str | int) -> None:
-        """Note a fault here or at a key below."""
+        """Record a fault here or at a key below."""
         self.reading.note((*self.path, *keys), message)
 
     def spot(self, *keys: str | int) -> str:
@@ -66,7 +66,7 @@ class Fields:
         return key in self.data
 
     def raw(self, key: str, *, required: str = "") -> Any:
-        """The value as it stands, None where absent. ``required`` says what to write for it."""
+        """The unconverted value, None if absent. ``required`` says what to write for it."""
         self._asked.append(key)
         value = self.data.get(key)
         if value is None:
@@ -87,7 +87,7 @@ class Fields:
         return str(value)
 
     def choice(self, key: str, options: Sequence[str], default: str = "", *, required: str = "") -> str:
-        """One of a few words."""
+        """One of several words."""
         value = self.text(key, default, required=required)
         if value and value not in options:
             near = get_close_matches(value, options, n=1, cutoff=0.5)
@@ -106,7 +106,7 @@ class Fields:
         return value
 
     def integer(self, key: str, default: int = 0, *, least: int = 1, required: str = "") -> int:
-        """A whole number of at least ``least``."""
+        """An integer of at least ``least``."""
         value = self.raw(key, required=required)
         if value is None:
             return default
@@ -126,7 +126,7 @@ class Fields:
         return finite(value, lambda message: self.note(message, key), default)
 
     def mapping(self, key: str, *, required: str = "") -> Fields | None:
-        """The mapping below a key, None where absent or something else."""
+        """The mapping below a key, None if absent or of another type."""
         value = self.raw(key, required=required)
         return None if value is None else self._as_fields(value, key)
 
@@ -161,12 +161,12 @@ class Fields:
         return None
 
     def each(self) -> Iterator[str]:
-        """Every key of a mapping whose keys are free, counted as asked for."""
+        """Every key of a mapping with free keys, counted as known."""
         self._asked.extend(self.data)
         yield from self.data
 
     def attempt(self, make: Callable[[], T], *keys: str | int) -> T | None:
-        """The value made, or None and a fault with the message of the usage error it raised."""
+        """The value made, or None and a fault with the message of the usage error."""
         try:
             return make()
         except UsageError as error:
@@ -174,13 +174,13 @@ class Fields:
             return None
 
     def finish(self) -> None:
-        """Name the keys that nobody asked for."""
+        """Report unknown keys."""
         known = sorted(set(self._asked))
         for key in self.data:
             if key in known:
                 continue
             if " " in key.strip():
-                self.note("unknown key; text with a comma or a colon in it must stand in quotes", key)
+                self.note("unknown key; put text with a comma or a colon in quotes", key)
                 continue
             near = get_close_matches(key, known, n=1, cutoff=0.6)
             meant = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
@@ -188,7 +188,7 @@ class Fields:
 
 
 def finite(value: Any, note: Callable[[str], None], default: float = 0.0) -> float:
-    """A finite number, or ``default`` and a note."""
+    """A finite number, or ``default`` and a fault."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         note(f"expected a number, got {_shown(value)}")
         return default

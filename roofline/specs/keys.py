@@ -1,8 +1,8 @@
-"""What is said of a key that a file takes: what stands behind it, what does it mean, may it be left out?
+"""How is a key of a file described: its type, its meaning, and whether it is required?
 
-The readers (:mod:`roofline.specs.chipfile`, :mod:`roofline.specs.netfile`) are written by hand; the tables
-(:mod:`roofline.specs.chipkeys`, :mod:`roofline.specs.netkeys`) are what a person reads, and a test asserts that
-both name the same keys.
+The readers (:mod:`roofline.specs.chipfile`, :mod:`roofline.specs.netfile`) are written by hand. The tables
+(:mod:`roofline.specs.chipkeys`, :mod:`roofline.specs.netkeys`) are for the reference page; a test checks that both name
+the same keys.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Key:
-    """One key. ``of`` names the section that describes what stands below it."""
+    """One key. ``of`` names the section that describes the mapping below it."""
 
     name: str
     kind: str
@@ -24,7 +24,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Section:
-    """The keys of one mapping. ``free`` says what its keys are where every name is allowed."""
+    """The keys of one mapping. ``free`` describes its keys where every name is allowed."""
 
     title: str
     about: str
@@ -34,10 +34,10 @@ class Section:
 
 
 def figure(name: str, unit: str, meaning: str, *, required: bool = False, of: str = "figure") -> Key:
-    """A key for a number of the hardware; no ``unit``: a count."""
+    """A key for a figure of the hardware; without ``unit``: a count."""
     return Key(name, f"figure, {unit}" if unit else "figure", meaning, required, of=of)
 
 
 def text(name: str, meaning: str, *, required: bool = False, default: str = "") -> Key:
-    """A key for words."""
+    """A key for a text."""
     return Key(name, "text", meaning, required, default)

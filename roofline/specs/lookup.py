@@ -1,7 +1,7 @@
-"""Which file does a name stand for?
+"""Which file does a name mean?
 
-A path that exists wins. Then the folders ``hw_specs`` (chips) or ``workloads`` (nets) are searched
-here, in the user's configuration, and in the package; what an earlier one hides is reported.
+An existing path comes first. Then the folders ``hw_specs`` (chips) or ``workloads`` (networks) are searched in the
+current folder, in the user's configuration, and in the package; files hidden by an earlier one are reported.
 """
 
 from __future__ import annotations
@@ -17,28 +17,30 @@ from roofline.errors import UnknownName
 Kind = Literal["chip", "workload"]
 
 _FOLDERS: dict[Kind, str] = {"chip": "hw_specs", "workload": "workloads"}
+_SAID: dict[Kind, str] = {"chip": "chip", "workload": "network"}
+"""Names of the kinds for readers."""
 PARTS = "architectures"
-"""The folder of parts: files for chips to extend."""
+"""The folder of parts: files that chips extend."""
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
 class Found:
-    """The file a name stands for, and the files of that name it hides."""
+    """The file of a name, and the files of that name it hides."""
 
     path: Path
     shadowed: tuple[Path, ...] = ()
 
 
 def package_folder(folder: str) -> Path:
-    """The folder that ships with the program: inside a wheel, beside the package in a checkout."""
+    """The folder that ships with the program: inside a wheel, or beside the package in a checkout."""
     inside = _PACKAGE / "data" / folder
     return inside if inside.is_dir() else _PACKAGE.parent / folder
 
 
 def published_files() -> list[Path]:
-    """The files of cited figures: ``reports/published`` here, or what ships with the program."""
+    """The files of cited figures: ``reports/published`` here, or those that ship with the program."""
     inside = _PACKAGE / "data" / "published"
     for folder in (Path("reports/published"), inside, _PACKAGE.parent / "reports" / "published"):
         if folder.is_dir():
@@ -53,7 +55,7 @@ def user_folder(folder: str) -> Path:
 
 
 def folders(kind: Kind) -> tuple[Path, ...]:
-    """Where files of a kind are looked for, the nearest first; each folder once."""
+    """The folders searched for files of a kind, the nearest first; each folder once."""
     return tuple(_distinct(_FOLDERS[kind]))
 
 
@@ -71,7 +73,7 @@ def names(kind: Kind) -> dict[str, Path]:
 
 
 def parts() -> list[Path]:
-    """The files of ``architectures``, which chips extend and which are none by themselves."""
+    """The files of ``architectures``, which chips extend and which are no chips themselves."""
     return [path for folder in folders("chip") for path in sorted((folder / PARTS).glob("*.yaml")) if path.is_file()]
 
 
@@ -85,26 +87,34 @@ def _all(kind: Kind) -> dict[str, list[Path]]:
 
 
 def find(kind: Kind, name: str | Path) -> Found:
-    """The file that ``name``, or an existing path, stands for.
+    """The file of ``name``, or of an existing path.
 
     Raises
     ------
-    UnknownName : with the nearest names there are.
+    UnknownName : with the nearest names.
     """
-    known = _all(kind)
     if is_path(name):
         if not os.path.lexists(name):
-            raise UnknownName(kind, str(name), known, hint="and no such file")
+            raise UnknownName(_SAID[kind], str(name), _all(kind), hint="and there is no such file")
         return Found(Path(name))
-    paths = known.get(str(name)) or known.get(str(name).lower())
-    if paths is None:
+    paths = _named(kind, str(name)) or _named(kind, str(name).lower())
+    if not paths:
         folder = _FOLDERS[kind]
-        raise UnknownName(kind, str(name), known, hint=f"or give the path of a YAML file; own ones in ./{folder}")
+        raise UnknownName(
+            _SAID[kind], str(name), _all(kind), hint=f"or give the path of a YAML file; your own files go in ./{folder}"
+        )
     return Found(paths[0], tuple(path for path in paths[1:] if not _same(path, paths[0])))
 
 
+def _named(kind: Kind, name: str) -> list[Path]:
+    """The files of that name, the nearest first; none of which is read."""
+    if not name or "\0" in name:
+        return []
+    return [path for folder in folders(kind) if os.path.isfile(path := folder / f"{name}.yaml")]
+
+
 def _same(path: Path, other: Path) -> bool:
-    """Whether two files say the same: an installed copy beside its checkout hides nothing."""
+    """Whether two files are equal: an installed copy beside its checkout hides nothing."""
     try:
         return path.read_bytes() == other.read_bytes()
     except OSError:
@@ -112,7 +122,7 @@ def _same(path: Path, other: Path) -> bool:
 
 
 def is_path(name: str | Path) -> bool:
-    """Whether a name means a file: one that exists, or spelt so that it can mean nothing else."""
+    """Whether a name means a file: one that exists, or with the spelling of a path."""
     text = str(name)
     if text.endswith((".yaml", ".yml")) or os.sep in text:
         return True
@@ -123,9 +133,9 @@ def is_path(name: str | Path) -> bool:
 
 
 def calibrations_for(chip_name: str, architecture: str, kind: str = "") -> list[Path]:
-    """Calibration files of a chip, of its architecture, of all chips of its kind; nearest folders first.
+    """Calibration files of a chip, of its architecture, and of all chips of its kind; nearest folders first.
 
-    They lie in ``hw_specs/calibrations/<chip, architecture or any-kind>/*.yaml``.
+    They are in ``hw_specs/calibrations/<chip, architecture or any-kind>/*.yaml``.
     """
     found: list[Path] = []
     for owner in dict.fromkeys((chip_name, architecture, *([f"any-{kind}"] if kind else []))):
@@ -135,5 +145,5 @@ def calibrations_for(chip_name: str, architecture: str, kind: str = "") -> list[
 
 
 def lenders(kind: str) -> list[Path]:
-    """The files of chips of a kind whose numbers others borrow: ``calibrations/cpus/*.yaml``."""
+    """Calibration files of chips of a kind that are transferred to others: ``calibrations/cpus/*.yaml``."""
     return sorted((package_folder("hw_specs") / "calibrations" / f"{kind}s").glob("*.yaml"))

@@ -1,6 +1,6 @@
-"""What does the operating system say of this machine's processor and memory?
+"""What does the operating system report about this machine's processor and memory?
 
-Linux only: ``/proc`` and ``/sys``. What is not there is 0 or empty, never an error.
+Linux only: ``/proc`` and ``/sys``. Missing information is 0 or empty, never an error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Cache:
 
 @dataclass(frozen=True)
 class Machine:
-    """What the operating system says, missing things as 0 or empty."""
+    """The operating system's information; missing values are 0 or empty."""
 
     vendor: str
     family: int
@@ -97,7 +97,7 @@ def _integer(text: str) -> int:
 
 
 def _cpuinfo(text: str) -> dict[int, dict[str, str]]:
-    """The blocks of ``/proc/cpuinfo`` by processor number; each with what its block says."""
+    """The blocks of ``/proc/cpuinfo`` by processor number."""
     blocks: dict[int, dict[str, str]] = {}
     for block in re.split(r"\n\s*\n", text):
         pairs = (line.partition(":") for line in block.splitlines() if ":" in line)
@@ -114,7 +114,7 @@ def _affinity(root: Path, listed: set[int]) -> Collection[int]:
 
 
 def _core_id(system: Path, cpu: int, block: Mapping[str, str]) -> tuple[str, str]:
-    """Names the physical core of a logical CPU; a core by itself where nothing is known."""
+    """Names the physical core of a logical CPU; a separate core where nothing is known."""
     topology = system / f"cpu{cpu}/topology"
     package = _text(topology / "physical_package_id").strip() or block.get("physical id", "0")
     core = _text(topology / "core_id").strip() or block.get("core id", f"cpu{cpu}")

@@ -16,7 +16,7 @@ from roofline.units import format_bytes
 
 
 def read_level(reader: FactReader, fields: Fields, units: Fact, *, last: bool) -> MemoryLevel:
-    """One level; ``units`` is how many units the chip has, ``last`` whether this is the outermost level."""
+    """One level; ``units`` is the number of units of the chip, ``last`` whether this is the outermost level."""
     private = fields.flag("private")
     level = MemoryLevel(
         name=fields.text("name", required="a name, such as L2"),
@@ -46,7 +46,7 @@ def _capacity(reader: FactReader, fields: Fields, units: Fact, *, private: bool)
     if not each:
         return fact
     if not private:
-        entry.note("the capacity of each unit, so the level is private to a unit; write private: true", "each")
+        entry.note("the capacity is that of each unit, so the level is private; write private: true", "each")
         return fact
     if PLACEHOLDER in (fact, units):
         return fact
@@ -71,7 +71,7 @@ def _overflow(reader: FactReader, fields: Fields, level: MemoryLevel, *, last: b
     if not reader.root.partial and not last:
         fields.note("only the last level, DRAM, may have a slower part", "overflow")
     elif not reader.root.partial and (level.capacity is None or level.bandwidth is None):
-        fields.note("needs the capacity and the bandwidth of the fast part beside it", "overflow")
+        fields.note("needs the capacity and the bandwidth of the fast part; add both", "overflow")
     elif level.bandwidth and overflow.bandwidth.value > level.bandwidth.value > PLACEHOLDER.value:
         entry.note("is above the bandwidth of the level, which is that of the fast part", "bandwidth")
     return overflow

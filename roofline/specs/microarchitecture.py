@@ -1,7 +1,7 @@
-"""How many multiply-adds per clock does one core of this CPU do?
+"""How many multiply-adds per clock does one core of this CPU execute?
 
-Read off vendor, family, model and feature flags as the kernel prints them. What the tables below do
-not know is guessed from the widest vector flag and marked ``unverified``.
+From vendor, family, model and feature flags as the kernel reports them. Processors that are not in the tables below are
+estimated from the widest vector flag and marked ``unverified``.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from roofline.core.chip import Status
 
 AMX_FMA = {"bf16": 512.0, "int8": 1024.0}
-"""Of one core: a 16 x 16 tile product of depth 32 (bf16) or 64 (int8) takes 16 cycles at best, which are the
-1024 bf16 and 2048 int8 operations per cycle that Intel states."""
+"""FMA per clock of one core: a 16 x 16 tile of depth 32 (bf16) or 64 (int8) takes at least 16 cycles, which gives the
+1024 bf16 and 2048 int8 operations per cycle that Intel states.
+"""
 
 
 @dataclass(frozen=True)
 class Core:
-    """One core: multiply-adds per clock by precision, and how far to trust them.
+    """One core: multiply-adds per clock by precision, and how reliable they are.
 
     ``matrix`` is a tile unit beside the vector units, where there is one.
     """
@@ -35,8 +36,10 @@ def core_of(vendor: str, family: int, model: int, name: str, flags: Collection[s
 
     Parameters
     ----------
-    vendor : ``AMD``, ``Intel``, ``ARM`` or what else the kernel says.
+    vendor : ``AMD``, ``Intel``, ``ARM`` or another name from the kernel.
     family, model : CPUID numbers; on ARM the implementer and the part.
+    name : of the processor.
+    flags : CPU feature flags.
     """
     if vendor == "AMD":
         architecture, fma, status, why = _amd(family, model, flags)

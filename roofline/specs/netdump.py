@@ -1,4 +1,6 @@
-"""How is a net written down? :class:`~roofline.core.network.Network` -> the YAML that :mod:`.netfile` reads."""
+"""How is a network written to a file? :class:`~roofline.core.network.Network` -> the YAML that
+:mod:`.netfile` reads.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ WIDTH = 118
 
 
 def dump_network(network: Network, comments: Iterable[str] = ()) -> str:
-    """The file of a net; ``comments`` come first, a line each."""
+    """The file of a network; ``comments`` come first, one a line."""
     lines = [f"# {comment}".rstrip() for comment in comments]
     lines += [f"title: {_text(network.title)}", f"source: {_text(network.source)}"]
     if network.symbols:
@@ -77,7 +79,7 @@ def _expression(expression: Expression) -> str:
 
 
 def _key(name: str) -> str:
-    """A name, quoted where YAML would read something else in it."""
+    """A name, quoted where YAML would read another type."""
     plain = name.replace("_", "a").replace(".", "a").replace("-", "a").isalnum() and name[0].isalpha()
     return name if plain and name not in ("true", "false", "null", "True", "False") else dumps(name)
 

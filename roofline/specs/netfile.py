@@ -19,11 +19,11 @@
       - layer1: {block: basic, repeat: 2, width: 64, first: {project: true}}
     outputs: [layer1]                      # the last layer if not given
 
-A net that differs from another in sizes alone builds on it: ``extends: gpt2``, ``symbols: {layers: 24}`` and a
-title of its own. It has all symbols of the other, these with new defaults, and its inputs and layers.
+A network that differs from another only in sizes builds on it: ``extends: gpt2``, ``symbols: {layers: 24}`` and its
+own title. It has all symbols of the other, these with new defaults, and its inputs and layers.
 
-A layer reads the output of the one before it unless ``from`` names something else. Operators, their
-attributes and shapes are not known here: :func:`roofline.operators.check` looks at those.
+A layer reads the output of the one before it unless ``from`` names something else. Operators, their attributes and
+shapes are not known here: :func:`roofline.lowering.build.check` checks those.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ _TAKEN = re.compile(r"input\d*")
 _SYMBOL_NAME = re.compile(r"[A-Za-z_]\w*")
 _FUNCTIONS = ("min", "max", "ceildiv")
 _RECIPE = ("inputs", "blocks", "layers", "outputs")
-"""Keys that a net which extends another takes from it."""
+"""Keys that a network takes from the one it extends."""
 _OWN_KEYS = ("op", "block", "from", "repeat", "first", "when", "tied")
 
 
 def load_network(path: str | Path) -> Network:
-    """Read a workload file; its name is the name of the file.
+    """Read a workload file; the network has the name of the file.
 
     Raises
     ------
-    SpecError : everything wrong with the file as such, each with its line.
+    SpecError : all faults of the file, each with its line.
     """
     file = Path(path)
     reading = Reading(_whole(load_document(file)))
@@ -66,7 +66,7 @@ def load_network(path: str | Path) -> Network:
 
 
 def check_network(path: str | Path) -> list[Fault]:
-    """Everything wrong with a file short of shapes: its form, its names, its blocks unrolled."""
+    """All faults of a file except those of shapes: its form, its names, its unrolled blocks."""
     try:
         network = load_network(path)
         network.expand(network.bind({}))
@@ -78,27 +78,27 @@ def check_network(path: str | Path) -> list[Fault]:
 
 
 def _whole(document: Document) -> Document:
-    """A file with all that it extends; raises :class:`SpecError` where it changes more than it may."""
+    """A file with everything it extends; raises :class:`SpecError` if it changes more than it may."""
     whole = extended(document, "workload")
     if len(whole.files) == 1:
         return whole
     base = whole.files[-1]
     more = [key for key in _RECIPE if key in whole.data and whole.place((key,)).file != base]
     if more:
-        text = f"{{}} of {Path(base).stem} stay as they are in a net that extends it; write title, source and symbols"
+        text = f"{{}} of {Path(base).stem} cannot be changed by extending it; write title, source and symbols only"
         raise SpecError([whole.fault((key,), text.format(key)) for key in more])
     return whole
 
 
 class _File:
-    """Walks one document. ``uses`` collects which names expressions mention, and where."""
+    """Reads one document. ``uses`` collects the names in expressions, with their places."""
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
         self.uses: list[tuple[KeyPath, Expression]] = []
 
     def network(self, file: Path) -> Network:
-        root = self.reading.root("a workload")
+        root = self.reading.root("a network")
         files = self.reading.document.files
         root.text(KEY)
         symbols = self._symbols(root.mapping("symbols"))
@@ -214,10 +214,10 @@ class _File:
         repeat = self._optional(fields, "repeat")
         first = fields.mapping("first")
         if first is not None and repeat is None:
-            fields.note("means the first of several; there is no repeat", "first")
+            fields.note("applies to the first of several copies; add repeat", "first")
         tied = fields.text("tied")
         if tied and block:
-            fields.note("goes with an operator, not with a block", "tied")
+            fields.note("applies to an operator, not to a block; remove it", "tied")
         return Layer(
             name=name,
             op=op,
@@ -265,7 +265,7 @@ class _File:
         return expression
 
     def _check_uses(self, known: Mapping[str, Any] | list[str]) -> None:
-        """Note every name that the expressions read since the last call use and nobody declared."""
+        """Report every undeclared name in the expressions read since the last call."""
         for path, expression in self.uses:
             for name in sorted(expression.names - set(known)):
                 self.reading.note(path, str(UnknownName("symbol", name, known)))
@@ -275,7 +275,7 @@ class _File:
         used = {name for expression in _expressions(network) for name in expression.names}
         for name in network.symbols:
             if name not in used:
-                root.note("is never used; use it in a shape or take it out", "symbols", name)
+                root.note("is never used; use it in a shape or remove it", "symbols", name)
 
 
 def _is_symbol(name: str) -> bool:

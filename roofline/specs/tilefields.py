@@ -1,7 +1,7 @@
-"""How are the tiles read that the libraries of an architecture cut products into?
+"""How are the GEMM tiles of an architecture's libraries read?
 
-``tiles: {linear: {shapes: [[128, 64], [64, 64]], source: ...}}``: rows and columns of the result that one
-block computes, for each kind of product.
+``tiles: {linear: {shapes: [[128, 64], [64, 64]], source: ...}}``: rows and columns of the result that one block
+computes, for each kind of matrix multiplication.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LARGEST = 1024
 
 
 def read_tiles(reader: FactReader, fields: Fields | None) -> dict[str, TileList]:
-    """Tile lists by kind of product; empty where the file has none."""
+    """Tile lists by kind of matrix multiplication; empty where the file has none."""
     if fields is None:
         return {}
     found = {}

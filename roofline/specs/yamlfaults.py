@@ -1,4 +1,4 @@
-"""What is wrong with a text that is not YAML, and where? The parser's complaint in words that say what to do."""
+"""What is wrong with a text that is not YAML, and where? The parser's message in words that say what to do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HINTS = {
 
 
 def syntax_fault(error: yaml.YAMLError, text: str, file: str) -> Fault:
-    """The parser's complaint about ``text`` in words of ours, with the line it is about."""
+    """The parser's message about ``text`` in plain words, with its line."""
     mark: Any = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error).split("\n")[0]
     if mark is None:

@@ -1,9 +1,8 @@
-"""How does a YAML file become plain data that knows its lines, without trusting the file?
+"""How does a YAML file become plain data with line numbers, without trusting the file?
 
-Loading is bounded in size, depth, aliases and number of nodes, and builds nothing but dictionaries,
-lists, text, numbers, booleans and None. Keys are always text, as written; what other scalars mean,
-:mod:`roofline.specs.yamlscalars` says. Whatever is wrong becomes a :class:`~roofline.errors.Fault`
-with its line.
+Loading is limited in size, depth, aliases and number of nodes, and creates only dictionaries, lists, text, numbers,
+booleans and None. Keys are always text; :mod:`roofline.specs.yamlscalars` converts other scalars. Errors become a
+:class:`~roofline.errors.Fault` with its line.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import Any, NoReturn
 import yaml
 
 from roofline.errors import Fault, SpecError
+from roofline.specs.remembered import note
 from roofline.specs.yamlfaults import syntax_fault
 from roofline.specs.yamlscalars import MAX_DIGITS, is_number, plain_value
 
@@ -33,7 +33,7 @@ _TEXT_TAGS = {"tag:yaml.org,2002:str", "!"}
 
 @dataclass
 class Place:
-    """Where a node stands, and where its children do; ``size`` counts the nodes below it."""
+    """The place of a node and of its children; ``size`` counts the nodes below it."""
 
     file: str
     line: int
@@ -45,8 +45,8 @@ class Place:
 class Document:
     """A loaded file: plain ``data`` and the place of every key path.
 
-    Data merged from several files (see :mod:`roofline.specs.extends`) has places in all of them;
-    ``files`` names them, this one first.
+    Data merged from several files (see :mod:`roofline.specs.extends`) have places in all of them; ``files`` lists them,
+    this one first.
     """
 
     data: Any
@@ -55,10 +55,9 @@ class Document:
     files: tuple[str, ...] = ()
 
     def place(self, path: KeyPath = ()) -> Place:
-        """Where the key or list item at ``path`` stands.
+        """The place of the key or list item at ``path``.
 
-        A path that leads further than the file does gives the place of its last part that exists,
-        which is where something missing belongs.
+        A path that goes beyond the file gives the place of its last existing part, where the missing part belongs.
         """
         place = self.root
         for key in path:
@@ -72,13 +71,13 @@ class Document:
         return self.place(path).line
 
     def fault(self, path: KeyPath, message: str) -> Fault:
-        """A fault at a key path, in the file that wrote it."""
+        """A fault at a key path, in the file that contains it."""
         place = self.place(path)
         return Fault(place.file, place.line, spell(path), message)
 
 
 def spell(path: KeyPath) -> str:
-    """A key path as people read it: ``engines[0].rates.fp16``."""
+    """A key path in readable form: ``engines[0].rates.fp16``."""
     text = ""
     for key in path:
         text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else key
@@ -97,7 +96,7 @@ def load_document(path: str | Path) -> Document:
 
 
 def parse_document(text: str, file: str = "<text>") -> Document:
-    """As :func:`load_document`, from text; ``file`` is the name that faults carry."""
+    """As :func:`load_document`, from text; ``file`` is the name in faults."""
     if len(text) > MAX_BYTES:
         raise _error(file, None, f"larger than {MAX_BYTES // 1000} kB, which no specification needs")
     builder = _Builder(file)
@@ -111,6 +110,7 @@ def parse_document(text: str, file: str = "<text>") -> Document:
 
 
 def _read(path: Path) -> str:
+    note(path)
     try:
         if path.is_dir():
             raise _error(path, None, "is a folder; name a YAML file")
@@ -148,7 +148,7 @@ def _events(text: str) -> Iterator[Any]:
 
 
 class _Builder:
-    """Turns events into data, counting what it spends; goes on after faults that allow it."""
+    """Converts events to data within the limits; continues after faults where possible."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -211,7 +211,7 @@ class _Builder:
             if key in value:
                 self.note(event, here, f"given twice (first in line {place.children[key].line}); keep one")
             elif key == "<<" and not event.style:
-                self.note(event, here, "merge keys are not understood; write the keys out")
+                self.note(event, here, "merge keys are not supported; write the keys out")
             child, found = self.node(next(events), events, here, depth + 1)
             value.setdefault(key, child)
             place.size += found.size

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 MAX_DIGITS = 40
-"""Characters of the longest number that is read: no figure has more."""
+"""Length of the longest accepted number; no figure is longer."""
 
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -23,12 +23,12 @@ _CONSTANTS |= {text: float("nan") for text in (".nan", ".NaN", ".NAN")}
 
 
 def is_number(text: str) -> bool:
-    """Whether a plain scalar is a whole number or one with a point or an exponent."""
+    """Whether a plain scalar is an integer or a number with a point or an exponent."""
     return bool(_INT.fullmatch(text) or _FLOAT.fullmatch(text))
 
 
 def plain_value(text: str) -> Any:
-    """The value of a plain scalar, one without quotes and tag."""
+    """The value of a plain scalar (without quotes and tag)."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if _INT.fullmatch(text):

@@ -1,1 +1,1 @@
-"""How good are predictions? Scores against measured rows, held out by device, and against published figures."""
+"""How accurate are predictions? Scores against measurements, with devices left out, and against published figures."""

@@ -1,7 +1,7 @@
-"""How far off would predictions be on a chip that nobody measured? The fit of its kind leaves it out, and is scored.
+"""How large would the error be on a chip that was not measured? The fit of its kind leaves it out, and is scored.
 
-``device``: every chip in the rows is predicted by numbers of the others alone. ``half``: every chip by half of its
-own calls. Whole networks are never fitted on; they are predicted by the numbers of their chip, or without it.
+``device``: every chip is predicted by parameters of the others. ``half``: every chip by half of its own calls. Networks
+are never fitted; they are predicted by the parameters of their chip, or without it.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ def validate_held_out(
     apart: Sequence[Measurement] = (),
     around: Sequence[Measurement] | None = None,
 ) -> Validation:
-    """Score rows by numbers fitted on these same rows, held out; or by all of them, rows that lie ``apart``.
+    """Score measurements by parameters fitted on the same measurements, held out; or ``apart`` ones by all of the
+    fitted ones.
 
-    Only chips of a kind that shares numbers between chips take part. around : all rows of the sets that drift, where
-    ``measurements`` are a draw of them.
+    Only chips of a kind that shares parameters between chips are used. ``around`` are all measurements of the sets that
+    drift, where ``measurements`` is a sample of them.
 
     Raises
     ------
-    DataError : no calls of such chips, or for ``device`` of one chip alone.
+    DataError : no calls of such chips, or for ``device`` of only one chip.
     """
     known = specs.list_chips()
     names = sorted({row.chip for row in (*measurements, *apart)} & known.keys())
@@ -47,7 +48,7 @@ def validate_held_out(
             fits.setdefault(fitting.leave_out, {})[name] = chip
     if not fits:
         raise DataError(
-            f"--leave-out {how} takes chips whose kind shares numbers; there are {', '.join(names) or 'none'}"
+            f"--leave-out {how} needs chips that share parameters (GPUs); the file has {', '.join(names) or 'none'}"
         )
     scored: list[Scored] = []
     skipped: dict[str, int] = {}
@@ -70,23 +71,24 @@ def validate_card(
     data: Mapping[str, Any] | None = None,
     host_dispatch: float | None = None,
 ) -> tuple[Calibration, Validation, float]:
-    """One card's own numbers around those that all GPUs share, and how far off they are on what did not make them.
+    """One GPU's own parameters around those that all GPUs share, and their held-out error.
 
-    Calls are scored by numbers from the other half of the calls. Whole networks are never fitted on. With too few calls
-    for numbers of its own, the shared ones stand in.
+    Calls are scored by parameters fitted on the other half of the calls. Networks are never fitted. With too few calls
+    for own parameters, the shared ones are used.
 
     Returns
     -------
-    The calibration, the scored rows, and the median error of the shared numbers on the same calls (NaN without any).
+    calibration, validation, median : the calibration, the scored measurements, and the median error of the shared
+        parameters on the same calls [1] (NaN without any).
 
     Raises
     ------
-    DataError : nothing that a model describes.
+    DataError : no measurement that a model covers.
     """
     found, borrowed = score_card(measurements, chip, shared, data or {})
     own, skipped = found.numbers[chip.name], found.skipped
     nets = [row for row in measurements if row.kind == "network" and row.chip == chip.name]
     scored = [*found.scored, *score_networks(nets, chip, own, skipped, host_dispatch=host_dispatch)]
     if not scored:
-        raise DataError(f"no row of {chip.name} could be predicted: {skipped}")
+        raise DataError(f"no measurement of {chip.name} could be predicted: {skipped}")
     return own, Validation(tuple(scored), skipped), borrowed

@@ -1,7 +1,7 @@
-"""How do predictions compare with what vendors and papers published?
+"""How do predictions compare with figures that vendors and papers published?
 
-Every row of ``reports/published`` is predicted as anybody's measurement would be, and once more by the model of its
-chip with nothing fitted. Rows whose layers nobody published are counted, not predicted.
+Every figure of ``reports/published`` is predicted like a measurement, and again by the model of its chip with nothing
+fitted. Figures of networks with unpublished layers are counted, not predicted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from roofline.prediction.select import mismatch, resolve_chip
 from roofline.validation.validate import validate
 
 UNKNOWN = "unknown shapes"
-"""Flag of a figure whose net cannot be written down."""
+"""Flag of a figure whose network is not known in detail."""
 
 
 def score_published(calibration: Calibration | str | None = None) -> PublishedScores:
@@ -29,7 +29,7 @@ def score_published(calibration: Calibration | str | None = None) -> PublishedSc
     """
     files = specs.published_files()
     if not files:
-        raise DataError("there is no folder reports/published here, and none came with the program")
+        raise DataError("no folder reports/published here, and none is installed; run in a source checkout")
     rows = [row for file in files for row in read_measurements(file).measurements]
     known = [row for row in rows if UNKNOWN not in row.flags]
     found = validate(known, calibration=calibration)

@@ -1,20 +1,21 @@
-"""How far off are the predictions, on rows that did not make them?
+"""How large is the error of the predictions on measurements that were not fitted?
 
-Any file of measurement rows is scored, by whomever it was measured: every row is predicted and set
-beside what it took, and beside the plain roofline of the same row. Where the calibration was fitted on
-this very file, or on another campaign over the same shapes, its operator rows are scored by
-cross-validation over shape groups; networks are never fitted and always scored as they are.
+Any file of measurements can be scored: each is predicted and compared with its measured time and with the plain
+roofline. Where the calibration was fitted on this file, or on another campaign over the same shapes, its operators are
+scored by cross-validation over shape groups. Networks are never fitted and always scored directly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from roofline.calibration.intervals import LIGHT_TOLERANCE
 from roofline.calibration.kinds import known_fitting
+from roofline.calibration.machine import chips_of
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
@@ -29,38 +30,44 @@ from roofline.devices.timing import time_schedule
 from roofline.errors import DataError, RooflineError
 from roofline.measurements.kernels import kernels_of
 from roofline.measurements.questions import questions_of
+from roofline.measurements.store import read_measurements
 from roofline.prediction.predict import predict
 from roofline.prediction.select import datasheet_spread, resolve_calibration, resolve_chip
-from roofline.units import format_si
+from roofline.units import format_si, plural
 
 
 def validate(
-    measurements: Sequence[Measurement],
+    measurements: str | Path | Sequence[Measurement],
     *,
     chips: Mapping[str, Chip] | None = None,
     calibration: Calibration | str | None = None,
     sha256: str = "",
 ) -> Validation:
-    """Predict and score rows.
+    """Predict and score measurements: ``error = |predicted / measured - 1|`` [1].
 
     Parameters
     ----------
-    measurements : rows of any chips, operators and networks mixed.
-    chips : specs by name, for chips that are in no file (this machine's CPU).
-    calibration : one to use for all rows, ``"none"`` for the plain roofline, or None for the best found.
-    sha256 : of the file the rows are from; tells whether the calibration was fitted on it.
+    measurements : the path of a file of measurements, or measurements, of any chips, operators and networks mixed.
+    chips : chips by name that no file describes (this machine's CPU); for a file they are found.
+    calibration : one for all measurements, ``"none"`` for the plain roofline, or None for the best found.
+    sha256 : of the file the measurements are from; shows whether the calibration was fitted on it.
 
     Raises
     ------
-    DataError : not a single row could be predicted; the message says why.
+    DataError : no measurement could be predicted; the message says why.
     """
+    notes: tuple[str, ...] = ()
+    if isinstance(measurements, str | Path):
+        read = read_measurements(Path(measurements))
+        measurements, sha256, notes = read.measurements, read.sha256, tuple(read.warnings)
+        chips = chips_of(measurements) if chips is None else chips
     skipped: dict[str, int] = {}
     scored: list[Scored] = []
     used: dict[str, None] = {}
     for (name, dtype, stack), rows in _by_question(measurements).items():
         try:
             chip = (chips or {}).get(name) or resolve_chip(name)
-            # what other machines teach comes from all but these rows themselves
+            # parameters of other machines must not come from these measurements
             lends = _not_from(rows, sha256)
             fitted = resolve_calibration(chip, parse_precision(dtype), calibration, stack, lends)
         except RooflineError as error:
@@ -72,13 +79,13 @@ def validate(
         scored += _operators([m for m in rows if m.kind == "operator"], chip, stack, fitted, own, skipped)
         scored += score_networks([m for m in rows if m.kind == "network"], chip, fitted, skipped)
     if not scored:
-        reasons = "; ".join(f"{count} rows: {why}" for why, count in skipped.items())
-        raise DataError(f"no row could be predicted ({reasons or 'no rows'})")
-    return Validation(tuple(scored), skipped, ", ".join(used))
+        reasons = "; ".join(f"{plural(count, 'measurement')}: {why}" for why, count in skipped.items())
+        raise DataError(f"no measurement could be predicted ({reasons or 'the file has none'})")
+    return Validation(tuple(scored), skipped, ", ".join(used), notes)
 
 
 def _fitted_on(fit: Calibration, rows: Sequence[Measurement], sha256: str) -> bool:
-    """Whether a fit has seen these shapes: the same file, rows marked so, or another campaign over the same."""
+    """Whether a fit used these shapes: the same file, marked measurements, or another campaign over the same shapes."""
     return any(row.used_for_fit for row in rows) or _same(fit, rows, sha256)
 
 
@@ -89,12 +96,12 @@ def _same(fit: Calibration, rows: Sequence[Measurement], sha256: str) -> bool:
 
 
 def _not_from(rows: Sequence[Measurement], sha256: str) -> Callable[[Calibration], bool]:
-    """Whether a machine that lends numbers is another than the one these rows are of."""
+    """Whether a machine whose parameters are transferred is another than that of these measurements."""
     return lambda lender: not _same(lender, rows, sha256)
 
 
 def _by_question(measurements: Iterable[Measurement]) -> dict[tuple[str, str, Stack], list[Measurement]]:
-    """Rows by what a calibration must match: chip, dtype and stack."""
+    """Measurements by what a calibration must match: chip, dtype and stack."""
     groups: dict[tuple[str, str, Stack], list[Measurement]] = {}
     for row in measurements:
         groups.setdefault((row.chip, row.dtype, row.stack), []).append(row)
@@ -109,9 +116,11 @@ def score_networks(
     held_out: str = "network",
     host_dispatch: float | None = None,
 ) -> list[Scored]:
-    """Network rows of one chip predicted by a calibration; what cannot be predicted is counted in ``skipped``.
+    """Networks of one chip predicted by a calibration; those that cannot be predicted are counted in ``skipped``.
 
-    host_dispatch : see :class:`roofline.core.run.Run`.
+    Parameters
+    ----------
+    host_dispatch : see :class:`roofline.core.run.Run` [s].
     """
     scored = []
     for row in rows:
@@ -156,7 +165,7 @@ def _operators(
     own: bool,
     skipped: dict[str, int],
 ) -> list[Scored]:
-    """Rows of several kernels take the sum of their times, and are of the family of the longest."""
+    """Measurements of several kernels take the sum of their times, and the family of the longest."""
 
     def skip(why: str) -> None:
         skipped[why] = skipped.get(why, 0) + 1
@@ -167,7 +176,7 @@ def _operators(
     computes: set[tuple[str, str]] = set()
     for row in rows:
         if row.cache == "warm":
-            skip("warm operator rows (predictions are of cold calls)")
+            skip("operator measurements with a warm cache (predictions are for a cold cache)")
             continue
         try:
             found = kernels_of(row)
@@ -179,7 +188,7 @@ def _operators(
             skip(str(error))
             continue
         if not found:
-            skip("operators that launch nothing")
+            skip("operators that launch no kernel")
             continue
         usable.append(row)
         first.append(len(kernels))
@@ -192,6 +201,7 @@ def _operators(
         np.add.reduceat(seconds, first)
         for seconds in (timing.total, timing.low, timing.high, timing.ceiling, timing.light)
     )
+    tiers = np.maximum.reduceat(timing.tiers.ranks(TIERS), first)
     fitting = known_fitting(chip.kind) if own else None
     hold_out = fitting.held_out if fitting else None
     held = hold_out(usable, chip, fitted) if hold_out and fitted else {}
@@ -201,7 +211,7 @@ def _operators(
         key = row.key if own else ""
         fitted_on = hold_out is not None and (key in held or stop == start + 1)
         if fitted_on and key not in held:
-            skip("kept out of the fit: faster than light, or too few of their kind to be held out")
+            skip("not in the fit: below the speed-of-light bound, or too few of their kind to hold out")
             continue
         inside = (float(middle[index]), float(low[index]), float(high[index]))
         predicted, least, most = held[key] if fitted_on else inside
@@ -217,7 +227,7 @@ def _operators(
                 least,
                 most,
                 float(plain[index]),
-                max(timing.tiers[start:stop], key=TIERS.index),
+                TIERS[int(tiers[index])],
                 fitting.seen if fitted_on and fitting else unheld,
                 _arithmetic(row, kernels[start:stop], chip, float(light[index])) if impossible else "",
             )
@@ -226,7 +236,7 @@ def _operators(
 
 
 def _arithmetic(row: Measurement, kernels: Sequence[Kernel], chip: Chip, light: float) -> str:
-    """What a row that is faster than light would have done in its time, beside what the chip can."""
+    """Why a measurement is below the speed-of-light bound: the rates it would need, beside those of the chip."""
     flops = sum(kernel.flops * kernel.repeats for kernel in kernels)
     moved = sum((kernel.reads + kernel.weights + kernel.writes) * kernel.repeats for kernel in kernels)
     largest = max(kernels, key=lambda kernel: kernel.flops)
@@ -234,7 +244,8 @@ def _arithmetic(row: Measurement, kernels: Sequence[Kernel], chip: Chip, light: 
     _, rate = ceiling.engine_and_rate(chip, wanted, matrix=largest.kind == "matmul", clock="top")
     bandwidth = ceiling.dram_bandwidth(chip) or np.nan
     return (
-        f"{row.chip}: {row.label}: {format_si(row.seconds, 's')} measured, light takes {format_si(light, 's')}: "
-        f"{format_si(flops / row.seconds, 'FLOP/s')} where {format_si(rate, 'FLOP/s')} is the most, "
-        f"{format_si(moved / row.seconds, 'B/s')} where DRAM gives {format_si(bandwidth, 'B/s')}"
+        f"{row.chip}: {row.label}: {format_si(row.seconds, 's')} measured, below the speed-of-light bound of "
+        f"{format_si(light, 's')}; it would need {format_si(flops / row.seconds, 'FLOP/s')} (peak "
+        f"{format_si(rate, 'FLOP/s')}) and {format_si(moved / row.seconds, 'B/s')} (DRAM bandwidth "
+        f"{format_si(bandwidth, 'B/s')})"
     )

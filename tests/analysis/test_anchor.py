@@ -66,8 +66,8 @@ def test_the_row_of_the_same_precision_counts() -> None:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ((), "no row of resnet18; there are none of whole networks"),
-        ((Measurement("network", "gtx-980", "fp32", 1.0, network="vgg16"),), "there are vgg16"),
+        ((), "no measurement of resnet18; the file has no measurements of whole networks"),
+        ((Measurement("network", "gtx-980", "fp32", 1.0, network="vgg16"),), "the file has vgg16"),
         ((row(batch=4),), r"measured at batch=4 \(inference\)"),
         ((row(image=96),), r"batch=8, image=96 \(inference\)"),
     ],
@@ -85,7 +85,7 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert text.exit_code == 0, text.output
     said = " ".join(text.output.split())
     assert "200 ms measured on gtx-980 in fp32" in said
-    assert "two-number rule" in said
+    assert "rule of thumb for this chip" in said
     data = json.loads(CliRunner().invoke(cli, [*arguments, "--json"], prog_name="roofline").stdout)
     assert data["tier"] == "anchored"
     assert data["anchor"]["chip"] == "gtx-980"

@@ -8,16 +8,17 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small import SMALL
 
 from roofline import specs
 from roofline.analysis.compare import compare
 from roofline.analysis.count import anatomy
 from roofline.analysis.explain import explain
-from roofline.analysis.largest_batch import LARGEST, largest_batch
 from roofline.core.chip import Chip, Fact
 from roofline.core.comparison import Reason, words
 from roofline.core.run import Run
 from roofline.errors import UnknownName, Unsupported, UsageError
+from roofline.prediction.largest_batch import LARGEST, largest_batch
 from roofline.prediction.predict import predict
 
 NO_HOST = Run(host_dispatch=0.0)
@@ -39,9 +40,12 @@ def faster(chip: Chip, *, clock: float = 1.0, bandwidth: float = 1.0) -> Chip:
     return replace(chip, name="other", engines=engines, memory=memory, launch=None, power=None)
 
 
+BASE = faster(specs.load_chip("gtx-980"))
+
+
 @pytest.fixture(scope="module")
 def gtx() -> Chip:
-    return faster(specs.load_chip("gtx-980"))
+    return BASE
 
 
 def test_the_parts_of_a_reason_make_the_whole() -> None:
@@ -57,9 +61,8 @@ def test_the_parts_of_a_reason_make_the_whole() -> None:
 
 @given(clock=st.floats(0.25, 8), bandwidth=st.floats(0.25, 8))
 def test_the_speedup_lies_between_the_two_ratios(clock: float, bandwidth: float) -> None:
-    base = faster(specs.load_chip("gtx-980"))
-    other = faster(base, clock=clock, bandwidth=bandwidth)
-    entry = compare([base, other], "resnet18", batch=4, dtypes=["fp32"], run=NO_HOST).entries[1]
+    other = faster(BASE, clock=clock, bandwidth=bandwidth)
+    entry = compare([BASE, other], SMALL, batch=64, dtypes=["fp32"], run=NO_HOST).entries[1]
     assert entry.speedup is not None
     assert min(clock, bandwidth) * (1 - 1e-3) <= entry.speedup <= max(clock, bandwidth) * (1 + 1e-3)
     assert entry.rule == pytest.approx(math.sqrt(clock * bandwidth))
@@ -78,11 +81,11 @@ def test_twice_everything_is_twice_as_fast_for_that_reason(gtx: Chip) -> None:
 def test_the_owner_of_a_gtx_980_gets_the_reason_in_words() -> None:
     result = compare(["gtx-980", "rtx-2070"], "resnet50", batch=32, calibration="none")
     second = result.entries[1]
-    assert second.reason.startswith("1.66x: 61 % of the time is bound by CUDA cores, where it has 1.50x the peak")
-    assert "39 % by DRAM, where it has 2.00x the bandwidth" in second.reason
+    assert second.reason.startswith("1.66x: 61 % of the time is bound by CUDA cores: 1.50x the peak")
+    assert "39 % by DRAM: 2.00x the bandwidth" in second.reason
     emulated, tensor = result.entries[2:]
     assert "storage only" in emulated.path
-    assert tensor.path == "tensor cores, fp32 sums"
+    assert tensor.path == "tensor cores, fp32 accumulation"
     assert tensor.speedup_over_first is not None
     assert second.speedup is not None
     assert tensor.speedup_over_first > second.speedup
@@ -108,16 +111,25 @@ def test_nothing_to_compare() -> None:
 
 
 def test_batches_may_differ_and_speed_is_per_sample() -> None:
-    result = compare(["gtx-980", "gtx-980"], "vgg16", batch=lambda chip, dtype: 8, dtypes=["fp32"])
+    result = compare(["gtx-980", "gtx-980"], "vgg16", batch=8, dtypes=["fp32"])
     assert result.entries[1].speedup == pytest.approx(1.0)
 
 
 def test_small_parts_are_told_together() -> None:
     parts = [Reason(0.97, "DRAM", "DRAM", 2.0, "bandwidth", 2.0), Reason(0.03, "launch", "launch", 1.0)]
     assert words(1.9, parts) == (
-        "1.90x: 97 % of the time is bound by DRAM, where it has 2.00x the bandwidth; 3 % in smaller parts, 1.00x"
+        "1.90x: 97 % of the time is bound by DRAM: 2.00x the bandwidth; 3 % in other parts: 1.00x as fast"
     )
     assert words(1.0, []) == ""
+
+
+def test_time_that_the_gpu_waits_for_python_is_said_plainly() -> None:
+    parts = [Reason(0.6, "host", "host", 1.03), Reason(0.3, "DRAM", "host", 1.5), Reason(0.1, "launch", "DRAM", 2.0)]
+    assert words(1.2, parts) == (
+        "1.20x: 60 % of the time the GPU waits for Python (host-bound), where a faster GPU does not help but --stack "
+        "graphs does; 30 % of the time is bound by DRAM, here by the host (Python): 1.50x as fast; "
+        "10 % by launch latency, here by DRAM: 2.00x as fast"
+    )
 
 
 @pytest.mark.parametrize("net", ["resnet18", "vgg16", "bert-base", "playground-mlp"])

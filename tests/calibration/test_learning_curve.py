@@ -10,9 +10,11 @@ from roofline.core.schedule import Schedule
 
 
 def test_errors_fall_with_the_rows(cpu: Synthetic) -> None:
-    rows = operator_rows(cpu.rows, cpu.chip)
-    lessons = learning_curve(rows, (75, 300, 10**6))
-    assert [lesson.rows for lesson in lessons] == [75, 300]
+    whole = operator_rows(cpu.rows, cpu.chip)
+    fast = ("linear", "elementwise", "softmax", "norm", "pool", "copy")  # convolutions take ten times as long to fit
+    rows = whole.select(whole.schedule.in_family(*fast))
+    lessons = learning_curve(rows, (75, 225, 10**6))
+    assert [lesson.rows for lesson in lessons] == [75, 225]
     assert lessons[-1].median < lessons[0].median
     assert lessons[0].fitted < lessons[-1].fitted <= 1.0
     assert all(0.0 < lesson.median <= lesson.p90 for lesson in lessons)

@@ -84,7 +84,7 @@ def test_a_net_that_cannot_be_recorded_is_skipped_and_an_operator_is_not() -> No
     tried = gpu.captures
     assert bench_of(RELU).facts["why"] == burst.facts["why"]
     assert gpu.captures == tried, "tried once for an operator"
-    with pytest.raises(Unsupported, match=r"mlp .inference. cannot be recorded as a graph: CUDA error"):
+    with pytest.raises(Unsupported, match=r"mlp .inference. cannot be captured as a CUDA graph: CUDA error"):
         bench_of(Measurement.from_dict({**NET.to_dict(), "stack": Stack(mode="graphs").to_dict()}))
 
 
@@ -192,7 +192,7 @@ def test_a_card_that_falls_off_the_bus_ends_it_and_nothing_is_lost(
         return {}
 
     monkeypatch.setattr(card, "look", look)
-    with pytest.raises(DeviceLost, match=r"NVIDIA H200 does not answer any more .*goes on from there"):
+    with pytest.raises(DeviceLost, match=r"NVIDIA H200 does not respond any more .*to resume"):
         run_campaign(path, "h200-sxm", SMALL, device="cuda")
     kept = [json.loads(line) for line in path.read_text().splitlines()]
     done = [record["key"] for record in kept if record["record"] == "sample"]
@@ -206,7 +206,7 @@ def test_a_card_that_falls_off_the_bus_ends_it_and_nothing_is_lost(
 def test_a_card_that_is_another_one_now_ends_it(card: Gpu, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     few(monkeypatch)
     monkeypatch.setattr(card, "look", lambda: setattr(card, "name", "NVIDIA L4") or {})
-    with pytest.raises(DeviceLost, match="was 'NVIDIA H200' when this began and is 'NVIDIA L4' now"):
+    with pytest.raises(DeviceLost, match="was 'NVIDIA H200' at the start and is 'NVIDIA L4' now"):
         run_campaign(tmp_path / "r.jsonl", "h200-sxm", SMALL, device="cuda")
 
 
@@ -293,17 +293,17 @@ def test_what_a_device_cannot_do_is_refused_with_the_reason(monkeypatch: pytest.
     for dtype in NUMERICS:
         refuse(dtype, Gpu(), specs.load_chip("h200-sxm"))
     for dtype in ("bf16", "tf32", "fp8_e4m3"):
-        with pytest.raises(Unsupported, match=r"Tesla T4 is of CUDA capability 7\.5; .* begins with 8\."):
+        with pytest.raises(Unsupported, match=r"Tesla T4 has CUDA capability 7\.5; .* needs 8\."):
             refuse(dtype, turing)
     refuse("int8", turing)
     with pytest.raises(Unsupported):
         refuse("bf16", turing, specs.load_chip("tesla-t4"))
-    with pytest.raises(Unsupported, match="int8 is measured on CUDA devices; on a CPU there are fp32, fp16, bf16"):
+    with pytest.raises(Unsupported, match="int8 can be measured on CUDA devices only; on a CPU choose fp32, fp16, bf16"):
         refuse("int8", None)
     with pytest.raises(UnknownName):
         refuse("int4", None)
     monkeypatch.delattr(torch, "float8_e4m3fn")
-    with pytest.raises(Unsupported, match=r"torch .* has no float8_e4m3fn, which fp8_e4m3 needs"):
+    with pytest.raises(Unsupported, match=r"PyTorch .* has no float8_e4m3fn, which fp8_e4m3 needs"):
         refuse("fp8_e4m3", Gpu())
     monkeypatch.delattr(torch, "_int_mm")
     with pytest.raises(Unsupported, match=r"has no _int_mm"):
@@ -333,8 +333,8 @@ def test_the_command_refuses_before_anything_is_measured(
         return result.output
 
     assert "tesla-t4" in answer("--device", "cuda", "--dtype", "bf16")
-    assert "on a CPU there are fp32, fp16, bf16" in answer("--device", "cpu", "--dtype", "int8")
-    assert "no nets in int8" in answer("--device", "cuda", "--dtype", "int8", "-w", "mlp")
+    assert "on a CPU choose fp32, fp16, bf16" in answer("--device", "cpu", "--dtype", "int8")
+    assert "no networks in int8" in answer("--device", "cuda", "--dtype", "int8", "-w", "mlp")
     assert card.launches == 0
 
 

@@ -55,7 +55,7 @@ def test_a_quiet_machine_is_good() -> None:
         ({"memory": np.linspace(1.0, 1.6, 24)}, ["bandwidth"]),
         ({"steal": 0.1}, ["steal"]),
         ({"others": 0.5}, ["others"]),
-        ({"noise": 0.5}, ["repeats", "repeats, nine of ten"]),
+        ({"noise": 0.5}, ["repeats", "repeats, 90th percentile"]),
         ({"compute": np.linspace(1.0, 1.2, 24), "governor": "powersave"}, ["clock", "governor"]),
         ({"governor": "powersave"}, []),  # many processors are called so and keep their clock
     ],

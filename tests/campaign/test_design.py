@@ -89,15 +89,15 @@ def test_a_budget_takes_the_rows_that_tell_most() -> None:
     assert long.networks
     assert not short.networks
     assert plan.within(10**6) == plan
-    with pytest.raises(UsageError, match="too few"):
+    with pytest.raises(UsageError, match="too short"):
         plan.within(5)
-    with pytest.raises(UsageError, match="give it"):
+    with pytest.raises(UsageError, match="give at least"):
         plan.within(5)
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [(["--budget", "soon"], "write a time such as"), (["--budget", "2min", "--quick"], "take out -w, --quick")],
+    [(["--budget", "soon"], "write a time such as"), (["--budget", "2min", "--quick"], "leave out -w, --quick")],
 )
 def test_a_budget_that_cannot_be_kept_is_refused(options: list[str], said: str) -> None:
     pytest.importorskip("torch")

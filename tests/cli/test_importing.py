@@ -43,8 +43,8 @@ def test_rows_and_remarks_part_ways(gemm: Path) -> None:
     found = [Measurement.from_dict(json.loads(line)) for line in result.stdout.splitlines()]
     assert found == list(read_public("deepbench", gemm))
     assert result.stderr.splitlines() == [
-        "roofline: warning: 1 left out: rows in int8",
-        "3 rows: 1 of tesla-t4, 2 of titan-x-maxwell",
+        "roofline: warning: 1 skipped: measurements in int8",
+        "3 measurements: 1 of tesla-t4, 2 of titan-x-maxwell",
     ]
 
 
@@ -57,8 +57,8 @@ def test_a_few_rows_of_one_chip(gemm: Path, tmp_path: Path) -> None:
     assert json.loads(row)["inputs"] == [[7000, 1760], [1760, 1760]]
     result = run("import", "deepbench", str(gemm), "--chip", "gtx-980")
     assert result.exit_code == 0
-    assert "0 rows" in result.stderr
-    assert "none of them is of gtx-980" in result.stderr
+    assert "0 measurements" in result.stderr
+    assert "no measurement of gtx-980 found" in result.stderr
 
 
 def test_imported_rows_are_scored(gemm: Path, tmp_path: Path) -> None:
@@ -66,9 +66,9 @@ def test_imported_rows_are_scored(gemm: Path, tmp_path: Path) -> None:
     run("import", "deepbench", str(gemm), "--out", str(out))
     result = run("validate", str(out))
     assert result.exit_code == 0, result.output
-    assert "1 of 3 rows are faster than light" in result.stderr
+    assert "1 of 3 measurements are below the speed-of-light bound" in result.stderr
     assert "titan-x-maxwell: matmul 128x1760" in result.stderr  # 793 TFLOP/s
-    assert "793 TFLOP/s where 7.6 TFLOP/s is the most" in result.stderr
+    assert "it would need 793 TFLOP/s (peak 7.6 TFLOP/s)" in result.stderr
     data = json.loads(run("validate", str(out), "--json").stdout)
     assert data["faster_than_light"] == 1
 
@@ -111,6 +111,6 @@ def test_a_folder_without_rows_is_an_error(tmp_path: Path) -> None:
     out = tmp_path / "rows.jsonl"
     result = run("import", "deepbench", str(tmp_path), "--out", str(out))
     assert result.exit_code == 1
-    assert "no rows of deepbench" in result.stderr
+    assert "no measurements of deepbench" in result.stderr
     assert "docs/measurements.md" in result.stderr
     assert not out.exists()

@@ -35,7 +35,7 @@ def files(tmp_path: Path, run) -> tuple[str, str]:  # type: ignore[no-untyped-de
 def test_show(files: tuple[str, str]) -> None:
     result = roofline("measurements", "show", files[0])
     assert result.exit_code == 0, result.output
-    for words in ("cpu-test", "8 rows from 13 samples", "elementwise", "Rows measured again", "visited"):
+    for words in ("cpu-test", "8 measurements from 13 samples", "elementwise", "Repeatability", "visits"):
         assert words in result.stdout
     data = json.loads(roofline("measurements", "show", files[0], "--json").stdout)
     assert data["header"]["chip"] == CHIP
@@ -51,7 +51,7 @@ def test_show_of_an_unfinished_campaign(tmp_path: Path, run) -> None:  # type: i
         run(path, Counting(3, KeyboardInterrupt()))
     result = roofline("measurements", "show", str(path))
     assert result.exit_code == 0, result.output
-    assert "0 rows from 3 samples; not finished" in result.stdout
+    assert "0 measurements from 3 samples; not finished" in result.stdout
 
 
 def test_diff_says_what_differs_with_its_status(files: tuple[str, str]) -> None:
@@ -115,7 +115,7 @@ def test_several_threads_need_a_quiet_machine(tmp_path: Path, monkeypatch: pytes
     out = ("--device", "cpu", "--out", str(tmp_path / "rows.jsonl"))
     refused = roofline("measure", "--threads", "1,2", *out)
     assert refused.exit_code == 2
-    assert "2 threads cannot be measured here now: a busy thread got 50.0%" in refused.stderr
+    assert "too noisy to measure 2 threads: a busy thread got 50.0%" in refused.stderr
     assert "--anyway" in refused.stderr
     assert measured == []
     assert roofline("measure", "--threads", "1,2", "--anyway", *out).exit_code == 0
@@ -129,9 +129,9 @@ def test_several_threads_need_a_quiet_machine(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--threads", "0"), "no number of threads"),
-        (("--threads", "1,x"), "no number of threads"),
-        (("--json",), "--json is for --check"),
+        (("--threads", "0"), "is not a number of threads"),
+        (("--threads", "1,x"), "is not a number of threads"),
+        (("--json",), "--json needs --check"),
     ],
 )
 def test_measure_refuses_options_that_make_no_sense(arguments: tuple[str, ...], says: str) -> None:
@@ -147,4 +147,4 @@ def test_an_interrupted_campaign_says_how_to_go_on(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(campaign, "run_campaign", stop)
     result = roofline("measure", "--device", "cpu", "--out", str(tmp_path / "rows.jsonl"))
     assert result.exit_code == 130
-    assert "the same command goes on from there" in result.stderr
+    assert "the same command resumes" in result.stderr

@@ -143,7 +143,7 @@ def test_other_verbs_take_them_too() -> None:
 def test_options_of_training_are_refused_in_inference(option: tuple[str, ...]) -> None:
     result = run("predict", CHIP, *NET, *option)
     assert result.exit_code == 2
-    assert f"{option[0]} is for training; add --mode training" in result.stderr
+    assert f"{option[0]} applies to training only; add --mode training" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -159,10 +159,10 @@ def test_options_of_training_are_refused_in_inference(option: tuple[str, ...]) -
         (("--mode", "training", "--kv-cache", "int8"), "are for inference"),
         (("--weights", "int2"), "int4"),
         (("--kv-cache", "int4"), "fp16"),
-        (("--loader-rate", "0"), "no rate"),
-        (("--loader-rate", "-5"), "no rate"),
-        (("--loader-rate", "fast"), "'fast' is no rate"),
-        (("--loader-rate", "nan"), "no rate"),
+        (("--loader-rate", "0"), "is not a rate"),
+        (("--loader-rate", "-5"), "is not a rate"),
+        (("--loader-rate", "fast"), "'fast' is not a rate"),
+        (("--loader-rate", "nan"), "is not a rate"),
         (("--stack", "lazy"), "graphs"),
         (("--attention", "flash"), "unfused"),
         (("--host-dispatch", "soon"), "soon"),
@@ -182,7 +182,7 @@ def test_nonsense(options: tuple[str, ...], said: str) -> None:
 def test_a_net_that_cannot_be_trained_is_named() -> None:
     result = run("predict", CHIP, "-w", "sha-256d", "--mode", "training")
     assert result.exit_code == 2
-    assert "sha-256d cannot be trained" in result.stderr
+    assert "training of sha-256d cannot be predicted" in result.stderr
 
 
 def test_several_chips_cost_several() -> None:
@@ -197,10 +197,10 @@ def test_several_chips_cost_several() -> None:
     energy = []
     for more in (("--chips", "4"), ()):
         told = run("predict", "tpu-v1", *NET, "--dtype", "int8", *more).stdout
-        energy.append(next(line for line in told.splitlines() if "/J at 75 W a chip" in line))
+        energy.append(next(line for line in told.splitlines() if "/J at the power limit of 75 W per chip" in line))
     assert energy[0] == energy[1]
 
 
 def test_what_an_array_applies_on_the_way_out_is_said() -> None:
     result = run("predict", "tpu-v1", "-w", "resnet50", "--dtype", "int8", "--batch", "8")
-    assert "take no time of their own: applied to results on their way out" in result.stderr
+    assert "are fused: applied to results on the way out of the array" in result.stderr

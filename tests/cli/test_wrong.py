@@ -34,7 +34,7 @@ def message(status: int, *arguments: str) -> str:
         (("compare", *NET), "CHIP"),
         (("predict", "rtx-2070", *NET, "--batch", "0"), "batch"),
         (("predict", "rtx-2070", *NET, "--batch", "-1"), "batch"),
-        (("predict", "rtx-2070", *NET, "--batch", "abc"), "'abc' is no batch"),
+        (("predict", "rtx-2070", *NET, "--batch", "abc"), "'abc' is not a batch size"),
         (("predict", "rtx-2070", *NET, "--batch", "1.5"), "batch"),
         (("predict", "rtx-2070", *NET, "--bind", "seq"), "seq=512"),
         (("predict", "rtx-2070", *NET, "--bind", "seqq=5"), "symbol"),
@@ -146,7 +146,7 @@ def test_a_bug_is_one_line_and_debug_shows_where(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("roofline.prediction.predict.predict", broken)
     result = run("predict", "rtx-2070", *NET)
     assert result.exit_code == 70
-    assert result.stderr.splitlines() == ["roofline: error: a bug: ZeroDivisionError: oops; --debug shows where"]
+    assert result.stderr.splitlines() == ["roofline: error: a bug: ZeroDivisionError: oops; add --debug for the traceback"]
     assert "Traceback" in run("--debug", "predict", "rtx-2070", *NET).stderr
     assert "Traceback" in run("predict", "rtx-2070", *NET, "--debug").stderr
 

@@ -114,19 +114,19 @@ BAD: tuple[tuple[str, str, Any, str], ...] = (
     ("Run", "weights", "int3", "no storage of weights named 'int3'; did you mean int"),
     ("Run", "weights", 0, f"storage of weights: {WORD}int8"),
     ("Run", "cache", "int4", "no storage of keys and values named 'int4'"),
-    ("Run", "loader_rate", 0.0, "the loader delivers 0.0 samples/s; it must be above zero"),
-    ("Run", "loader_rate", NAN, "the loader delivers nan samples/s"),
-    ("Run", "loader_rate", "fast", "the loader delivers 'fast' samples/s"),
-    ("Run", "loader_rate", True, "the loader delivers True samples/s"),
+    ("Run", "loader_rate", 0.0, "loader rate: expected samples/s above zero, got 0.0"),
+    ("Run", "loader_rate", NAN, "loader rate: expected samples/s above zero, got nan"),
+    ("Run", "loader_rate", "fast", "loader rate: expected samples/s above zero, got 'fast'"),
+    ("Run", "loader_rate", True, "loader rate: expected samples/s above zero, got True"),
     (
         "Run",
         "host_dispatch",
         -1e-6,
-        "the host takes -1e-06 s for a launch; it must not be below zero, and below 0.01 s",
+        "host dispatch: expected seconds from 0 to below 0.01, got -1e-06",
     ),
-    ("Run", "host_dispatch", NAN, "the host takes nan s for a launch"),
-    ("Run", "host_dispatch", LONGEST_DISPATCH_S, "the host takes 0.01 s for a launch"),
-    ("Run", "host_dispatch", "8 us", "the host takes '8 us' s for a launch"),
+    ("Run", "host_dispatch", NAN, "host dispatch: expected seconds from 0 to below 0.01, got nan"),
+    ("Run", "host_dispatch", LONGEST_DISPATCH_S, "host dispatch: expected seconds from 0 to below 0.01, got 0.01"),
+    ("Run", "host_dispatch", "8 us", "host dispatch: expected seconds from 0 to below 0.01, got '8 us'"),
     ("Fact", "value", -1.0, f"a figure of -1.0 (from 'a sheet'): {FIGURE}"),
     ("Fact", "value", NAN, f"a figure of nan (from 'a sheet'): {FIGURE}"),
     ("Fact", "value", INF, f"a figure of inf (from 'a sheet'): {FIGURE}"),
@@ -214,7 +214,7 @@ BAD: tuple[tuple[str, str, Any, str], ...] = (
         "Chip",
         "tiles",
         {"linaer": TileList((), "")},
-        "no kind of product with tiles named 'linaer'; did you mean linear",
+        "no kind of GEMM with tiles named 'linaer'; did you mean linear",
     ),
     ("Chip", "tiles", {"linear": ((128, 64),)}, "tiles, linear: expected a value of type TileList"),
     ("Chip", "notes", "one", f"notes: {LIST}, got 'one'"),
@@ -392,9 +392,9 @@ def test_other_words_are_refused(of: Callable[[Any], Any], value: Any, message: 
 
 def test_a_stack_in_words() -> None:
     stack = Stack(version="2.1", mode="compiled", threads=4, fused_attention=False, chips=2)
-    assert str(stack) == stack.words() == "pytorch 2.1, compiled, 4 threads, attention unfused, 2 chips"
-    assert stack.words("its own compiler") == "its own compiler, compiled, attention unfused, 2 chips"
-    assert Stack(serving="latency").words("its own compiler") == "its own compiler, one core alone"
+    assert str(stack) == stack.words() == "pytorch 2.1, compiled, 4 threads, unfused attention, 2 chips"
+    assert stack.words("its own compiler") == "its own compiler, compiled, unfused attention, 2 chips"
+    assert Stack(serving="latency").words("its own compiler") == "its own compiler, one batch on one core"
 
 
 def test_what_a_later_version_says_of_a_stack_is_ignored() -> None:

@@ -124,7 +124,7 @@ DEEP = {
         ),
         (network(Layer("a", op="relu"), outputs=("b",)), "net.yaml: outputs: no earlier layer"),
         (network(Layer("a", block="blok"), block=LOOP), "no block named 'blok'"),
-        (network(Layer("a", block="loop"), loop=LOOP), "does one contain itself"),
+        (network(Layer("a", block="loop"), loop=LOOP), "does a block contain itself"),
         (network(Layer("a", block="loop", terms={"n": e(1)}), loop=LOOP), "no parameter of block loop"),
         (network(Layer("a", op="relu", repeat=e(MAX_STEPS + 1))), "more than 20000 layers"),
         (network(Layer("a", block="empty", repeat=e(10**9)), empty=EMPTY), "more than 20000 layers"),

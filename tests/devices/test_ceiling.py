@@ -31,7 +31,7 @@ def test_the_longer_of_arithmetic_and_bytes_and_never_less_than_a_launch() -> No
     np.testing.assert_allclose(times.total, [1.0, 1.0, 5e-6])
     np.testing.assert_allclose(times.resources["CUDA cores"][0], 1.0)
     np.testing.assert_allclose(times.resources["DRAM"][:2], [1e9 / 224e9, 1.0])
-    assert times.bound() == ["CUDA cores", "DRAM", "launch"]
+    assert list(times.bound()) == ["CUDA cores", "DRAM", "launch"]
 
 
 def test_products_go_to_tensor_cores_and_the_rest_does_not() -> None:

@@ -117,23 +117,23 @@ def test_it_explains_plots_compares_and_validates(folder: Path) -> None:
 
 def test_it_says_which_options_mean_nothing(folder: Path) -> None:
     found = answer(folder, "predict", "stream-1", "-w", "mlp", "--threads", "4")
-    text = "--threads changes nothing here: it is for CPUs, and stream-1 is a dataflow chip"
+    text = "--threads has no effect: it applies to CPUs, and stream-1 is a dataflow chip; leave it out"
     assert text in found["warnings"]  # type: ignore[operator]
 
 
 def test_a_calibration_of_another_kind_is_refused(folder: Path) -> None:
     shipped = str(PACKAGE.parent / "hw_specs" / "calibrations" / "any-gpu" / "public.yaml")
     said = roofline(folder, "predict", "stream-1", "-w", "mlp", "--calibration", shipped, status=2)
-    assert "is of any GPU, a GPU, not of stream-1, a dataflow chip" in said
+    assert "is for any GPU (a GPU), not for stream-1 (a dataflow chip)" in said
     own = "hw_specs/calibrations/stream-1/own.yaml"
     said = roofline(folder, "predict", "rtx-2070", "-w", "mlp", "--calibration", own, status=2)
-    assert "is of stream-1" in said
-    assert "not of rtx-2070, a GPU" in said
+    assert "is for stream-1" in said
+    assert "not for rtx-2070 (a GPU)" in said
 
 
 def test_what_cannot_be_fitted_is_refused(folder: Path) -> None:
     said = roofline(folder, "calibrate", "rows.jsonl", "--chip", "stream-1", status=2)
-    assert "chips of kind 'dataflow' have no model that can be fitted" in said
+    assert "the model of kind 'dataflow' cannot be fitted" in said
 
 
 def test_a_kind_that_nobody_brings_is_a_fault_with_its_line(tmp_path: Path) -> None:

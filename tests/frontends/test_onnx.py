@@ -110,7 +110,7 @@ def test_wrong_files(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         from_onnx(tmp_path / "none.onnx")
     (tmp_path / "text.onnx").write_text("hello")
-    with pytest.raises(SpecError, match="no ONNX model"):
+    with pytest.raises(SpecError, match="not an ONNX model"):
         from_onnx(tmp_path / "text.onnx")
     with pytest.raises(SpecError, match="opset 8; 11 to 23"):
         from_onnx(image(tmp_path / "old.onnx", 8))

@@ -34,7 +34,7 @@ from roofline.frontends.pytorch.tracing import trace as trace_all
         ("Branch", ["broken.py:", "in forward", "depends on data", "torch.where"]),
         ("Shape", ["depends on data"]),
         ("Moves", ["CUDA", "x.device"]),
-        ("Numpy", ["numbers"]),
+        ("Numpy", ["reads tensor values"]),
         ("Nothing", ["no tensor"]),
         ("Two", ["first, second", "--input"]),
         ("Wide", ["width", "without arguments"]),
@@ -44,7 +44,7 @@ from roofline.frontends.pytorch.tracing import trace as trace_all
         ("raises", ["FileNotFoundError", "weights.pt", "broken.py:"]),
         ("on_gpu", ["without moving it to a GPU"]),
         ("scripted", ["TorchScript"]),
-        ("number", ["an int, not a model"]),
+        ("number", ["an int, neither a model"]),
         ("nobody", ["no factory", "nobody"]),
     ],
 )
@@ -56,7 +56,7 @@ def test_models(name: str, said: list[str]) -> None:
 
 
 def test_weights_in_place_of_a_model() -> None:
-    with pytest.raises(UsageError, match="weights without a net"):
+    with pytest.raises(UsageError, match="weights without a model"):
         trace(broken.state(), ["4x8"])
 
 
@@ -98,7 +98,7 @@ def test_any_input_is_read_or_refused(text: str) -> None:
 
 def test_gradients_of_its_own_are_said_and_taken_for_those_of_what_it_runs() -> None:
     found = trace_all(broken.Squared, ["4x8"])
-    assert any("gradients of OwnGradient are its own" in note for note in found.notes)
+    assert any("OwnGradient defines its own gradients" in note for note in found.notes)
     lower_training(training_step(build(found.network), Recipe(), Stack(), cuda=False))
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from operator_cases import Question, questions
+from small import COPIES, shallow
 from test_fusion import COMPILED, Layer, chains, conv, net
 
 from roofline import specs
@@ -19,7 +20,7 @@ from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.lowering import build, lower_training, single, training_step
 from roofline.lowering.fusion import POINTWISE, ROWWISE, fuse
-from roofline.lowering.lower import case_of
+from roofline.lowering.nodes import case_of
 from roofline.operators import operator_named
 
 EAGER = Stack()
@@ -111,10 +112,11 @@ def test_norms_of_other_rows_stay_apart() -> None:
     assert "layer_norm_backward_weight" in names
 
 
+@pytest.mark.parametrize("copies", COPIES)
 @pytest.mark.parametrize("name", ["resnet18", "mobilenetv2", "bert-base", "gpt-small", "unet"])
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
-def test_whole_nets_keep_their_work_and_move_less(name: str, dtype: str) -> None:
-    work = build(specs.load_network(name), precision=precision(dtype))
+def test_whole_nets_keep_their_work_and_move_less(name: str, dtype: str, copies: int) -> None:
+    work = build(shallow(specs.load_network(name), copies), precision=precision(dtype))
     for how in ({}, {"checkpoint": True}):
         before, after = (step_of(work, stack, **how) for stack in (EAGER, COMPILED))
         assert len(after) < len(before)

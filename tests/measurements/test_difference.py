@@ -113,7 +113,7 @@ def test_what_a_whole_round_is_off() -> None:
     [
         ({"chip": "other"}, "chip: chip and other"),
         ({"dtype": "bf16"}, "dtype: fp32 and bf16"),
-        ({"stack": Stack(version="2.14")}, "stack, version: not said and 2.14"),
+        ({"stack": Stack(version="2.14")}, "stack, version: not recorded and 2.14"),
         ({"stack": Stack(threads=2)}, "stack, threads: 1 and 2"),
     ],
 )
@@ -130,7 +130,7 @@ def test_unlike_rows_are_refused_and_matched_all_the_same(row: dict[str, Any], s
         (facts(allocator_pinned=False), "allocator_pinned: True and False"),
         (facts(variables={"LD_PRELOAD": "libjemalloc.so.2"}), "variables.LD_PRELOAD: not set and libjemalloc.so.2"),
         (facts(cpu={"family_model_stepping": [9, 9, 9]}), "though it may have the same name"),
-        (None, "of the second file no environment is recorded"),
+        (None, "the second file records no environment"),
     ],
 )
 def test_another_allocator_or_machine_is_refused(record: Any, says: str) -> None:
@@ -145,7 +145,7 @@ def test_files_without_a_common_row_are_refused() -> None:
     other = replace(a, measurements=tuple(replace(row, inputs=((3, 3),)) for row in a.measurements[:1]))
     found = compare(a, other)
     assert found.verdict == "not comparable"
-    assert found.refusals == ("not one row is in both",)
+    assert found.refusals == ("they have no measurement in common",)
     assert (found.only_a, found.only_b) == (120, 1)
 
 

@@ -193,7 +193,7 @@ def test_traced_calls_of_neusight(tmp_path: Path) -> None:
     assert found[10].inputs == ((2, 8, 8), ())
     assert {row.chip for row in found} == {"tesla-v100-pcie-32gb"}
     assert [row.order for row in found[:3]] == [2, 2, 3]
-    assert skipped == {"traced calls that launch nothing, or are not here": 3}
+    assert skipped == {"traced calls that launch no kernel, or of unknown operators": 3}
     path.write_text(TRACE.replace("[[2, 8, 8], [1]]", "[[2, 8"))
     with pytest.raises(DataError, match="input_shapes: expected shapes, got"):
         rows("neusight", path)
@@ -229,7 +229,7 @@ bwd_inputs_time (usec)  bwd_params_time (usec)  total_time (usec)   fwd_algo
 def test_what_deepbench_prints(tmp_path: Path) -> None:
     path = tmp_path / "titan.log"
     path.write_text(PRINTED)
-    with pytest.raises(UsageError, match=r"does not name the device.*--chip"):
+    with pytest.raises(UsageError, match=r"does not name the measured device.*--chip"):
         rows("deepbench", path)
     (tmp_path / "requirements.txt").write_text("click>=8.1\nnumpy>=1.26\n")
     found, skipped = rows("deepbench", tmp_path, chip="gtx-980")
@@ -247,9 +247,9 @@ def test_what_deepbench_prints(tmp_path: Path) -> None:
         (op, part) for op in ("rnn", "lstm") for part in ("forward", "data", "weights")
     ]
     assert skipped == {
-        "rows that the library did not support": 1,
-        "rows without a time of the data part": 1,
-        "texts that are none of its tables": 1,
+        "measurements that the library did not support": 1,
+        "measurements without a time for the data part": 1,
+        "text files without a table": 1,
     }
 
 
@@ -272,9 +272,9 @@ def test_tidy_copies_of_deepbench(tmp_path: Path) -> None:
     # the input skips its weights: one small product a step, and nothing but it in the gradients
     assert [kernel.repeats for kernel in kernels_of(gru[0])] == [9, 9]
     assert skipped == {
-        "rows in int8": 1,
-        "rows without a time of the data part": 1,
-        "recurrences that are not here: elman": 1,
+        "measurements in int8": 1,
+        "measurements without a time for the data part": 1,
+        "unknown recurrent cell: elman": 1,
     }
 
 
@@ -349,7 +349,7 @@ def test_tables_of_aiconfigurator(tmp_path: Path) -> None:
     )
     (folder / "moe_perf.txt").write_text("framework,version\n")
     (bf16, fp8), skipped = rows("aiconfigurator", tmp_path)
-    assert skipped == {"products in nvfp4": 1}
+    assert skipped == {"GEMM in nvfp4": 1}
     assert (bf16.chip, bf16.dtype, bf16.seconds, bf16.set) == ("h100-sxm", "bf16", 0.5e-3, "aiconfigurator/bf16")
     assert bf16.stack == Stack(framework="tensorrt-llm", version="1.2.0", mode="graphs")
     assert (bf16.inputs, bf16.attributes) == (((8, 32),), {"out": 16, "bias": False})
@@ -378,7 +378,7 @@ def test_a_folder_without_anything_understood(name: str, tmp_path: Path) -> None
 
 
 def test_an_unknown_set() -> None:
-    with pytest.raises(UnknownName, match="no public set named 'newsight'; did you mean neusight"):
+    with pytest.raises(UnknownName, match="no public data set named 'newsight'; did you mean neusight"):
         rows("newsight", Path())
 
 
@@ -398,7 +398,7 @@ LINEAR = "device,B,M,N,K,latency_ms\n"
         (LINEAR + "tesla-t4,1,2,3,4,1e400\n", r"linear\.csv:2: latency_ms: expected a time above zero"),
         (LINEAR + "tesla-t4,1,2,3,4\n", r"linear\.csv:2: expected 6 columns"),
         (LINEAR + "tesla-t4,1,2,3,4,5,6\n", r"linear\.csv:2: expected 6 columns"),
-        ("device,B,M,K,latency_ms\ntesla-t4,1,2,3,0.5\n", r"linear\.csv:2: no column 'N', which rows of linear have"),
+        ("device,B,M,K,latency_ms\ntesla-t4,1,2,3,0.5\n", r"linear\.csv:2: no column 'N', which linear needs"),
     ],
 )
 def test_a_bad_line_is_named(text: str, message: str, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from roofline.core.run import Recipe
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.lowering import build, lower, lower_training, memory_of, training_step
-from roofline.lowering.lower import case_of, node_kernels
+from roofline.lowering.nodes import case_of, lowered
 from roofline.lowering.training import gradient_kernels, saved_by
 from roofline.operators.case import Case
 
@@ -140,7 +140,7 @@ def test_pytorch_launches_the_same_kernels_on_the_same_bytes(
     work = replace(net(tmp_path, text, batch=batch, shared=shared), training=True)
     forward, backward = launched(attributes, batch, shared)
     case = case_in(work)
-    assert sorted((k.reads, k.writes) for k in node_kernels(case)) == sorted(call[1:] for call in forward)
+    assert sorted((k.reads, k.writes) for k in lowered(case).kernels) == sorted(call[1:] for call in forward)
     step = training_step(work, Recipe("none"), EAGER, cuda=False)
     ours = sorted((k.reads, k.writes) for k in gradient_kernels(case_in(step.workload), step))
     assert ours == sorted(call[1:] for call in backward)
@@ -179,11 +179,11 @@ def test_what_lies_in_a_cache_is_not_copied_again() -> None:
     work = build(
         specs.load_network("gpt2"), {"batch": 2, "seq": 8, "layers": 1, "hidden": 32, "heads": 4, "context": 4}
     )
-    ops = [k.op for k in node_kernels(case_in(work))]
+    ops = [k.op for k in lowered(case_in(work)).kernels]
     assert ops == ["copy", "matmul", "scale", "mask", "softmax", "matmul", "copy"]  # of q, and of the result
     # one new token: nothing is in another order, and no probability is dropped outside of training
     one = build(specs.load_network("gpt2"), {"batch": 2, "seq": 1, "layers": 1, "hidden": 32, "heads": 4, "context": 4})
-    assert [k.op for k in node_kernels(case_in(one))] == ["matmul", "scale", "mask", "softmax", "matmul"]
+    assert [k.op for k in lowered(case_in(one)).kernels] == ["matmul", "scale", "mask", "softmax", "matmul"]
 
 
 def test_compilers_merge_what_runs_over_the_scores() -> None:

@@ -20,7 +20,7 @@ from roofline.core.workload import Tensor, Workload
 from roofline.errors import Unsupported, UsageError
 from roofline.lowering import build, lower, lower_training, single, training_step
 from roofline.lowering.build import node_of
-from roofline.lowering.lower import case_of, node_kernels
+from roofline.lowering.nodes import case_of
 from roofline.operators import OPERATORS, cuda, operator_named
 from roofline.operators.elementwise import UNARY_FLOPS
 
@@ -417,7 +417,8 @@ def test_the_forward_kernels_of_a_step_are_those_of_the_net(question: Question) 
         return
     step = training_step(work, Recipe("none"), Stack(), cuda=True)
     forward = [k for k in lower_training(step) if k.phase == "forward" and k.layer == len(work.nodes) - 1]
-    assert len(forward) == len(node_kernels(case_of(step.workload.nodes[len(work.nodes) - 1], step.workload, Stack())))
+    last = case_of(step.workload.nodes[len(work.nodes) - 1], step.workload, Stack())
+    assert len(forward) == len(lowered(last).kernels)
 
 
 @pytest.mark.parametrize("name", ["int8", "fp8"])

@@ -16,7 +16,7 @@ from roofline.core.workload import Workload
 from roofline.devices.ceiling import engine_and_rate
 from roofline.errors import Unsupported, UsageError
 from roofline.lowering import lower, memory_of, single
-from roofline.lowering.lower import case_of
+from roofline.lowering.nodes import case_of
 from roofline.operators import operator_named
 from roofline.operators.case import Saved
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch_sequences
+from small import COPIES, shallow
 
 from roofline.core.dtype import precision
 from roofline.core.schedule import KINDS
@@ -76,9 +77,11 @@ def test_published_multiply_adds(name: str, count: float):
     assert matrix_flops(load(name, batch=1)) / 2 == pytest.approx(count, rel=1e-3)
 
 
+@pytest.mark.parametrize("copies", COPIES)
 @pytest.mark.parametrize("name", NETS)
-def test_work_grows_with_the_batch_and_parameters_do_not(name: str):
-    one, three = load(name, batch=1), load(name, batch=3)
+def test_work_grows_with_the_batch_and_parameters_do_not(name: str, copies: int):
+    network = shallow(load_network(WORKLOADS / f"{name}.yaml"), copies)
+    one, three = (build(network, {"batch": batch}) for batch in (1, 3))
     assert matrix_flops(three) == 3 * matrix_flops(one)
     assert three.parameters == one.parameters
 
@@ -105,12 +108,13 @@ def test_symbols_follow_each_other():
     assert narrow.tensors["layer.0.up.weight"].shape == (1536, 384)
 
 
+@pytest.mark.parametrize("copies", COPIES)
 @pytest.mark.parametrize("name", NETS)
-def test_shapes_and_matrix_work_agree_with_torch(name: str):
+def test_shapes_and_matrix_work_agree_with_torch(name: str, copies: int):
     torch = pytest.importorskip("torch")
     from torch.utils.flop_counter import FlopCounterMode
 
-    workload = load(name, batch=2)
+    workload = build(shallow(load_network(WORKLOADS / f"{name}.yaml"), copies), {"batch": 2})
     counter = FlopCounterMode(display=False)
     with torch.device("meta"), torch.no_grad(), counter:
         run(torch, workload)

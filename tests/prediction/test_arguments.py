@@ -18,7 +18,7 @@ from roofline.prediction.predict import predict
     [
         ({"dtype": None}, "dtype: expected a word"),
         ({"batch": float("nan")}, "batch is nan; it must be a whole number"),
-        ({"batch": "4"}, "batch is '4'; it must be a whole number"),
+        ({"batch": "4"}, "batch: expected a whole number of at least 1, or 'max', got '4'"),
         ({"bind": ["batch"]}, "bind: expected names and values"),
         ({"calibration": 3}, "calibration: expected a file, a Calibration or 'none', got 3"),
         ({"stack": "compield"}, "did you mean compiled"),

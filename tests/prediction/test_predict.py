@@ -98,7 +98,7 @@ def test_a_batch_too_large_says_by_how_much(net: Network) -> None:
     need = 4 * (WEIGHTS + 2 * 200_000 * 4096 + 200_000 * 1024)
     assert prediction.fits is False
     expected = f"does not fit: needs {format_bytes(need)} of 4 GiB, {format_bytes(need - 2**32)} too much"
-    assert expected in prediction.warnings
+    assert any(said.startswith(expected) for said in prediction.warnings)
 
 
 def test_fp16_on_a_maxwell_saves_bytes_and_no_arithmetic(net: Network) -> None:
@@ -144,7 +144,7 @@ def test_a_bound_workload_is_bound(net: Network) -> None:
 
 
 def test_a_calibration_of_a_cpu_says_nothing_about_a_gpu(net: Network, cpu: Synthetic) -> None:
-    with pytest.raises(UsageError, match="is of cpu-synthetic, a CPU, not of gtx-980, a GPU"):
+    with pytest.raises(UsageError, match=r"is for cpu-synthetic \(a CPU\), not for gtx-980 \(a GPU\)"):
         predict("gtx-980", net, calibration=cpu.calibration)
 
 
@@ -227,5 +227,5 @@ def test_a_calibration_of_an_earlier_version_is_to_be_made_anew() -> None:
     fit = calibration()
     fewer = {name: value for name, value in fit.families["softmax"].parameters.items() if not name.startswith("row:")}
     old = replace(fit, families={**fit.families, "softmax": replace(fit.families["softmax"], parameters=fewer)})
-    with pytest.raises(UsageError, match=r"of an earlier version \(softmax has no row\): fit its rows anew"):
+    with pytest.raises(UsageError, match=r"from an earlier version \(softmax has no row\): fit it again"):
         resolve_calibration(chip(), precision("fp32"), old)

@@ -43,7 +43,7 @@ def test_the_named_cards() -> None:
     assert data["schema_version"] == 1
     assert (data["a"], data["b"]) == ("gtx-980", "rtx-2070")
     assert {figure["field"] for figure in data["figures"]} == set(found)
-    assert "only rtx-2070 multiplies in" in data["headline"]
+    assert "only rtx-2070 computes in" in data["headline"]
 
 
 def test_laws() -> None:
@@ -82,7 +82,7 @@ def test_show_tells_every_figure_and_its_source() -> None:
     assert shown["price an hour per card"] == "0.5 USD an hour per card of 2 (2014)"
     assert shown["DRAM: slow part, bandwidth"] == "28 GB/s"
     noted = {line.field: line.note for line in lines}
-    assert noted["registers: capacity"] == "private to a unit; 16 x 256 KiB; of a unit"
+    assert noted["registers: capacity"] == "private to each unit; 16 x 256 KiB; of a unit"
     assert noted["lanes: units"] == "a vector engine"
     assert shown["CUDA capability"] == "5.2"
 

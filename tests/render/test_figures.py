@@ -50,7 +50,7 @@ def test_one_roof_per_engine_and_precision_and_a_slope_per_level() -> None:
     assert len(artists(figure, "roof ")) == len(artists(figure, "ridge ")) == len(roofs_of(chip))
     assert len(artists(figure, "slope ")) == sum(level.total_bandwidth is not None for level in chip.memory)
     assert any("DRAM 448 GB/s" in text for text in texts(figure))
-    assert any("fp16 on tensor cores\n29.9 TFLOP/s, ridge at 66.7 FLOP/B" in text for text in texts(figure))
+    assert any("fp16 on tensor cores\n29.9 TFLOP/s, ridge point 66.7 FLOP/B" in text for text in texts(figure))
 
 
 def test_roofs_meet_slopes_at_the_ridge() -> None:
@@ -118,7 +118,7 @@ def test_no_label_covers_another(chosen: list[tuple[str, ...]]) -> None:
 
 def test_measured_kernels_are_hollow() -> None:
     chip = specs.load_chip("gtx-980")
-    measured = Dot("linear", "matrix product", "fp32", 100.0, 3e12, measured=True)
+    measured = Dot("linear", "matrix multiplication", "fp32", 100.0, 3e12, measured=True)
     figure = roofline_figure([Facet(chip, (), (measured,))])
     (dot,) = artists(figure, "measured")
     assert len(dot.get_facecolors()) == 0
@@ -143,7 +143,7 @@ def test_wrong_requests() -> None:
 
 
 @pytest.mark.parametrize(
-    ("op", "kind"), [("conv2d", "convolution"), ("linear", "matrix product"), ("relu", "other layer")]
+    ("op", "kind"), [("conv2d", "convolution"), ("linear", "matrix multiplication"), ("relu", "other layer")]
 )
 def test_kinds(op: str, kind: str) -> None:
     assert kind_of(op) == kind
@@ -184,7 +184,7 @@ def test_chips() -> None:
     assert len(artists(figure, "speed")) == 4
     hollow = [dot for dot in artists(figure, "speed") if dot.get_markerfacecolor() == "#ffffff"]
     assert len(hollow) == 2
-    assert "cannot" in texts(figure)
+    assert "not supported" in texts(figure)
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf", "PNG"])

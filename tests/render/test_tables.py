@@ -115,7 +115,7 @@ def test_unknown_figures_are_sorted_last() -> None:
 def test_the_headline_is_honest_about_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     chip = specs.load_chip("gtx-980")
     big = predict(chip, "vgg16", batch=1000, calibration="none")
-    facts = dict(headline.facts(big, chip))
+    facts = dict(headline.facts(big))
     assert "does not fit" in facts["memory"]
     assert "upper bound on speed" in facts["tier"]
     monkeypatch.setenv("COLUMNS", "60")

@@ -96,7 +96,7 @@ def test_it_is_written_as_it_was_read() -> None:
         ("      dataflow: weight-stationary\n", "", "array:", "dataflow: is missing; write what stays in the array"),
         ("dataflow: weight-stationary", "dataflow: weights", "dataflow:", "did you mean weight-stationary?"),
         ("lowering: im2col", "lowering: im2row", "lowering:", "did you mean im2col?"),
-        ("value: 1 MiB", "value: 2 KiB", "capacity:", "do not hold one tile of 64 x 64 numbers, 4 KiB"),
+        ("value: 1 MiB", "value: 2 KiB", "capacity:", "cannot hold one tile of 64 x 64 values, 4 KiB"),
         ("issue: {value: 16,", "issue: {value: 1.5,", "issue:", "must be a whole number"),
         ("issue: {value: 16, source: sheet}", "issue: 16", "issue:", "a figure needs its source"),
         ("load_exposed: true", "load_exposed: often", "load_exposed:", "expected true or false"),

@@ -31,10 +31,10 @@ def test_a_copy_in_a_folder_of_chips_needs_a_name_of_its_own(here: Path) -> None
     path = copy("gtx-980", here / "hw_specs" / "my-card.yaml")
     (fault,) = specs.check(path)
     assert (fault.line, fault.path) == (1, "name")
-    assert fault.message.startswith("'gtx-980' is the chip of ")
-    assert fault.message.endswith("gtx-980.yaml; a copy needs a name of its own: write my-card")
+    assert fault.message.startswith("the name 'gtx-980' belongs to ")
+    assert fault.message.endswith("gtx-980.yaml; give the copy its own name: write my-card")
     result = CliRunner().invoke(main, ["specs", "list"])
-    assert "warning: 'gtx-980' is the chip of" in result.stderr
+    assert "warning: the name 'gtx-980' belongs to" in result.stderr
     assert result.exit_code == 0
     assert CliRunner().invoke(main, ["specs", "check"]).exit_code == 1
 
@@ -44,14 +44,14 @@ def test_a_listed_file_is_named_as_its_chip(here: Path) -> None:
     path.write_text(path.read_text().replace("name: gtx-980", "name: another"))
     (fault,) = specs.check(path)
     assert "'another' in" in fault.message
-    assert fault.message.endswith("found as 'my-card'; write my-card")
+    assert fault.message.endswith("must equal the file name; write my-card")
     path.write_text(path.read_text().replace("name: another", "name: my-card"))
     assert specs.check(path) == []
 
 
 def test_a_file_elsewhere_may_be_named_as_it_likes(here: Path) -> None:
     path = copy("gtx-980", here / "draft.yaml")
-    assert "is the chip of" in specs.check(path)[0].message  # unless that chip is another file
+    assert "belongs to" in specs.check(path)[0].message  # unless that chip is another file
     path.write_text(path.read_text().replace("name: gtx-980", "name: another"))
     assert specs.check(path) == []
     same = copy("gtx-980", here / "own" / "gtx-980.yaml")  # as one that replaces it
@@ -64,8 +64,8 @@ def test_peaks_are_derived_again() -> None:
     assert checked.rederived + checked.explained == len(stated) > 0
     result = CliRunner().invoke(main, ["specs", "check", str(ROOT / "hw_specs" / "gtx-980.yaml")])
     assert result.stdout == ""
-    assert "1 of 1 files are good" in result.stderr
-    assert f"{checked.rederived} stated peaks equal units x 2 x FMA per clock x clock" in result.stderr
+    assert "files without faults: 1 of 1" in result.stderr
+    assert f"stated peaks: {checked.rederived} equal units x 2 x FMA per clock x clock" in result.stderr
     assert CliRunner().invoke(main, ["specs", "check", "gtx-980", "--csv"]).stdout == "file,line,path,message\n"
 
 
@@ -75,7 +75,7 @@ def test_parts_are_checked_too(here: Path) -> None:
     part = folder / "toys.yaml"
     part.write_text("vendor: Nobody\n")
     result = CliRunner().invoke(main, ["specs", "check", str(part)])
-    assert f"{part} is a part for chips to extend; what is there is right" in result.stderr
+    assert f"{part} is a base for chips to extend; no fault in what it contains" in result.stderr
     part.write_text("vendr: Nobody\n")
     result = CliRunner().invoke(main, ["specs", "check"])
     assert "toys.yaml:1: vendr: unknown key; did you mean vendor?" in result.stdout

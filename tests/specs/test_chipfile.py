@@ -114,7 +114,7 @@ BROKEN = [
     ("year: 2018", "year: 20180", "20180 is not a year"),
     ("year: 2018", "year: 1e3", "expected a whole number, got 1000.0"),
     ("sheet: the sheet of the toy", "sheet: ''", "sources.sheet: is empty"),
-    ("sheet: the sheet of the toy", "derived: x", "sources.derived: this word has a meaning of its own"),
+    ("sheet: the sheet of the toy", "derived: x", "sources.derived: this word is reserved"),
     (
         "{value: 12 nm, source: sheet}",
         "12 nm",
@@ -123,7 +123,7 @@ BROKEN = [
     ("{value: 12 nm, source: sheet}", "{value: 12 nm}", "process.source: is missing"),
     ("{value: 12 nm, source: sheet}", "{value: 12 nm, source: leaflet}", "no source tagged 'leaflet'"),
     ("{value: 12 nm, source: sheet}", "{value: 12 nm, source: no}", "no source tagged 'no'"),
-    ("{value: 12 nm, source: sheet}", '{value: 12 nm, source: "derived:"}', "say how: 'derived: ...'"),
+    ("{value: 12 nm, source: sheet}", '{value: 12 nm, source: "derived:"}', "write how: 'derived: ...'"),
     ("{value: 12 nm, source: sheet}", "{value: 12 nm, source: sheet, status: good}", "'good' is not known"),
     (
         "{value: 5 us, source: unverified}",
@@ -142,7 +142,7 @@ BROKEN = [
     (
         "note: not all of it",
         "note: not all, I say",
-        "text with a comma or a colon in it must stand in quotes",
+        "put text with a comma or a colon in quotes",
     ),
     ('{value: 36, source: "sheet, book"}', "{value: 36.5, source: sheet}", "36.5 must be a whole number"),
     ('{value: 36, source: "sheet, book"}', "{value: 0, source: sheet}", "count.value: 0 must be above zero"),
@@ -150,15 +150,15 @@ BROKEN = [
     ("value: 1410 MHz", "value: 1710 MHz", "clock.base: is above the boost clock"),
     ("value: 1863 MHz", "value: 1500 MHz", "clock.top: is below the boost clock"),
     ("fp32: {value: 64", "fp23: {value: 64", "no dtype named 'fp23'; did you mean fp32 or"),
-    ("fp16/fp16: {value: 128", "float32: {value: 128", "given twice under two spellings"),
+    ("fp16/fp16: {value: 128", "float32: {value: 128", "given twice in two spellings"),
     ("rows: 8", "rows: 9", "9 x 8 x 1 = 72 FMA, but fma_per_clock says 64, 128"),
     ("rows: 8", "rows: 0", "rows: 0 is too small; at least 1"),
     ("rows: 8", "dataflow: sideways, rows: 8", "'sideways' is not known"),
     ("value: 7.465 TFLOP/s", "value: 8.1 TFLOP/s", "36 x 2 x 64 FMA x 1.62 GHz = 7.465 TOP/s (ratio 1.09)"),
-    ("value: 7.465 TFLOP/s", "value: 14.93 TFLOP/s", "a sparse or marketing peak?"),
+    ("value: 7.465 TFLOP/s", "value: 14.93 TFLOP/s", "is it a sparse peak?"),
     ("fp32: {value: 7.465", "int8: {value: 7.465", "without fma_per_clock"),
     ("private: false", "private: no", "private: expected true or false, got 'no'"),
-    ("name: DRAM", "name: l2", "memory[1].name: a second one named 'l2'"),
+    ("name: DRAM", "name: l2", "memory[1].name: 'l2' is the name of another entry"),
     ("- name: DRAM", "- nam: DRAM", "memory[1].nam: unknown key; did you mean name?"),
     ("date: 2018-10-17", "date: last year", "write YYYY-MM-DD"),
     ("as: fp32", "as: fp64", "no engine has fp64 in its fma_per_clock"),
@@ -211,7 +211,7 @@ def test_the_contradiction_is_silent_where_its_operands_are_wrong_already() -> N
 
 @pytest.mark.parametrize("text", ["5\n", "- a\n", "text\n"])
 def test_not_a_mapping(text: str) -> None:
-    assert "instead of the keys and values of a chip" in faults_of(text)[0]
+    assert "expected the keys and values of a chip" in faults_of(text)[0]
 
 
 def test_both_kinds_of_bandwidth() -> None:

@@ -216,12 +216,12 @@ def test_one_tag_does_not_mean_two_things(here: Path) -> None:
 @pytest.mark.parametrize(
     ("extends", "says"),
     [
-        ("card", "goes round in a circle: hw_specs/card.yaml -> hw_specs/card.yaml"),
-        ("b", "goes round in a circle: hw_specs/card.yaml -> hw_specs/b.yaml -> hw_specs/card.yaml"),
+        ("card", "forms a cycle: hw_specs/card.yaml -> hw_specs/card.yaml"),
+        ("b", "forms a cycle: hw_specs/card.yaml -> hw_specs/b.yaml -> hw_specs/card.yaml"),
         ("architectures/toy", "there is no architectures/toy.yaml; did you mean architectures/toys? (searched in "),
         ("nowhere/to/be/found", "there is no nowhere/to/be/found.yaml; (searched in hw_specs"),
         ("x" * 5000, "there is no xxx"),
-        ("[card]", "write the name of one chip, or of a part"),
+        ("[card]", "write the name of one chip, or of a base"),
         ("3", "write the name of one chip"),
         ("''", "write the name of one chip"),
     ],
@@ -262,7 +262,7 @@ def test_loading_stays_bounded(here: Path) -> None:
 def test_a_part_is_no_chip_but_can_be_checked(here: Path) -> None:
     path = "hw_specs/architectures/toys.yaml"
     with pytest.raises(
-        SpecError, match=r"toys\.yaml:1: is a part for chips to extend \('extends: architectures/toys'\)"
+        SpecError, match=r"toys\.yaml:1: is a base for chips to extend \('extends: architectures/toys'\)"
     ):
         load_chip(path)
     assert faults(path) == []

@@ -45,7 +45,7 @@ def test_it_survives_being_written_and_read() -> None:
 
 
 BROKEN = [
-    ("    private: true\n", "", "each: the capacity of each unit, so the level is private"),
+    ("    private: true\n", "", "each: the capacity is that of each unit, so the level is private"),
     ("each: true", "each: yes", "each: expected true or false, got 'yes'"),
     ("      capacity: {value: 0.5 GB, source: sheet}\n", "", "overflow.capacity: is missing; write how much"),
     ("      bandwidth: {value: 28 GB/s, source: sheet}\n", "", "overflow.bandwidth: is missing; write how fast"),
@@ -53,12 +53,12 @@ BROKEN = [
     ("value: 28 GB/s", "value: 28 GB", "overflow.bandwidth.value: '28 GB' is in B, expected B/s"),
     ("    bandwidth: {value: 196 GB/s, source: sheet}\n", "", "overflow: needs the capacity and the bandwidth"),
     ("packages:", "  - name: outside\npackages:", "memory[1].overflow: only the last level, DRAM, may have"),
-    ("name: card", "name: unit", "packages[0].name: this word means the device itself"),
+    ("name: card", "name: unit", "packages[0].name: this word is reserved for the device itself"),
     ("count: {value: 2, source: sheet}\nprice", "count: {value: 2.5, source: sheet}\nprice", "must be a whole number"),
     ("    count: {value: 2, source: sheet}\nprice", "price", "packages[0].count: is missing; write how many"),
-    ("packages:", "packages:\n  - {name: Card, count: {value: 3, source: sheet}}", "a second one named 'card'"),
-    ("per: card}", "per: crad}", "price[1].per: 'crad' is no package of this chip; did you mean card?"),
-    ("per: card}", "per: server}", "price[1].per: 'server' is no package of this chip; there is unit, card"),
+    ("packages:", "packages:\n  - {name: Card, count: {value: 3, source: sheet}}", "'card' is the name of another entry"),
+    ("per: card}", "per: crad}", "price[1].per: 'crad' is not a package of this chip; did you mean card?"),
+    ("per: card}", "per: server}", "price[1].per: 'server' is not a package of this chip; write one of unit, card"),
     ("every: hour", "every: minute", "price[2].every: 'minute' is not known"),
     ("date: 2014-09-19, ", "", "price[0].date: is missing; write the day it was true"),
     ("currency: USD, date: 2014-09-19", "date: 2014-09-19", "price[0].currency: is missing; write a currency"),
@@ -118,7 +118,8 @@ def test_a_price_per_card_and_per_hour_in_answers() -> None:
     unit, card, rent = chip.price
     result = predict(chip, "resnet18", batch=1)
     said = {
-        price.per + price.every: dict(facts(result, replace(chip, price=(price,))))["price"] for price in chip.price
+        price.per + price.every: dict(facts(replace(result, hardware=replace(chip, price=(price,)))))["price"]
+        for price in chip.price
     }
     assert "images/s per USD" in said["unit"]
     assert said["cardhour"].endswith("M images per USD")
@@ -158,7 +159,7 @@ def test_unverified_figures_are_named() -> None:
         doubtful = chip_of(GOOD.replace(old, old.replace("source: sheet", "source: unverified")))
         assert unverified_figures(doubtful, fp32) == [says]
         warnings = predict(doubtful, "resnet18", batch=1).warnings
-        assert any(f"toy: nobody verified {says}; " in warning for warning in warnings)
+        assert any(f"toy: no source verifies {says}; " in warning for warning in warnings)
     assert not any("verified" in warning for warning in predict(chip, "resnet18", batch=1).warnings)
     with pytest.raises(Unsupported):
         unverified_figures(chip, precision("int8"))
@@ -170,5 +171,5 @@ def test_a_fitted_time_does_not_rest_on_the_sheet() -> None:
     )
     plain = predict(doubtful, "resnet18", batch=1)
     fitted = replace(plain, layers=tuple(replace(layer, tier="calibrated") for layer in plain.layers))
-    assert any("nobody verified" in said for said in warnings_of(doubtful, plain))
-    assert not any("nobody verified" in said for said in warnings_of(doubtful, fitted))
+    assert any("no source verifies" in said for said in warnings_of(doubtful, plain))
+    assert not any("no source verifies" in said for said in warnings_of(doubtful, fitted))

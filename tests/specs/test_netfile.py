@@ -130,7 +130,7 @@ BROKEN = [
         "width: 4, depth: 2",
         "net.yaml:13: body: no parameter of block layer named 'depth'",
     ),
-    ("repeat: 2, ", "", "net.yaml:13: layers[0].body.first: means the first of several"),
+    ("repeat: 2, ", "", "net.yaml:13: layers[0].body.first: applies to the first of several"),
     ("repeat: 2", "repeat: 100000", "net.yaml:13: body: unrolls to more than 20000 layers"),
     ("out: hidden}", "out: hidden - 8}", "net.yaml:14: head: out is 0; it must be at least 1"),
     ("op: linear, out: hidden", "op: conv2d, out: 3, kernel: 1", "net.yaml:14: head: conv2d takes images"),
@@ -162,7 +162,7 @@ def test_a_shape_that_does_not_chain_names_the_bound_symbols(write):
 
 def test_a_block_that_contains_itself(write):
     text = GOOD.replace("      - relu: relu", "      - relu: {block: layer, width: 3}")
-    assert "does one contain itself?" in faults(write(text))[0]
+    assert "does a block contain itself?" in faults(write(text))[0]
 
 
 @pytest.mark.parametrize(

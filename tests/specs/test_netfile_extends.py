@@ -68,10 +68,10 @@ def test_a_net_beside_the_file_comes_before_one_that_ships(files):
 
 WRONG = [
     ("extends: base", "extends: bse", "child.yaml:2: extends: there is no bse.yaml; did you mean base?"),
-    ("extends: base", "extends: child", "child.yaml:2: extends: goes round in a circle"),
+    ("extends: base", "extends: child", "child.yaml:2: extends: forms a cycle"),
     ("extends: base", "extends: [base]", "child.yaml:2: extends: write the name of one net"),
-    ("extends: base\n", "extends: base\nlayers: []\n", "child.yaml:3: layers: layers of base stay as they are"),
-    ("extends: base\n", "extends: base\ninputs: {x: [1]}\n", "child.yaml:3: inputs: inputs of base stay as they are"),
+    ("extends: base\n", "extends: base\nlayers: []\n", "child.yaml:3: layers: layers of base cannot be changed"),
+    ("extends: base\n", "extends: base\ninputs: {x: [1]}\n", "child.yaml:3: inputs: inputs of base cannot be changed"),
     ("extends: base\n", "extends: base\nsourse: me\n", "child.yaml:3: sourse: unknown key; did you mean source?"),
     ("title: wider\n", "", "child.yaml:1: title: is missing"),
     ("hidden: 16", "depth: 3", "child.yaml:3: symbols.depth: is never used"),
@@ -96,7 +96,7 @@ def test_a_shape_fault_says_who_extends(files):
 
 def test_two_files_that_extend_each_other(files):
     path = files(BASE.replace("source: nobody", "source: nobody\nextends: other"), other="title: o\nextends: child\n")
-    with pytest.raises(SpecError, match="circle"):
+    with pytest.raises(SpecError, match="cycle"):
         load_network(path)
 
 
@@ -108,7 +108,7 @@ def test_a_fault_of_the_other_file_has_its_line(files):
 def test_a_layer_without_inputs_takes_none(files):
     text = BASE.replace("  - up:", "  - p: {op: parameter, from: x, shape: [2, hidden]}\n  - up:")
     (found,) = faults(files(text))
-    assert found == "child.yaml:7: p: parameter takes no inputs; take out from"
+    assert found == "child.yaml:7: p: parameter takes no inputs; remove from"
     whole = build(load_network(files(text.replace("from: x, ", ""))))
     assert whole.nodes[0].inputs == ()
     assert whole.nodes[1].inputs == ("p",)

@@ -116,7 +116,7 @@ def test_warm_rows_are_skipped_with_the_reason(cpu: Synthetic) -> None:
     result = validate(rows, chips={cpu.chip.name: cpu.chip}, calibration=cpu.calibration)
     assert result.operators is not None
     assert result.operators.rows == 3
-    assert result.skipped == {"warm operator rows (predictions are of cold calls)": 2}
+    assert result.skipped == {"operator measurements with a warm cache (predictions are for a cold cache)": 2}
 
 
 def test_what_nobody_knows_is_counted(cpu: Synthetic) -> None:
@@ -137,7 +137,7 @@ def test_what_nobody_knows_is_counted(cpu: Synthetic) -> None:
 
 
 def test_nothing_to_score_is_an_error_that_says_why(cpu: Synthetic) -> None:
-    with pytest.raises(DataError, match=r"no row could be predicted .*tpu-9"):
+    with pytest.raises(DataError, match=r"no measurement could be predicted .*tpu-9"):
         validate([replace(cpu.rows[0], chip="tpu-9")], calibration="none")
     with pytest.raises(DataError, match="no rows"):
         validate([])
@@ -146,7 +146,7 @@ def test_nothing_to_score_is_an_error_that_says_why(cpu: Synthetic) -> None:
 def test_a_calibration_of_another_chip_is_refused(cpu: Synthetic) -> None:
     other = replace(cpu.chip, name="cpu-other")
     rows = [replace(cpu.rows[0], chip="cpu-other")]
-    with pytest.raises(DataError, match=r"of cpu-synthetic \(synthetic\), not of cpu-other"):
+    with pytest.raises(DataError, match=r"for cpu-synthetic \(synthetic\), not for cpu-other"):
         validate(rows, chips={"cpu-other": other}, calibration=cpu.calibration)
 
 

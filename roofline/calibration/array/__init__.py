@@ -1,1 +1,1 @@
-"""Fits of matrix arrays on published figures."""
+"""How are matrix arrays fitted to published figures?"""

@@ -16,9 +16,10 @@ from roofline.core.chip import Chip
 from roofline.core.measurement import Measurement
 from roofline.devices.array.parameters import FAMILY
 from roofline.errors import DataError
+from roofline.units import plural
 
 APART = ("unknown shapes", "plausibility")
-"""Flags of figures that no fit and no score counts."""
+"""Flags of figures that are left out of fits and scores."""
 
 
 def calibrate_rows(
@@ -26,8 +27,8 @@ def calibrate_rows(
 ) -> Calibration:
     """The constants of a chip's software stack, from whole networks in every precision.
 
-    Where some figures say that they are for a fit (``fit``), these alone are fitted. A single figure gives the
-    efficiency alone (:func:`from_one_figure`).
+    If some figures are marked for a fit (``fit``), only these are fitted. A single figure gives the efficiency only
+    (:func:`from_one_figure`).
 
     Raises
     ------
@@ -38,7 +39,7 @@ def calibrate_rows(
         return from_one_figure(rows[0], chip, data)
     constants = constants_of(rows) if rows else None
     if constants is None or len(rows) < len(constants.fitted):
-        raise DataError(f"{chip.name}: {len(rows)} figures of whole networks are too few to fit constants to")
+        raise DataError(f"{chip.name}: {plural(len(rows), 'measurement')} of whole networks, too few to fit constants")
     found, base = fitted(rows), specs.load_unfitted().families[FAMILY]
     wide = NORMAL * found.spread
     off = np.abs(np.expm1(np.negative(found.left)))
@@ -72,7 +73,7 @@ def calibrate_rows(
 def calibrate_rows_of(
     measurements: Sequence[Measurement], architecture: str, chips: Mapping[str, Chip], data: Mapping[str, Any]
 ) -> Calibration:
-    """The constants of a stack for another architecture that it runs on and that gave no figures.
+    """The constants of a stack for another architecture that it runs on, which has no figures.
 
     Raises
     ------
@@ -81,16 +82,20 @@ def calibrate_rows_of(
     fits = sorted({row.chip for row in measurements if row.fit and row.chip in chips} or chips)
     if len(fits) != 1:
         raise DataError(
-            f"constants of one chip can be carried to {architecture}; there are figures of {', '.join(fits)}"
+            f"constants of exactly one chip can be used for {architecture}; the file has measurements of "
+            f"{', '.join(fits)}"
         )
     return replace(calibrate_rows(measurements, chips[fits[0]], "any", False, data), architecture=architecture)
 
 
 def from_one_figure(row: Measurement, chip: Chip, data: Mapping[str, Any]) -> Calibration:
-    """Efficiency from a single figure, for all chips of its architecture.
+    """Efficiency from a single figure, for all chips of its architecture::
 
-    The figure says clock x efficiency, and not at which clock it was measured: the slowest of the architecture's chips
-    is the least. The middle is the geometric mean of the efficiencies at that clock and at the chip's highest.
+        product    = predicted with efficiency 1 / measured * highest clock    clock * efficiency [Hz]
+        efficiency = sqrt(low * high),   low = product / highest clock,   high = min(1, product / slowest clock)    [1]
+
+    The figure determines clock * efficiency; it does not say at which clock it was measured. Form: this project's own;
+    evidence: docs/evidence-arrays.md.
     """
     base, top = specs.load_unfitted(), chip.engines[0].clock.hz()
     alike = (specs.load_chip(path) for path in specs.list_chips().values())
@@ -118,7 +123,7 @@ def from_one_figure(row: Measurement, chip: Chip, data: Mapping[str, Any]) -> Ca
 
 
 def usable(measurements: Sequence[Measurement], chip: str) -> list[Measurement]:
-    """The figures of a chip that a fit counts: of networks with known shapes, and those meant for fits if any are."""
+    """The figures of a chip that a fit uses: networks of known shapes, and only those marked for fits if any are."""
     rows = [m for m in measurements if m.kind == "network" and m.chip == chip and not set(m.flags) & set(APART)]
     return [row for row in rows if row.fit] or rows
 

@@ -1,7 +1,12 @@
 """What do published figures of whole networks say about the array model? Its constants and their uncertainty.
 
-Fits are least squares of logarithms, each constant pulled weakly towards where nothing is fitted. A residual counts as
-at least :data:`FLOOR`: the same network on the same silicon differs by that much between products.
+Fits are least squares of logarithms, with a weak pull of each constant towards its unfitted value::
+
+    minimize sum (log(measured / predicted) / FLOOR)^2 + sum ((constant - start) / scale)^2
+    range = constant -+ NORMAL * standard error,   standard error = sqrt(diag((J' J)^-1)) * spread / FLOOR
+
+A residual counts as at least :data:`FLOOR`: the same network on the same silicon differs by that much between products.
+Form: this project's own; evidence: docs/evidence-arrays.md.
 """
 
 from __future__ import annotations
@@ -26,8 +31,9 @@ from roofline.prediction.predict import time_program
 from roofline.prediction.select import resolve_chip
 
 FLOOR = 0.15
+"""Least residual of a figure, as a logarithm."""
 NORMAL = 1.645
-"""Standard deviations that hold nine cases of ten."""
+"""Standard deviations on either side that contain 90 % of a normal distribution."""
 
 Change = Callable[[Chip], Chip]
 Pair = tuple[float, float]
@@ -35,9 +41,11 @@ Pair = tuple[float, float]
 
 @dataclass(frozen=True)
 class Constants:
-    """Which constants the figures of a stack fit: where nothing is fitted, and how far from there is no surprise.
+    """Which constants the figures of a stack determine: name -> (unfitted value, usual distance from it).
 
-    exact : constants that the stack does without: a third one gains nothing.
+    Parameters
+    ----------
+    exact : constants that stay at their unfitted value, because a third constant improves nothing.
     """
 
     fitted: Mapping[str, Pair]
@@ -46,14 +54,14 @@ class Constants:
 
 USUAL = Constants({"efficiency": (1.0, 1.0), "request": (0.0, 1e-3)}, ("layer",))
 STACKS = {"tensorflow": Constants({"layer": (0.0, 2e-6)}, ("efficiency",))}
-"""By framework, where it is not as :data:`USUAL`: the figures of a TPU v1 are of products alone."""
+"""By framework, where it differs from :data:`USUAL`: the figures of a TPU v1 consist of matrix multiplications only."""
 LEAST = {"efficiency": 0.05, "request": 0.0, "layer": 0.0}
-"""What no constant can be below."""
+"""Lower bound of each constant."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """Fitted constants, the range of each, and what is left over of every figure: log(measured / predicted)."""
+    """Fitted constants, the range of each, and the residual of every figure: log(measured / predicted)."""
 
     values: Mapping[str, float]
     ranges: Mapping[str, Pair]
@@ -61,13 +69,13 @@ class Found:
 
     @property
     def spread(self) -> float:
-        """Standard deviation of what is left over."""
+        """Standard deviation of the residuals: ``max(FLOOR, sqrt(sum of residual^2 / (figures - constants)))`` [1]."""
         freedom = max(1, len(self.left) - len(self.values))
         return max(FLOOR, float(np.sqrt(np.sum(np.square(self.left)) / freedom)))
 
 
 def constants_of(rows: Sequence[Measurement]) -> Constants:
-    """Which constants these figures fit, by the framework they are of."""
+    """Which constants these figures determine, by their framework."""
     return STACKS.get(rows[0].stack.framework, USUAL)
 
 
@@ -80,11 +88,14 @@ def with_values(base: Calibration, **values: float) -> Calibration:
 @cache
 def program_of(network: str, symbols: tuple[tuple[str, int], ...], dtype: str) -> Program:
     """A network, bound and lowered once."""
-    return make_program(network, bind=dict(symbols), precision=precision(dtype), stack=Stack(), run=Run(), cuda=False)
+    known = specs.load_network(network)
+    return make_program(known, bind=dict(symbols), precision=precision(dtype), stack=Stack(), run=Run(), cuda=False)
 
 
 def seconds(row: Measurement, calibration: Calibration | None, change: Change = lambda chip: chip) -> float:
-    """The prediction of a figure, on the chip as ``change`` leaves it; None is the plain roofline."""
+    """Predicted seconds of a figure [s] on the chip as ``change`` returns it: kernels plus request; by the plain
+    roofline if ``calibration`` is None.
+    """
     chip = change(resolve_chip(row.chip))
     program = program_of(row.network, tuple(sorted(row.symbols.items())), row.dtype)
     total = float(time_program(program, chip, row.stack, calibration).total.sum())
@@ -95,12 +106,29 @@ def seconds(row: Measurement, calibration: Calibration | None, change: Change = 
 def errors(
     rows: Sequence[Measurement], calibration: Calibration | None, change: Change = lambda chip: chip
 ) -> list[float]:
-    """log(measured / predicted) of every figure."""
+    """``log(measured / predicted)`` of every figure [1].
+
+    Parameters
+    ----------
+    rows : the figures.
+    calibration : the constants, or None for the plain roofline.
+    change : changes the chip.
+    """
     return [float(np.log(row.seconds / seconds(row, calibration, change))) for row in rows]
 
 
 def fitted(rows: Sequence[Measurement], change: Change = lambda chip: chip) -> Found:
-    """The constants that figures of one stack say."""
+    """The constants that figures of one stack give, with ranges; see the module for the equation.
+
+    Parameters
+    ----------
+    rows : the figures [s].
+    change : changes the chip.
+
+    Returns
+    -------
+    found : constants in their own units: efficiency [1], layer and request [s].
+    """
     from scipy.optimize import least_squares
 
     wanted, base = constants_of(rows).fitted, specs.load_unfitted()
@@ -127,7 +155,7 @@ def fitted(rows: Sequence[Measurement], change: Change = lambda chip: chip) -> F
 
 
 def operators_of(rows: Sequence[Measurement]) -> list[str]:
-    """What the kernels of the fitted networks are of."""
+    """The operators of the fitted networks."""
     found: set[str] = set()
     for row in rows:
         found.update(program_of(row.network, tuple(sorted(row.symbols.items())), row.dtype).schedule.op_names)

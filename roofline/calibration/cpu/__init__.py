@@ -1,1 +1,1 @@
-"""Fits of CPU cores, pulled towards what other measured CPUs say."""
+"""How are CPU cores fitted to measurements? With a pull towards the parameters of other measured CPUs."""

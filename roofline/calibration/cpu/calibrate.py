@@ -1,9 +1,10 @@
-"""What do measured rows teach about this CPU? Fit every plan of the device model, and say how well.
+"""What do measurements say about this CPU? Fit every plan of the device model, and compute its held-out error.
 
-What is reported is held out: rows are grouped by operator and octave of
-work, groups are dealt into five folds, and a row is only ever scored by a fit that saw none of its
-group. The residuals of those predictions make the intervals (split conformal: Lei et al., JASA 113,
-2018).
+Errors are held out. Measurements are grouped by operator and octave of work, and the groups are dealt into five folds.
+Each measurement is predicted by a fit that saw none of its group. The residuals of those predictions give the
+intervals.
+
+Source: split conformal prediction (Lei et al., JASA 113, 2018); evidence: docs/evidence-cpu.md.
 """
 
 from __future__ import annotations
@@ -26,14 +27,17 @@ from roofline.core.measurement import Measurement
 from roofline.devices.cpu.transfer import Fit, unmeasured
 from roofline.devices.cpu.units import Core
 from roofline.errors import DataError
+from roofline.units import plural
 
 Floats = NDArray[np.float64]
 
 
 def calibrate(rows: Rows, chip: Chip, *, data: Mapping[str, Any] | None = None) -> Calibration:
-    """Fit every plan the rows cover, with held-out errors and residual quantiles.
+    """Fit every plan that the measurements cover, with held-out errors and residual quantiles.
 
-    data : what the rows are (file name, sha256...), kept with the calibration.
+    Parameters
+    ----------
+    data : describes the measurements (file name, sha256...); it is stored with the calibration.
     """
     ceilings = machine_of(rows)
     held, places = cross_validate(rows), rows.plans
@@ -47,7 +51,8 @@ def calibrate(rows: Rows, chip: Chip, *, data: Mapping[str, Any] | None = None) 
         families = {plan: fit for plan, fit in families.items() if fit.spread is not None}
     if not any(fit.spread for fit in families.values()):
         raise DataError(
-            f"{chip.name}: {len(rows.seconds)} rows are too few to fit anything; 'roofline measure --quick' makes 600"
+            f"{chip.name}: {plural(len(rows.seconds), 'measurement')}, too few for a fit; 'roofline measure --quick' "
+            "takes 600"
         )
     return Calibration(
         chip=chip.name,
@@ -69,8 +74,8 @@ def calibrate(rows: Rows, chip: Chip, *, data: Mapping[str, Any] | None = None) 
 
 
 def _family(plan: str, fit: Fit, part: Rows, predicted: Floats) -> FamilyFit:
-    """The fit of a plan on its rows, and how far off predictions were that had not seen them."""
-    residual = np.log(part.seconds / predicted)  # NaN where no fit saw enough other groups
+    """The fit of a plan on its measurements, with its held-out errors."""
+    residual = np.log(part.seconds / predicted)  # NaN where no fit had enough other groups
     spread = residual_spread(part.schedule, predicted, residual)
     if spread is None:
         return replace(unmeasured(fit, left_out_elsewhere(plan)), points=len(part.seconds))
@@ -94,7 +99,9 @@ def _family(plan: str, fit: Fit, part: Rows, predicted: Floats) -> FamilyFit:
 def calibrate_rows(
     measurements: Sequence[Measurement], chip: Chip, dtype: str, alone: bool, data: Mapping[str, Any]
 ) -> Calibration:
-    """The fit of a machine's cold operators in one precision; ``alone`` without what other CPUs lend."""
+    """The fit of a machine's cold operators in one precision; ``alone``: without parameters transferred from other
+    CPUs.
+    """
     return calibrate(operator_rows(measurements, chip, dtype=dtype, alone=alone), chip, data=data)
 
 
@@ -108,7 +115,9 @@ def place(fitted: Calibration) -> PurePosixPath:
 def held_out(
     measurements: Sequence[Measurement], chip: Chip, fitted: Calibration
 ) -> dict[str, tuple[float, float, float]]:
-    """(middle, low, high) in seconds by key, of rows the calibration was fitted on: by fits without their group."""
+    """(middle, low, high) in seconds by key, of the fitted measurements, predicted by fits that did not see their group
+    [s].
+    """
     alone = not fitted.data.get("lenders")
     rows = operator_rows(measurements, chip, dtype=measurements[0].dtype, alone=alone)
     held = cross_validate(rows)

@@ -1,8 +1,14 @@
-"""Which parameters make the device model agree with measured kernels?
+"""Which parameters fit the device model of a CPU to measured kernels?
 
-Errors are relative, so everything is fitted in logarithms; the loss does not let a few odd rows rule
-(soft L1 above 10 %); and every parameter is held weakly to where physics put it, so that what the data
-do not decide stays sensible.
+Errors are relative, so everything is fitted in logarithms. The loss is robust, and each parameter has a weak pull
+towards its start, so that a parameter that the measurements do not determine stays physical::
+
+    minimize sum soft_l1(log(predicted / measured)) + sum soft_l1(pull * log(parameter / start))
+    soft_l1(e) = quadratic below 10 %, linear above
+
+Standard errors of logarithms are sqrt(diag((J' J)^-1) * 2 cost / (residuals - parameters)).
+
+Form: this project's own; evidence: docs/evidence-cpu.md.
 """
 
 from __future__ import annotations
@@ -22,43 +28,54 @@ from roofline.devices.cpu import plans as cpu_plans
 Floats = NDArray[np.float64]
 
 PRIOR = 0.02
-"""Weight of the pull towards the starting point; a factor e^3 away counts as much as 2 % on every row."""
+"""Weight of the pull towards the start: a factor e^3 away counts as much as 2 % on every measurement."""
 
 SHARE, FRESH, PULL = 0.3, 2.0, 0.3
-"""What one core usually gets of its caches' bandwidth from DRAM, the reads that writing to fresh memory costs there,
-and the pull towards both: where no stream is larger than the caches, nothing else would say (an e-fold more or less
-counts as a row that is 30 % off)."""
+"""DRAM bandwidth of one core over its cache bandwidth, cost of a write to fresh memory there in reads, and the pull
+towards both. Without streams larger than the caches nothing else determines them. A factor e away counts as much as a
+measurement that is 30 % off.
+"""
 
 GUESS = cpu.Ceilings(cache=8e10, dram=2e10, knee=1.6e7)
-"""A core's bandwidth curve where neither rows nor other machines tell."""
+"""Bandwidth curve of a core where neither measurements nor other machines determine it."""
 PULL_LENT = 0.1
-"""The pull of a bandwidth curve towards that of other machines, whose caches differ by more than their cores."""
+"""Pull of a bandwidth curve towards that of other machines, whose caches differ more than their cores."""
 
 STEP = 1e-6
-"""Change of a logarithm that slopes are taken over."""
+"""Step in a logarithm for numerical derivatives."""
 
 LADDER_OPS = ("relu", "add", "mul")
-"""Streams whose arithmetic is free: they show the bandwidth."""
+"""Streams whose arithmetic takes no time; they determine the bandwidth."""
 
 MIN_STREAMS = 6
 
 WIDTHS = (16, 8)
-"""fp32 numbers in the registers of AVX-512, and of AVX2."""
+"""fp32 numbers in the registers of AVX-512 and of AVX2."""
 BLOCKED = ("conv-blocked", "conv-weights", "depthwise")
-"""Plans that tell how wide registers are."""
+"""Plans whose time depends on the register width."""
 
 
 def fit_machine(schedule: Schedule, seconds: Floats, stack: Stack, lent: cpu.Ceilings | None = None) -> cpu.Ceilings:
-    """Bandwidths and the width of registers: that which convolutions in blocks of it agree with better.
+    """Bandwidth curve, and the register width with the smaller error: ``sum of |log(predicted / measured)|`` over
+    BLOCKED.
 
-    lent : what other machines tell of this one: where the fit is pulled to, and the width where too few rows tell.
+    Parameters
+    ----------
+    schedule : N kernels.
+    seconds : measured [s], shape (N,).
+    stack : software stack.
+    lent : parameters of other machines: the pull of the fit, and the width if there are too few measurements.
+
+    Returns
+    -------
+    ceilings : bandwidths [B/s], knee [B], lanes [1].
     """
     ceilings = _fit_bandwidths(schedule, seconds, lent)
     codes = cpu_plans.plans(schedule, stack)
     parts = [np.flatnonzero(codes == cpu_plans.PLAN_NAMES.index(name)) for name in BLOCKED]
 
     def error(lanes: float) -> float:
-        """Sum of the errors of the plans that work in whole registers."""
+        """Sum of the errors of the plans that use whole registers."""
         here, total = replace(ceilings, lanes=lanes), 0.0
         for name, rows in zip(BLOCKED, parts, strict=True):
             if len(rows) >= MIN_STREAMS:
@@ -72,9 +89,9 @@ def fit_machine(schedule: Schedule, seconds: Floats, stack: Stack, lent: cpu.Cei
 
 
 def _fit_bandwidths(schedule: Schedule, seconds: Floats, lent: cpu.Ceilings | None) -> cpu.Ceilings:
-    """The bandwidth curve, from streams without arithmetic; what is lent, or a plain guess, where there are too few.
+    """The bandwidth curve from streams without arithmetic; that of other machines, or a guess, if there are too few.
 
-    t = start + bytes / B(working set), see :mod:`roofline.devices.cpu.model`.
+    ``t = start + bytes / B(working set)``, see :mod:`roofline.devices.cpu.model`.
     """
     free = [index for index, name in enumerate(schedule.op_names) if name in LADDER_OPS]
     streams = np.flatnonzero(np.isin(schedule.op, free) & (schedule.bytes > 2.0**18))
@@ -114,7 +131,15 @@ def _fit_bandwidths(schedule: Schedule, seconds: Floats, lent: cpu.Ceilings | No
 def fit_plan(
     name: str, kernels: Schedule, seconds: Floats, ceilings: cpu.Ceilings
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Parameters of one plan and the standard error of their logarithms."""
+    """Parameters of one plan in SI units, and the standard errors of their logarithms; see the module for the equation.
+
+    Parameters
+    ----------
+    name : of the plan.
+    kernels : N kernels of it.
+    seconds : measured [s], shape (N,).
+    ceilings : bandwidth curve.
+    """
     ops = sorted({kernels.op_names[code] for code in kernels.op})
     free: dict[str, tuple[float, float, float]] = {}
     for parameter, bounds in cpu_plans.PLANS[name].free.items():
@@ -126,7 +151,12 @@ def fit_plan(
 
 
 def pull(rows: int) -> float:
-    """The pull of physics on each number of a plan with so many rows."""
+    """Pull on each parameter of a plan with so many measurements: ``PRIOR * sqrt(rows) / 3`` [1].
+
+    Parameters
+    ----------
+    rows : number of measurements [1].
+    """
     return float(PRIOR * np.sqrt(rows) / 3.0)
 
 
@@ -138,9 +168,15 @@ def fit_numbers(
     free: Mapping[str, tuple[float, float, float]],
     pulls: Floats,
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """As :func:`fit_plan`, of given numbers: parameter -> (start, low, high).
+    """As :func:`fit_plan`, for given parameters::
 
-    pulls : a matrix; times the logarithms' distance from their start it counts like errors of rows.
+        minimize sum soft_l1(log(predicted / seconds)) + sum soft_l1(pulls @ log(parameter / start))
+
+    Parameters
+    ----------
+    name, kernels, seconds, ceilings : as in :func:`fit_plan`.
+    free : parameter -> (start, low, high) in SI units.
+    pulls : square matrix of weights [1].
     """
     measured = np.log(seconds)
     names = list(free)
@@ -153,7 +189,7 @@ def fit_numbers(
     def residual(x: Floats) -> Floats:
         return np.concatenate([predicted(x) - measured, pulls @ (x - start)])
 
-    # a parameter of one operator moves the rows of that operator alone, so those of all operators are moved at once
+    # a parameter of one operator only affects that operator's rows, so one evaluation serves all operators
     stems = [parameter.partition(":")[0] for parameter in names]
     owners = [parameter.partition(":")[2] for parameter in names]
     of = np.array(kernels.op_names)[kernels.op]

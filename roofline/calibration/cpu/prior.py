@@ -1,9 +1,14 @@
-"""Fit a CPU's plans with a pull to what other CPUs lend.
+"""How are the plans of a CPU fitted with a pull towards the parameters of other CPUs?
 
-Numbers are logarithms throughout. The prior covariance of a plan has a common deviation of each kind of number and
-each number's own; what all plans deviate by in common (a core that does more per clock) is found first, from those that
-have rows. To a calibration a CPU of the same architecture lends nothing, so that what is held out of it stays so,
-whoever measured it.
+All parameters are logarithms. The prior covariance of a plan has a common deviation of each kind of parameter and an
+own deviation of each parameter::
+
+    covariance = TOGETHER^2 + diag(variance of each parameter),   pull = NOISE * cholesky(covariance)^-1
+
+The deviation that all plans share (a core with more work per clock) is found first, from plans with measurements. A
+calibration takes nothing from a CPU of the same architecture, so that held-out measurements stay held out.
+
+Form: this project's own; evidence: docs/evidence-cpu.md.
 """
 
 from __future__ import annotations
@@ -22,17 +27,20 @@ from roofline.devices.cpu.transfer import COMMON, TOGETHER, Fit, Lent, Numbers, 
 Floats = NDArray[np.float64]
 
 UNKNOWN = 0.7
-"""Spread of an operator of which no lender has rows, around the others of its kind."""
+"""Spread of an operator that no other machine measured, around the others of its kind."""
 NOISE = 0.1
-"""A number one spread away counts as much as a row that is so far off."""
+"""A parameter one spread away counts as much as a measurement with this error."""
 PACES = ("start", "row", "rate", "weight_bandwidth", "activations")
-"""Kinds of numbers that all plans share a deviation of."""
+"""Kinds of parameters with a deviation that all plans share."""
 
 
 def fit_plans(
     parts: Mapping[str, tuple[Schedule, Floats]], ceilings: cpu.Ceilings, lent: Lent | None, least: int
 ) -> dict[str, Fit]:
-    """Every plan: kernels and seconds of those with rows; where nothing is lent, those of ``least`` rows or more."""
+    """Fits of all plans, from the kernels and measured seconds [s] of ``parts``.
+
+    Without transferred parameters (``lent``), only plans of ``least`` measurements or more are fitted.
+    """
     alone = {
         plan: Fit(*fitting.fit_plan(plan, kernels, seconds, ceilings))
         for plan, (kernels, seconds) in parts.items()
@@ -50,7 +58,7 @@ def fit_plans(
 
 
 def _fit_towards(plan: str, kernels: Schedule, seconds: Floats, ceilings: cpu.Ceilings, known: Numbers) -> Fit:
-    """One plan, pulled to what is known; operators without rows move as far as their kind does."""
+    """One plan, pulled towards known parameters; operators without measurements move with their kind."""
     present = {kernels.op_names[code] for code in kernels.op}
     free: dict[str, tuple[float, float, float]] = {}
     for name, bounds in cpu_plans.PLANS[plan].free.items():
@@ -66,7 +74,7 @@ def _fit_towards(plan: str, kernels: Schedule, seconds: Floats, ceilings: cpu.Ce
     for kind in dict.fromkeys(kinds):
         mine = np.flatnonzero(kinds == kind)
         given = [known[name] for name in names[mine] if name in known]
-        if not given:  # nobody knows: physics alone, as weakly as ever
+        if not given:  # unknown: only the weak pull towards the start
             covariance[mine, mine] = (NOISE / fitting.pull(len(seconds))) ** 2
             continue
         mean = float(np.mean([value for value, _ in given]))
@@ -87,7 +95,7 @@ def _fit_towards(plan: str, kernels: Schedule, seconds: Floats, ceilings: cpu.Ce
 
 
 def _paces(known: Mapping[str, Numbers], fits: Mapping[str, Fit]) -> dict[str, float]:
-    """What the numbers of each kind deviate by in all plans together: a mean, by how sure each is, pulled to none."""
+    """The deviation of each kind of parameter in all plans together: a weighted mean, pulled towards 0."""
     found: dict[str, list[tuple[float, float]]] = {kind: [] for kind in PACES}
     for plan, fit in fits.items():
         for kind in PACES:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from roofline import specs
 from roofline.calibration.intervals import LIGHT_TOLERANCE
+from roofline.calibration.left_out import said
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
@@ -32,11 +33,11 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Rows:
-    """Measured operators as one schedule: kernel i took ``seconds[i]``.
+    """Measured operators as one schedule: kernel i took ``seconds[i]`` [s].
 
-    ``group`` is the shape group of each row, ``left_out`` counts what was not used, by reason.
-    ``questions`` is the digest of :func:`questions_of` over all rows there were. ``lent`` is what is known of such
-    a machine from others; None starts from physics alone.
+    ``group`` is the shape group of each measurement, ``left_out`` counts the unused ones by reason. ``questions`` is
+    the digest of :func:`questions_of` over all measurements. ``lent`` are the parameters of other machines for this
+    one; None starts from physics only.
     """
 
     measurements: tuple[Measurement, ...]
@@ -60,13 +61,13 @@ class Rows:
 
     @property
     def plans(self) -> dict[str, NDArray[np.int64]]:
-        """The rows of each plan there is."""
+        """The measurements of each plan."""
         codes = cpu_plans.plans(self.schedule, self.stack)
         return {cpu_plans.PLAN_NAMES[code]: np.flatnonzero(codes == code) for code in np.unique(codes) if code >= 0}
 
     @property
     def fold(self) -> NDArray[np.int64]:
-        """The fold each row's group was dealt into; the same group always gets the same fold."""
+        """The fold of each measurement's group; a group always gets the same fold."""
         dealt = {g: int(hashlib.sha256(g.encode()).hexdigest(), 16) % FOLDS for g in set(self.group)}
         return np.array([dealt[g] for g in self.group], dtype=np.int64)
 
@@ -74,24 +75,29 @@ class Rows:
 def operator_rows(
     measurements: Sequence[Measurement], chip: Chip, *, dtype: str = "fp32", cache: str = "cold", alone: bool = False
 ) -> Rows:
-    """The rows of a file that a calibration of ``chip`` can be fitted on.
+    """The measurements of a file that a calibration of ``chip`` can be fitted on.
 
-    alone : without what other machines lend (:mod:`roofline.devices.cpu.transfer`).
+    Parameters
+    ----------
+    alone : without parameters of other machines (:mod:`roofline.devices.cpu.transfer`).
 
     Raises
     ------
-    DataError : none of that chip, dtype and cache state; the message says what there is.
+    DataError : none of that chip, dtype and cache state; the message lists what exists.
     """
     of_chip = [m for m in measurements if m.kind == "operator" and m.chip == chip.name]
     if not of_chip:
         others = sorted({m.chip for m in measurements if m.kind == "operator"})
         raise DataError(
-            f"no operator rows of {chip.name}: "
-            + (f"they are of {', '.join(others)}" if others else "there are no operator rows at all")
+            f"no operator measurements of {chip.name}: "
+            + (f"they are of {', '.join(others)}" if others else "the file has none; to measure some: roofline measure")
         )
     wanted = [m for m in of_chip if m.dtype == dtype and (m.cache == "warm") == (cache == "warm")]
     if not wanted:
-        raise DataError(f"{chip.name}: no {cache} {dtype} operator rows among {len(of_chip)}")
+        have = ", ".join(sorted({f"{m.dtype} {m.cache}" for m in of_chip}))
+        raise DataError(
+            f"{chip.name}: no {cache} operator measurement in {dtype}; the file has {have}; choose with --dtype"
+        )
     stack = wanted[0].stack
     left_out: dict[str, int] = {"another stack": sum(m.stack != stack for m in wanted)}
     kept: list[Measurement] = []
@@ -113,17 +119,22 @@ def operator_rows(
     impossible = seconds < (1.0 - LIGHT_TOLERANCE) * ceiling.light(schedule, chip.with_units(stack.threads))
     left_out["faster than light"] = int(impossible.sum())
     if impossible.all():
-        raise DataError(f"{chip.name}: no row is left to use: {left_out}")
+        raise DataError(f"{chip.name}: no measurement is left to fit: {said(left_out)}")
     return rows.select(~impossible)
 
 
 def _others(chip: Chip) -> list[Calibration]:
-    """What was fitted on machines of other architectures: what is held out of this one stays so."""
+    """Calibrations of machines of other architectures, so that held-out measurements of this one stay held out."""
     return [fit for fit in specs.load_lenders("cpu") if fit.architecture != chip.architecture]
 
 
 def shape_groups(schedule: Schedule) -> tuple[str, ...]:
-    """Operator family, operator and octave of work: rows of a group resemble each other."""
+    """Operator family, operator and octave of work, ``round(log2(work))``; the measurements of a group are similar.
+
+    Parameters
+    ----------
+    schedule : N kernels; ``work = max(flops, elements)``.
+    """
     work = np.maximum(np.maximum(schedule.flops, schedule.elements), 1.0)
     octave = np.round(np.log2(work)).astype(int)
     return tuple(
@@ -133,8 +144,18 @@ def shape_groups(schedule: Schedule) -> tuple[str, ...]:
 
 
 def machine_ceilings(rows: Rows, chip: Chip) -> dict[str, float]:
-    """The most one core was seen to do: ``bandwidth:<level>`` in B/s, and ``clock_hz`` where the
-    arithmetic seen needs a higher clock than the machine shows. For :func:`roofline.specs.detect_cpu`.
+    """The highest rates measured on one core: ``bandwidth:<level>`` [B/s], and ``clock_hz`` [Hz] where the measured
+    arithmetic needs a higher clock than the machine reports::
+
+        bandwidth = max(bytes / seconds) of kernels whose bytes fit in this level and not in the one before
+        clock     = max(flops / seconds) / (2 * FMA per clock * threads)
+
+    Used by :func:`roofline.specs.detect_cpu`.
+
+    Parameters
+    ----------
+    rows : the measurements.
+    chip : the CPU.
     """
     seen: dict[str, float] = {}
     schedule, rate = rows.schedule, rows.schedule.bytes / rows.seconds
@@ -143,9 +164,9 @@ def machine_ceilings(rows: Rows, chip: Chip) -> dict[str, float]:
         if level.capacity is None and level is not chip.dram:
             continue
         above = level.capacity.value if level.capacity and level is not chip.dram else np.inf
-        # just above the last cache much still comes out of it, which is not what DRAM delivers
+        # just above the last cache much still comes from it, not from DRAM
         fits = (schedule.bytes > below * (2.0 if level is chip.dram else 1.0)) & (schedule.bytes <= above)
-        if level is chip.dram and not fits.any():  # a last cache larger than the campaign: its largest rows
+        if level is chip.dram and not fits.any():  # the last cache is larger than the campaign: use the largest streams
             fits = schedule.bytes >= np.quantile(schedule.bytes, 0.99)
         if fits.any() and not level.private:
             seen[f"bandwidth:{level.name}"] = float(rate[fits].max())

@@ -1,1 +1,1 @@
-"""What do measured calls teach about GPUs? Rows as columns, fitted numbers, and how good they are held out."""
+"""What do measured calls say about GPUs? Calls as columns, fitted parameters, and their held-out errors."""

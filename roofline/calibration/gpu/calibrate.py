@@ -1,9 +1,12 @@
-"""How do measured calls become calibrations of GPUs: of one card, of an architecture, of any?
+"""How do measured calls become calibrations of GPUs: of one GPU, of an architecture, of any GPU?
 
-A card gets its own numbers around the shared ones. An architecture gets what its cards have in common, drawn
-halfway back to the shared ones by each card missing (n cards count n / (n + 1)): a card's distance is half its
-architecture's and half its own, as far as two cards of one architecture can tell. Its clock a card keeps to
-itself: the next one has another power limit.
+A GPU gets its own parameters around the shared ones. An architecture gets the mean of its GPUs, shrunk towards the
+shared parameters::
+
+    log(parameter) = n / (n + 1) * mean of log(own / shared) + log(shared)    n GPUs of the architecture
+
+So half of a GPU's distance is that of its architecture and half its own, as far as two GPUs of one architecture show.
+Clocks are not shared: the next GPU has another power limit. Form: this project's own; evidence: docs/evidence-gpu.md.
 """
 
 from __future__ import annotations
@@ -19,43 +22,49 @@ from roofline import specs
 from roofline.calibration.gpu.fit import STAGES, Fit, fit_own, fit_shared
 from roofline.calibration.gpu.held_out import family_fits, fits_without_each, halves, leave_out
 from roofline.calibration.gpu.rows import Parts, parts_of
+from roofline.calibration.left_out import said
 from roofline.core.calibration import ANY_GPU, Calibration, FamilyFit, any_of
 from roofline.core.chip import Chip
 from roofline.core.measurement import Measurement
 from roofline.errors import DataError
+from roofline.units import plural
 
 CLOCK = "sustained"
 FEWEST = 20
-"""Calls that a card's own numbers need; half of them judge the other half."""
+"""Least number of calls for a GPU's own parameters; one half of them is predicted by the other."""
 
 
 def calibrate_any(parts: Parts, data: Mapping[str, Any]) -> Calibration:
-    """Numbers shared by all cards, with the errors on each card left out.
+    """Parameters shared by all GPUs, with the errors of each GPU left out.
 
     Raises
     ------
-    DataError : rows of fewer than two cards, of which none can be left out.
+    DataError : measurements of fewer than two GPUs, so none can be left out.
     """
     if len(parts.chips) < 2:
-        raise DataError(f"rows of {', '.join(parts.chips) or 'no card'}: numbers for any GPU need two cards or more")
+        raise DataError(
+            f"measurements of {', '.join(parts.chips) or 'no GPU'}: parameters for any GPU need two GPUs or more"
+        )
     found = fit_shared(parts.parts)
     fits = family_fits(leave_out(parts, fits_without_each(parts)))
     return _calibration(ANY_GPU, "any", fits, found.shared, parts, {**data, "held_out": "each card in turn"})
 
 
 def calibrate_card(parts: Parts, chip: Chip, shared: Calibration, data: Mapping[str, Any]) -> Calibration:
-    """One card's own numbers around the shared ones, with the errors of half its calls on the other half.
+    """One GPU's own parameters around the shared ones, with the errors of each half of its calls by the other half.
 
-    Families without calls of this card keep the errors of a card left out.
+    Families without calls of this GPU keep the errors of a GPU left out.
 
     Raises
     ------
-    DataError : no calls of this card.
+    DataError : no calls of this GPU.
     """
     mine = _of(parts, (chip.name,))
     calls = sum(map(len, mine.parts.values()))
     if calls < FEWEST:
-        raise DataError(f"{chip.name}: {calls} calls are too few to say how far off a fit is; {FEWEST} are the least")
+        raise DataError(
+            f"{chip.name}: {plural(calls, 'call')}, too few to estimate the error of a fit; {FEWEST} are needed"
+        )
     found = Fit(dict(shared.ceilings))
     fit_own(found, mine.parts, {chip.name: chip})
     own = family_fits(halves(mine, shared.ceilings, refit=False))
@@ -69,18 +78,20 @@ def calibrate_card(parts: Parts, chip: Chip, shared: Calibration, data: Mapping[
 def calibrate_architecture(
     parts: Parts, architecture: str, chips: Mapping[str, Chip], shared: Calibration, data: Mapping[str, Any]
 ) -> Calibration:
-    """What the measured cards of an architecture have in common, for those nobody measured.
+    """The common parameters of the measured GPUs of an architecture, for GPUs of it that were not measured.
 
-    Intervals are those of a card left out by all others.
+    Intervals are those of a GPU left out.
 
     Raises
     ------
-    DataError : no calls of a card of this architecture; the message names those there are.
+    DataError : no calls of a GPU of this architecture; the message names the GPUs that have calls.
     """
     cards = {name: chip for name, chip in chips.items() if chip.architecture == architecture and name in parts.chips}
     if not cards:
         have = sorted({chips[name].architecture for name in parts.chips})
-        raise DataError(f"no rows of a card of {architecture!r}; there are rows of {', '.join(have) or 'none'}")
+        raise DataError(
+            f"no measurements of a GPU of architecture {architecture!r}; the file has {', '.join(have) or 'none'}"
+        )
     mine = _of(parts, tuple(cards))
     found = Fit(dict(shared.ceilings))
     fit_own(found, mine.parts, cards)
@@ -91,12 +102,18 @@ def calibrate_architecture(
 
 
 def _taught(shared: Calibration) -> dict[str, Any]:
-    """The operators that measurements behind the shared numbers were about."""
+    """The operators of the measurements behind the shared parameters."""
     return {"operators": shared.data["operators"]} if "operators" in shared.data else {}
 
 
 def in_common(found: Fit, cards: tuple[str, ...]) -> dict[str, float]:
-    """The own numbers that cards share, drawn back to those of all; their clocks aside."""
+    """The common own parameters of GPUs, shrunk towards the shared ones, without their clocks; see the module.
+
+    Parameters
+    ----------
+    found : the fit.
+    cards : their names.
+    """
     numbers = {}
     for name in dict.fromkeys(name for stage in STAGES for name in stage.own if name != CLOCK):
         own = [np.log(found.own[card][name] / found.shared[name]) for card in cards if name in found.own[card]]
@@ -108,7 +125,7 @@ def in_common(found: Fit, cards: tuple[str, ...]) -> dict[str, float]:
 def _of(parts: Parts, chips: tuple[str, ...]) -> Parts:
     mine = Parts(parts.where(chips=chips), parts.left_out)
     if not mine.parts:
-        raise DataError(f"no calls of {', '.join(chips)} that a model describes: {dict(parts.left_out)}")
+        raise DataError(f"no measurement of {', '.join(chips)} can be fitted: {said(parts.left_out)}")
     return mine
 
 
@@ -128,21 +145,21 @@ def _calibration(
 
 
 def shared_by_all() -> Calibration:
-    """The numbers that all GPUs share, which own ones start from."""
+    """The parameters that all GPUs share; own parameters start from them."""
     return specs.load_calibration(specs.calibrations_for("any-gpu", "any-gpu")[0])
 
 
 def calibrate_rows(
     measurements: Sequence[Measurement], chip: Chip, dtype: str, alone: bool, data: Mapping[str, Any]
 ) -> Calibration:
-    """A card's own numbers from its calls in every precision, around those that all GPUs share."""
+    """A GPU's own parameters from its calls in every precision, around the shared ones."""
     return calibrate_card(parts_of(measurements, {chip.name: chip}), chip, shared_by_all(), data)
 
 
 def calibrate_rows_of(
     measurements: Sequence[Measurement], architecture: str, chips: Mapping[str, Chip], data: Mapping[str, Any]
 ) -> Calibration:
-    """The numbers of all cards of an architecture, or of ``any`` GPU."""
+    """The parameters of all GPUs of an architecture, or of ``any`` GPU."""
     parts = parts_of(measurements, chips)
     if architecture == "any":
         return calibrate_any(parts, data)
@@ -150,7 +167,7 @@ def calibrate_rows_of(
 
 
 def place(fitted: Calibration) -> PurePosixPath:
-    """``<card, architecture or any-gpu>/measured.yaml``."""
+    """``<GPU, architecture or any-gpu>/measured.yaml``."""
     owner = {ANY_GPU: "any-gpu", any_of(fitted.architecture): fitted.architecture}.get(fitted.chip, fitted.chip)
     return PurePosixPath(owner) / "measured.yaml"
 
@@ -158,7 +175,7 @@ def place(fitted: Calibration) -> PurePosixPath:
 def held_out(
     measurements: Sequence[Measurement], chip: Chip, fitted: Calibration
 ) -> dict[str, tuple[float, float, float]]:
-    """(middle, low, high) in seconds by key, of calls the calibration was fitted on: by the other half of them."""
+    """(middle, low, high) in seconds by key, of the fitted calls, each half predicted by the other half [s]."""
     held = halves(parts_of(measurements, {chip.name: chip}), fitted.ceilings, refit=False)
     return {
         row.key: (float(one.predicted[i]), float(one.low[i]), float(one.high[i]))

@@ -1,8 +1,15 @@
-"""Which numbers make the GPU model agree with measured calls?
+"""Which parameters fit the GPU model to measured calls?
 
-Errors are logarithms, robust (soft L1 above 10 %). Numbers shared by all cards are fitted with every card and set
-weighing the same; a card's own numbers around the shared ones, to which each call adds evidence and the prior
-pulls (:data:`PRIOR`). Floors are fitted beside and belong to the rows, not to the card.
+Errors are logarithms, with a robust loss (soft L1 above 10 %)::
+
+    minimize sum weight^2 * soft_l1(log(predicted / measured) / SCALE) + sum (pull * log(parameter / start))^2
+    soft_l1(e) = 2 * (sqrt(1 + e^2) - 1)
+
+In the fit of shared parameters every GPU and set has the same weight. A GPU's own parameters are fitted around the
+shared ones: each call adds evidence, and the prior pulls (:data:`PRIOR`). Launch floors are fitted at the same time;
+they belong to the measurements, not to the GPU.
+
+Form: this project's own; evidence: docs/evidence-gpu.md.
 """
 
 from __future__ import annotations
@@ -23,7 +30,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Stage:
-    """Numbers fitted together, on which families; ``own`` are those a card with rows gets for itself."""
+    """Parameters fitted together, and the families they are fitted on; a GPU with measurements gets its ``own``."""
 
     families: tuple[str, ...]
     shared: tuple[str, ...]
@@ -55,22 +62,22 @@ STAGES = (
 )
 
 SCALE = 0.1
-"""Errors above this count by their size and not by its square."""
+"""Errors above this count linearly, not by their square."""
 PRIOR = 0.25
-"""How far a card's own numbers lie from the shared ones, as a standard deviation of the logarithm."""
+"""Distance of a GPU's own parameters from the shared ones, as a standard deviation of the logarithm."""
 NOISE = 0.15
-"""How far single calls lie from a good fit, likewise."""
+"""Distance of single calls from a good fit, as a standard deviation of the logarithm."""
 REACH = 2.5
-"""Bounds of a fit: this much of the logarithm either way from its start."""
+"""Bounds of a fit: this far from the start in logarithms, on either side."""
 ROUNDS = 25
-"""Most evaluations of a fit, without those for derivatives."""
+"""Largest number of evaluations of a fit, without those for derivatives."""
 STEP = 1e-3
-"""Relative step of numerical derivatives: wider than the rounding of a choice among tiles."""
+"""Relative step of numerical derivatives: larger than the jumps between tiles."""
 
 
 @dataclass
 class Fit:
-    """Shared numbers, those of single cards, and the floors [s] of parts."""
+    """Shared parameters, those of single GPUs, and the launch floors [s] of parts."""
 
     shared: dict[str, float] = field(default_factory=dict)
     own: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -80,16 +87,24 @@ class Fit:
         return Parameters.of({**self.shared, **self.own.get(chip, {})})
 
     def predict(self, part: Part, chip: str | None = None, floor: float | None = None) -> Floats:
-        """Seconds of the calls of a part by the numbers of a card (by default its own; ``""``: the shared ones).
+        """Seconds of the calls of a part by the parameters of a GPU (by default its own; ``""``: the shared ones) [s].
 
-        floor : under calls whose set has no fitted one; by default the chip's launch.
+        Parameters
+        ----------
+        floor : launch floor where the set has no fitted one [s]; by default the launch time of the chip.
         """
         under = self.floors.get(part.key, floor) if part.floor is None else part.floor
         return part.predicted(self.parameters(part.chip.name if chip is None else chip), under)
 
 
 def fit_shared(parts: Mapping[Key, Part], start: Mapping[str, float] | None = None) -> Fit:
-    """Numbers for any GPU; the clock that each card held is fitted beside, in ``own``."""
+    """Parameters for any GPU; the clock that each GPU held is fitted too, in ``own``. See the module for the equation.
+
+    Parameters
+    ----------
+    parts : calls by GPU, set, precision and family.
+    start : parameters to start from.
+    """
     found = Fit(dict(start or {}))
     for stage in STAGES:
         mine = {key: part for key, part in parts.items() if part.family in stage.families}
@@ -103,7 +118,14 @@ def fit_shared(parts: Mapping[Key, Part], start: Mapping[str, float] | None = No
 
 
 def fit_own(found: Fit, parts: Mapping[Key, Part], chips: Mapping[str, Chip]) -> None:
-    """The own numbers of these cards around the shared ones; changes ``found``."""
+    """The own parameters of these GPUs around the shared ones; changes ``found``. See the module for the equation.
+
+    Parameters
+    ----------
+    found : the shared fit.
+    parts : calls.
+    chips : GPUs by name.
+    """
     for name, chip in chips.items():
         found.own[name] = {}
         for stage in STAGES:
@@ -118,7 +140,7 @@ def fit_own(found: Fit, parts: Mapping[Key, Part], chips: Mapping[str, Chip]) ->
 
 
 def _weights(part: Part) -> Floats:
-    """How much each call says of the device: less where it is hardly longer than the host's floor."""
+    """Weight of each call: lower where it is hardly longer than the host's floor."""
     if part.floor is None:
         return np.ones(len(part))
     return np.clip((part.seconds / part.floor - 1.0) / HOST_BOUND, 0.0, 1.0)
@@ -132,9 +154,12 @@ def _least_squares(
     *,
     even: bool,
 ) -> None:
-    """Fit ``free`` ((chip or "", number) -> start) and the floors of these parts; changes ``found``.
+    """Fit ``free`` ((chip or "", parameter) -> start) and the floors of these parts; changes ``found``.
 
-    pull : weight of each number's distance from its start. even : parts weigh the same, however many calls.
+    Parameters
+    ----------
+    pull : weight of each parameter's distance from its start.
+    even : parts have the same weight, however many calls.
     """
     from scipy.optimize import least_squares
 
@@ -152,7 +177,7 @@ def _least_squares(
         found.floors.update(zip(floors, values[len(free) :], strict=True))
 
     def errors(key: Key, part: Part) -> Floats:
-        """Remembered, because most numbers move but one part."""
+        """Cached, because most parameters affect only one part."""
         state = (found.parameters(part.chip.name), found.floors.get(key))
         if key not in seen or seen[key][0] != state:
             off = np.log(found.predict(part) / part.seconds) / SCALE

@@ -1,9 +1,11 @@
-"""How far off is the GPU model on calls that did not make it? Each card left out, and half of the calls seen.
+"""How large is the error of the GPU model on calls it was not fitted on? Each GPU left out, and half of the calls seen.
 
-A card left out is predicted as one that nobody measured: by numbers of the others, the clock that its spec sheet
-allows, and tiles of a neighbouring architecture where its own list was read off its own kernels. What remains
-known is the floor of its rows, which belongs to the machine they were taken on. Its intervals are where nine of ten
-calls of the other cards lay when these were left out.
+A GPU left out is predicted as one that was not measured: by the parameters of the others, the clock that its spec sheet
+allows, and tiles of a neighbouring architecture where its own list was read from its kernels. Only the launch floor of
+its measurements stays, which belongs to their machine. Its interval contained 90 % of the calls of the other GPUs when
+those were left out.
+
+Source: split conformal prediction (Lei et al., JASA 113, 2018); evidence: docs/evidence-gpu.md.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 @dataclass(frozen=True)
 class Held:
-    """Calls of one part with predictions by numbers that did not see them [s], and nine in ten between low and high."""
+    """Calls of one part, predicted by parameters that did not see them [s]; 90 % of the calls are between
+    low and high.
+    """
 
     part: Part
     predicted: Floats
@@ -37,21 +41,21 @@ class Held:
 
     @property
     def logs(self) -> Floats:
-        """log(measured / predicted) of all calls."""
+        """``log(measured / predicted)`` of all calls [1]."""
         return np.log(self.part.seconds / self.predicted)
 
     def within(self, factors: tuple[float, float], calls: Any = slice(None)) -> None:
-        """Set the interval of some calls: logarithms below and above the prediction."""
+        """Set the interval of some calls: ``predicted * exp(factor)`` [s] for the low and the high factor."""
         self.low[calls], self.high[calls] = (self.predicted[calls] * np.exp(factor) for factor in factors)
 
 
 def fits_without_each(parts: Parts, start: Mapping[str, float] | None = None) -> dict[str, Fit]:
-    """For every card the numbers that the others teach."""
+    """For every GPU the parameters fitted on the others."""
     return {name: fit_shared(parts.where(chips=set(parts.chips) - {name}), start) for name in parts.chips}
 
 
 def leave_out(parts: Parts, without: Mapping[str, Fit]) -> list[Held]:
-    """Every card predicted by what the others taught; see :func:`fits_without_each`."""
+    """Every GPU predicted by the parameters of the others [s]; see :func:`fits_without_each`."""
     held = []
     for part in parts.parts.values():
         unseen = replace(part, chip=stranger(part.chip))
@@ -63,9 +67,11 @@ def leave_out(parts: Parts, without: Mapping[str, Fit]) -> list[Held]:
 
 
 def halves(parts: Parts, start: Mapping[str, float] | None = None, *, refit: bool = True) -> list[Held]:
-    """Every card predicted by its own numbers from every second of its calls, and the shared ones from these too.
+    """Every GPU predicted from every second call, by its own parameters and shared ones fitted on the same calls [s].
 
-    refit : without, the shared ones stay as ``start`` has them.
+    Parameters
+    ----------
+    refit : False keeps the shared parameters of ``start``.
     """
     held = {key: _held(part, np.ones(len(part))) for key, part in parts.parts.items()}
     for seen in (0, 1):
@@ -81,12 +87,12 @@ def halves(parts: Parts, start: Mapping[str, float] | None = None, *, refit: boo
 
 
 def by_own_numbers(parts: Parts, found: Fit) -> list[Held]:
-    """Every card predicted by its own numbers, which were fitted on other calls than these."""
+    """Every GPU predicted by its own parameters, which were fitted on other calls [s]."""
     return _within_other_half([_held(part, found.predict(part)) for part in parts.parts.values()])
 
 
 def _within_other_half(held: list[Held]) -> list[Held]:
-    """Intervals of every second call from the calls between them, of the same card and family."""
+    """Intervals of every second call from the calls between them, of the same GPU and family."""
     for one in held:
         like = [h for h in held if (h.part.chip.name, h.part.family) == (one.part.chip.name, one.part.family)]
         for half in (0, 1):
@@ -103,7 +109,7 @@ def _held(part: Part, predicted: Floats) -> Held:
 
 
 def _spread(held: Iterable[Held], half: int | None = None) -> tuple[float, float]:
-    """Logarithms between which nine of ten scored calls (of one half) lay, every part the same weight."""
+    """Logarithms between which 90 % of the scored calls (of one half) lie; every part has the same weight."""
     logs = []
     for one in held:
         wanted = one.part.scored if half is None else one.part.scored & _half(one.part, half)
@@ -117,7 +123,7 @@ def _spread(held: Iterable[Held], half: int | None = None) -> tuple[float, float
 
 
 def stranger(chip: Chip) -> Chip:
-    """The chip as it would be known had nobody measured it: tiles read off its kernels are those of a neighbour."""
+    """The chip as if it had not been measured: tiles read from its kernels are replaced by those of a neighbour."""
     tiles = dict(chip.tiles)
     for kind, own in chip.tiles.items():
         if own.status == "measured":
@@ -129,7 +135,7 @@ def stranger(chip: Chip) -> Chip:
 
 
 def family_fits(held: Sequence[Held]) -> dict[str, FamilyFit]:
-    """Quantiles of held-out residuals by family, every part the same weight."""
+    """Quantiles of held-out residuals ``log(measured / predicted)`` by family [1]; every part has the same weight."""
     fits = {}
     for family in dict.fromkeys(one.part.family for one in held):
         mine = [one for one in held if one.part.family == family and one.part.scored.any()]
@@ -152,18 +158,18 @@ def family_fits(held: Sequence[Held]) -> dict[str, FamilyFit]:
 
 
 def without_card(chip: str, without: Mapping[str, Fit], held: Sequence[Held]) -> Calibration:
-    """What a card left out is predicted by: the others' numbers, and how far off those were on each other."""
+    """The calibration for a GPU left out: the parameters of the others, with their errors on each other."""
     return shared_by(without[chip], [one for one in held if one.part.chip.name != chip])
 
 
 def shared_by(found: Fit, held: Sequence[Held]) -> Calibration:
-    """Numbers for any card, with their errors on calls that did not make them."""
+    """Parameters for any GPU, with their errors on calls they were not fitted on."""
     data = {"operators": sorted({op for one in held for op in one.part.operators})}
     return Calibration(ANY_GPU, "any", "gpu", "any", {}, family_fits(held), found.shared, data)
 
 
 def by_halves(chip: Chip, found: Fit, held: Sequence[Held]) -> Calibration:
-    """A card's own numbers, with the errors on half of its calls; those of all cards for families it lacks."""
+    """A GPU's own parameters, with the errors of halves of its calls; those of all GPUs for families without calls."""
     families = {**family_fits(held), **family_fits([one for one in held if one.part.chip.name == chip.name])}
     numbers = {**found.shared, **found.own[chip.name]}
     operators = sorted({op for one in held for op in one.part.operators})
@@ -178,7 +184,13 @@ def _range(held: Sequence[Held], column: str) -> tuple[float, float]:
 
 
 def quantile(values: Floats, weight: Floats, level: float) -> float:
-    """The weighted quantile."""
+    """The weighted quantile: the smallest value with ``cumulated weight >= level`` [unit of the values].
+
+    Parameters
+    ----------
+    values, weight : shape (N,).
+    level : between 0 and 1 [1].
+    """
     order = np.argsort(values)
     place = np.searchsorted(np.cumsum(weight[order]) / weight.sum(), level)
     return float(values[order][min(int(place), len(values) - 1)])

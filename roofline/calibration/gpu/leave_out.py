@@ -1,7 +1,7 @@
-"""How far off would predictions of GPUs be on a card that nobody measured? Refit without it, and score.
+"""How large would the error be on a GPU that was not measured? Refit without it, and score.
 
-``device``: every card in the rows is predicted by numbers of the others alone. ``half``: every card by half of its
-own calls. Whole networks are never fitted on; what predicts them comes beside.
+``device``: every GPU is predicted by parameters of the others. ``half``: every GPU by half of its own calls. Networks
+are never fitted; the result includes the calibrations that predict them.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from roofline.calibration.gpu.held_out import (
     without_card,
 )
 from roofline.calibration.gpu.rows import parts_of
-from roofline.calibration.left_out import WORDS, How, LeftOut
+from roofline.calibration.left_out import WORDS, How, LeftOut, reason, said
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.measurement import Measurement
 from roofline.core.prediction import Tier
 from roofline.core.validation import Scored
 from roofline.errors import DataError
+from roofline.units import plural
 
 
 def score_left_out(
@@ -42,24 +43,29 @@ def score_left_out(
     apart: Sequence[Measurement] = (),
     around: Sequence[Measurement] | None = None,
 ) -> LeftOut:
-    """Calls of GPUs by numbers fitted on these same calls, held out; or by all of them, calls that lie ``apart``.
+    """Scores of calls by parameters fitted on the same calls, held out; or of ``apart`` calls by all of the fitted
+    ones.
 
+    Parameters
+    ----------
     around : see :func:`roofline.calibration.gpu.rows.parts_of`.
 
     Raises
     ------
-    DataError : no calls of GPUs, or for ``device`` of one card alone.
+    DataError : no calls of GPUs, or for ``device`` of only one GPU.
     """
     chips = dict(chips)
     parts = parts_of((row for row in measurements if row.kind == "operator"), chips, around=around)
     needed = 2 if how == "device" else 1
     if len(parts.chips) < needed:
         have = ", ".join(parts.chips) or "none"
-        why = "".join(f"; {count:,} left out: {reason}" for reason, count in parts.left_out.items())
-        other = "; --leave-out half does with one" if parts.chips else ""
-        raise DataError(f"--leave-out {how} takes calls of {needed} GPUs; there are those of {have}{other}{why}")
+        why = f"; left out: {said(parts.left_out)}" if parts.left_out else ""
+        other = "; with one GPU use --leave-out half" if parts.chips else ""
+        raise DataError(
+            f"--leave-out {how} needs calls of {plural(needed, 'GPU')}; the file has those of {have}{other}{why}"
+        )
     others = parts_of(apart, {name: chips[name] for name in parts.chips}, around=around) if apart else None
-    skipped = dict((others or parts).left_out)
+    skipped = {reason(key): count for key, count in (others or parts).left_out.items()}
     if how == "device":
         without = fits_without_each(parts)
         held = leave_out(others or parts, without)
@@ -71,7 +77,7 @@ def score_left_out(
         held = by_own_numbers(others, found) if others else halves(parts)
         numbers = {name: by_halves(chips[name], found, held) for name in parts.chips}
     unseen = sorted({row.chip for row in measurements if row.kind == "network"} & set(chips) - set(numbers))
-    if unseen:  # no calls of them at all: they borrow from everyone
+    if unseen:  # no calls: they use the parameters shared by all
         lent = shared_by(fit_shared(parts.parts), held)
         numbers |= dict.fromkeys(unseen, lent)
     tier: Tier = "borrowed" if how == "device" else "calibrated"
@@ -81,10 +87,10 @@ def score_left_out(
 def score_card(
     measurements: Sequence[Measurement], chip: Chip, shared: Calibration, data: Mapping[str, Any]
 ) -> tuple[LeftOut, float]:
-    """One card's own numbers around the shared ones, and its calls scored by numbers from the other half of them.
+    """One GPU's own parameters around the shared ones, and the scores of its calls by the other half of them.
 
-    With too few calls for numbers of its own, the shared ones stand in. Also the median error of the shared numbers on
-    the same calls (NaN without any).
+    With too few calls for own parameters, the shared ones are used. Also returns the median error of the shared
+    parameters on the same calls (NaN without any).
     """
     parts = parts_of((row for row in measurements if row.kind == "operator"), {chip.name: chip})
     try:
@@ -94,12 +100,12 @@ def score_card(
         own, scored = shared, []
     borrowed = Fit(dict(shared.ceilings))
     off = [abs(borrowed.predict(part, "", part.least) / part.seconds - 1.0) for part in parts.parts.values()]
-    found = LeftOut(scored, {chip.name: own}, {chip.name: chip}, dict(parts.left_out))
+    found = LeftOut(scored, {chip.name: own}, {chip.name: chip}, {reason(key): n for key, n in parts.left_out.items()})
     return found, float(np.median(np.concatenate(off))) if off else float("nan")
 
 
 def _calls(held: Sequence[Held], tier: Tier, how: str) -> list[Scored]:
-    """Every call that shows the device and not the host."""
+    """Every call that measures the device and not the host."""
     rows = []
     for one in held:
         plain = one.part.plain()

@@ -1,7 +1,7 @@
-"""Measured calls of GPUs as columns: one part for each card, set of rows, precision and family.
+"""How do measured calls of GPUs become columns? One part for each GPU, set of measurements, precision and family.
 
-A latency holds more than the kernel: the launch, and in some sets what the host needs. That floor belongs to the
-machine it was measured on and is fitted beside, one for each part, or brought along where it drifts.
+A latency includes the launch, and in some sets host time. That floor belongs to the machine it was measured on. It is
+fitted for each part, or given for each call where it drifts.
 """
 
 from __future__ import annotations
@@ -29,19 +29,22 @@ Key = tuple[str, str, str, str]
 """Chip, set, precision, family."""
 
 DRIFTING = ("neusight/conv",)
-"""Sets whose latencies hold host time that drifts in the order of collection."""
+"""Sets whose latencies include host time that drifts in the order of collection."""
 RESTS = {"neusight/linear": 0.01, "neusight/bmm": 0.01}
-"""Seconds a card rests before each call of a set: NeuSight's collector sets every shape up anew."""
+"""Seconds that a GPU rests before each call of a set: NeuSight's collector prepares every shape anew."""
 NEIGHBOURS = 100
-"""Rows before and after one that show the host time it was taken in."""
+"""Measurements before and after one that show the host time at that moment."""
 HOST_BOUND = 2.0
-"""Drifting rows below this many times their floor are host time: they are not scored, and those near it weigh less."""
+"""Drifting measurements below this many times their floor are host time: they are not scored, and those near it weigh
+less.
+"""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Calls of one card under the same conditions: call i took ``seconds[i]`` and launched the kernels of
-    ``schedule`` from ``first[i]`` on. ``floor`` [s] is known for each call where it drifts, else None."""
+    """Calls of one GPU under the same conditions. Call i took ``seconds[i]`` [s] and launched the kernels of
+    ``schedule`` from ``first[i]`` on. ``floor`` [s] is known for each call where it drifts, else None.
+    """
 
     chip: Chip
     key: Key
@@ -60,19 +63,19 @@ class Part:
 
     @property
     def operators(self) -> set[str]:
-        """What the kernels of the calls are of."""
+        """The operators of the calls."""
         return {self.schedule.op_names[code] for code in np.unique(self.schedule.op)}
 
     @property
     def scored(self) -> NDArray[np.bool_]:
-        """Calls that show the device and not the host."""
+        """Mask of the calls that measure the device and not the host."""
         if self.floor is None:
             return np.ones(len(self), dtype=bool)
         return self.seconds > HOST_BOUND * self.floor
 
     @property
     def least(self) -> float:
-        """The floor as the fastest calls show it [s]."""
+        """The floor [s] that the fastest calls show."""
         return 0.95 * float(np.percentile(self.seconds, 3))
 
     def select(self, calls: NDArray[Any]) -> Part:
@@ -91,11 +94,23 @@ class Part:
         )
 
     def per_call(self, kernels: Floats) -> Floats:
-        """The sum over the launches of every call of something known for each kernel."""
+        """The sum over the launches of every call of a quantity of each kernel: ``sum of value * repeats`` [its unit].
+
+        Parameters
+        ----------
+        kernels : the quantity, by kernel.
+        """
         return np.add.reduceat(kernels * self.schedule.repeats, self.first)
 
     def predicted(self, parameters: Parameters, floor: float | Floats | None = None) -> Floats:
-        """Seconds of every call with a floor under its first kernel; the chip's own launch where none is given."""
+        """Seconds of every call, with a floor under its first kernel [s]; by
+        :func:`roofline.devices.gpu.model.gpu_times`.
+
+        Parameters
+        ----------
+        parameters : fitted parameters.
+        floor : launch floor [s]; by default the launch time of the chip.
+        """
         launch = self.chip.launch.value if self.chip.launch else 0.0
         floors = np.full(len(self.schedule), launch)
         if floor is not None:
@@ -105,7 +120,7 @@ class Part:
         return self.per_call(gpu.gpu_times(self.schedule, self.chip, rested, stack, floor=floors).total)
 
     def plain(self) -> Floats:
-        """Seconds of every call by the plain roofline."""
+        """Seconds of every call by the plain roofline [s]."""
         return self.per_call(ceiling.ceiling_times(self.schedule, self.chip).total)
 
 
@@ -122,7 +137,7 @@ class Parts:
 
     @property
     def operators(self) -> set[str]:
-        """What the kernels of the calls are of."""
+        """The operators of the calls."""
         return {name for part in self.parts.values() for name in part.operators}
 
     def where(self, *, chips: Iterable[str] | None = None, families: Iterable[str] | None = None) -> dict[Key, Part]:
@@ -137,11 +152,14 @@ class Parts:
 def parts_of(
     measurements: Iterable[Measurement], chips: Mapping[str, Chip], *, around: Iterable[Measurement] | None = None
 ) -> Parts:
-    """Operator rows as parts; rows of other chips, and what no plan describes, are counted.
+    """Measured operators as parts; measurements of other chips, or without a plan, are counted.
 
-    Rows faster than light are kept out; so are warm ones, which predictions do not speak of.
+    Measurements faster than the speed-of-light bound are left out, and warm ones, which the model does not predict.
 
-    around : all rows of the sets that drift, where ``measurements`` are a draw of them: they show the host's time.
+    Parameters
+    ----------
+    around : all measurements of the sets that drift, where ``measurements`` is a sample of them: they show the host
+        time.
     """
     measurements = list(measurements)
     floors = _floors(measurements if around is None else around)
@@ -183,13 +201,19 @@ def family_of(kernels: tuple[Kernel, ...], chip: Chip) -> str:
         return ""
     schedule = Schedule.of(kernels)
     main = int(np.argmax(schedule.flops + schedule.bytes))
-    for kernel in kernels:  # what the chip cannot compute in is refused here
+    for kernel in kernels:  # refuses a precision that the chip lacks
         ceiling.engine_and_rate(chip, parse_precision(kernel.precision), matrix=kernel.kind == "matmul")
     return str(gpu.scored_as(schedule, chip)[main])
 
 
 def light(part: Part) -> Floats:
-    """Seconds no call can beat, with the operations that the plan taken really does."""
+    """Speed-of-light bound of every call [s], by :func:`roofline.devices.ceiling.light`, with the operations of the
+    chosen plan.
+
+    Parameters
+    ----------
+    part : N calls.
+    """
     stack = part.measurements[0].stack
     _, flops = gpu.planned(part.schedule, part.chip, Parameters(), stack)
     return part.per_call(ceiling.light(replace(part.schedule, flops=flops), part.chip))
@@ -216,7 +240,7 @@ def _part(
 
 
 def _floors(measurements: Iterable[Measurement]) -> dict[tuple[str, str, int], float]:
-    """By chip, set and order: 0.9 of the smallest latency among the rows taken around each of a set that drifts."""
+    """By chip, set and order: ``0.9 * smallest latency`` of the measurements around each one of a set that drifts."""
     found: dict[tuple[str, str], list[tuple[int, float]]] = {}
     for row in measurements:
         if row.set in DRIFTING:

@@ -1,4 +1,4 @@
-"""Which work, at which rate, stands behind the time of a kernel on an array?"""
+"""Which work and which rate are behind the time of a kernel on an array?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from roofline.units import format_si
 
 
 def explain(timing: Timing, chip: Chip, calibration: Calibration, stack: Stack) -> Explaining:
-    """Who tells of every row what each resource does in its seconds."""
+    """A function that explains what each resource does in its seconds, for each kernel."""
 
     def account(row: int, bandwidth: float | None) -> Account:
         kernel = timing.schedule.kernel(row)
@@ -23,13 +23,22 @@ def explain(timing: Timing, chip: Chip, calibration: Calibration, stack: Stack) 
 
 
 def streamed(name: str, seconds: float, chip: Chip, kernel: Kernel, bandwidth: float | None) -> str:
-    """What a resource does in its seconds: products, passes over results, bytes that do not stay."""
+    """The work of a resource and its rate, ``work / seconds``, as text: FLOP, elements, or bytes that do not stay [B].
+
+    Parameters
+    ----------
+    name : name of the resource.
+    seconds : seconds of all launches [s].
+    chip : the chip.
+    kernel : the kernel.
+    bandwidth : DRAM bandwidth [B/s], or None.
+    """
     seconds /= kernel.repeats
     if name == chip.dram.name and bandwidth:
         return f"{format_si(seconds * bandwidth, 'B')} / {format_si(bandwidth, 'B/s')}, the rest stays on the chip"
     engine = next((engine for engine in chip.engines if engine.name == name), None)
     if engine is None:
-        return "a constant of the software"
+        return "a constant of the software stack"
     if engine.array:
         return f"{format_si(kernel.flops, 'FLOP')} at {format_si(kernel.flops / seconds, 'FLOP/s')}"
     return f"{format_si(kernel.elements, 'elements')} at {format_si(kernel.elements / seconds, 'elements/s')}"

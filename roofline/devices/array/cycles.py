@@ -1,24 +1,25 @@
-"""How many cycles does one matrix array take for a product? Tiles, rows that stream past them, and what both wait for.
+"""How many cycles does one matrix array take for a matrix multiplication (GEMM)?
 
-M rows of activations, N columns, K the reduction; an array of R rows and C columns. Weight-stationary arrays (Kung,
-Why Systolic Architectures, 1982; TPU, Neuron) hold a tile of weights and let rows of activations pass:
+M rows of activations, N columns, K the reduction; an array of R rows and C columns. A weight-stationary array (TPU,
+Neuron) holds a tile of weights while rows of activations pass::
 
-    tiles  = Kt * ceil(N/C),   Kt = ceil(K/R)              dense products, or convolutions by im2col
-                                  = kh * ceil(kw*Cin/R)    convolutions, row-packed
-                                  = kh * kw * ceil(Cin/R)  convolutions, tap by tap
+    tiles  = Kt * ceil(N/C),   Kt = ceil(K/R)              dense GEMM, or convolution by im2col
+                                  = kh * ceil(kw*Cin/R)    convolution, row-packed
+                                  = kh * kw * ceil(Cin/R)  convolution, tap by tap
     cycles = tiles * max(M, issue * ceil(M/moving), load * ceil(M/accumulators)) + R + C
 
-Where loading is not hidden, it adds instead. Output-stationary arrays hold R x C sums and stream the reduction:
+Where loading is not hidden, it adds instead. An output-stationary array holds R x C sums and streams the reduction::
 
     cycles = ceil(M/R) * ceil(N/C) * max(K, drain) + R
 
-A grid of dot products does R columns, C of the reduction and D rows of activations a cycle:
+A grid of dot products computes R columns, C elements of the reduction and D rows of activations per cycle::
 
     cycles = ceil(K/C) * ceil(N/R) * ceil(M/D)
 
 Depthwise convolutions share no activations between channels. A weight-stationary array holds the taps of as many
-channels as fit on its diagonal; the others have one column at work. No published figure of any such chip validates
-any of this for depthwise convolutions.
+channels as fit on its diagonal; other arrays use one column. No published figure validates depthwise convolutions.
+
+Source: Kung, Why Systolic Architectures, 1982; evidence: docs/evidence-arrays.md.
 """
 
 from __future__ import annotations
@@ -36,9 +37,22 @@ Sizes = NDArray[Any]
 
 
 def product_cycles(schedule: Schedule, array: ArrayGeometry, lowering: str = "") -> Floats:
-    """Cycles of one array for every product of a schedule, at the rate its rows and columns give.
+    """Cycles of one array for every GEMM, at the rate of its rows and columns. Weight-stationary (the others: see the
+    module)::
 
-    lowering : of convolutions, where the software stack says otherwise than the chip.
+        cycles = batch * tiles * max(m, issue * ceil(m/moving), load * ceil(m/accumulators)) + R + C
+
+    Attention adds the cycles of its two GEMMs: scores, then values.
+
+    Parameters
+    ----------
+    schedule : N kernels that are GEMMs.
+    array : geometry: rows, columns, depth [1], and issue, load, drain [cycles].
+    lowering : of convolutions, where the software stack differs from the chip file.
+
+    Returns
+    -------
+    cycles : of one launch [cycles], shape (N,).
     """
     s = schedule
     plain = _cycles(array, s.batch, s.m, s.n, _steps(s, array, lowering or array.lowering), s.k)
@@ -53,7 +67,7 @@ def _depth_of(array: ArrayGeometry) -> int:
 
 
 def _steps(s: Schedule, array: ArrayGeometry, lowering: str) -> Floats:
-    """Tiles along the reduction: Kt of a convolution or of a dense product."""
+    """Tiles along the reduction: Kt of a convolution or of a dense GEMM."""
     depth = _depth_of(array)
     dense = np.ceil(s.k / depth)
     high = np.maximum(s.taps_high, 1)
@@ -68,7 +82,7 @@ def _steps(s: Schedule, array: ArrayGeometry, lowering: str) -> Floats:
 
 
 def _cycles(array: ArrayGeometry, copies: Sizes, m: Sizes, n: Sizes, steps: Floats, k: Sizes) -> Floats:
-    """Cycles of ``copies`` products of m rows and n columns whose reduction of k takes ``steps`` tiles."""
+    """Cycles of ``copies`` GEMMs of m rows and n columns whose reduction of k takes ``steps`` tiles."""
     rows, cols = array.rows, array.cols
     if array.dataflow == "output-stationary":
         drain = _value(array.drain, rows)
@@ -79,14 +93,14 @@ def _cycles(array: ArrayGeometry, copies: Sizes, m: Sizes, n: Sizes, steps: Floa
 
 
 def _pass(array: ArrayGeometry, m: Sizes) -> Floats:
-    """Cycles that m rows of activations take to pass one tile of weights."""
+    """Cycles for m rows of activations to pass one tile of weights."""
     loads = _value(array.load, array.rows) * np.ceil(m / _value(array.accumulators, np.inf))
     moving = np.maximum(m, _value(array.issue, 1.0) * np.ceil(m / _value(array.moving, np.inf)))
     return np.asarray(moving + loads if array.load_exposed else np.maximum(moving, loads), dtype=np.float64)
 
 
 def _depthwise(s: Schedule, array: ArrayGeometry) -> Floats:
-    """Cycles where every channel has its own activations and its own taps (s.batch groups)."""
+    """Cycles where each channel has its own activations and taps (s.batch groups)."""
     rows, cols, groups = array.rows, array.cols, s.batch * s.n
     if array.dataflow == "weight-stationary":
         together = np.maximum(1.0, np.minimum(cols, np.floor(rows / s.taps)))

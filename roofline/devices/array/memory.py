@@ -1,10 +1,10 @@
-"""What does an array move to and from DRAM while it runs a net? Weights that do not stay, activations that spill.
+"""What does an array move to and from DRAM in a network? Weights that do not stay, activations that spill.
 
-A core keeps results in its own memory until their last reader has run. Where they do not all fit, the tensor that is
-needed last goes to DRAM first (Belady, IBM Systems Journal 5(2), 1966), is written once and read again when it is
-needed. Weights stay from request to request where all of them find room beside the fullest moment; else they are
-read for every request. A batch may be worked through in pieces, each of which reads those weights again: the number of
-pieces that moves least is taken.
+A core keeps results in its own memory until their last reader has run. If they do not all fit, the tensor that is
+needed last goes to DRAM first (Belady, IBM Systems Journal 5(2), 1966). It is written once and read again when needed.
+Weights stay from request to request if all of them fit beside the peak memory of the activations; otherwise every
+request reads them. A batch may be processed in pieces, and each piece reads those weights again. The number of pieces
+with the least traffic is used.
 """
 
 from __future__ import annotations
@@ -19,29 +19,43 @@ from roofline.core.schedule import FAMILIES, Schedule
 Floats = NDArray[np.float64]
 ATTENTION = FAMILIES.index("attention")
 NEVER = 1 << 30
-"""The next reader of a tensor that nobody reads again."""
+"""The next reader of a tensor that has no further reader."""
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """Bytes of one request of one core, by kernel: weights read, activations moved."""
+    """Bytes of one request of one core, by kernel: weights read, activations moved [B], shape (N,) each."""
 
     weights: Floats
     activations: Floats
 
     @property
     def total(self) -> float:
+        """``weights + activations`` of all kernels [B]."""
         return float(self.weights.sum() + self.activations.sum())
 
 
 def traffic(
     schedule: Schedule, stored: Floats, room: float, samples: int, *, weight_room: float = 0.0, keep: bool = True
 ) -> Traffic:
-    """Bytes every kernel moves to and from DRAM in one request.
+    """Bytes that every kernel moves to and from DRAM in one request::
 
-    stored : bytes of the weights as they lie in memory, by kernel. room : bytes of a core's memory.
-    samples : of the batch, which may be cut into so many pieces. weight_room : bytes all cores keep weights in
-    together, beside their own. keep : False where weights never stay.
+        traffic = min over pieces of pieces * (spilled of one piece + weights that do not stay)    [B]
+
+    Source: Belady, IBM Systems Journal 5(2), 1966, for what spills; the rest is this project's own (docs/arrays.md).
+
+    Parameters
+    ----------
+    schedule : N kernels in program order.
+    stored : weights as stored in memory [B], shape (N,).
+    room : memory of one core [B].
+    samples : of the batch, the largest number of pieces [1].
+    weight_room : shared memory of all cores for weights, beside their own [B].
+    keep : False where weights never stay.
+
+    Returns
+    -------
+    traffic : weights and activations [B], shape (N,) each.
     """
     best: Traffic | None = None
     pieces = 1
@@ -56,7 +70,7 @@ def traffic(
 
 
 def _spilled(s: Schedule, pieces: int, room: float) -> tuple[Floats, float]:
-    """Bytes of activations each kernel moves for one piece, and the most that is alive at once (in ``room``)."""
+    """Bytes of activations that each kernel moves for one piece, and the peak memory (at most ``room``)."""
     moved = np.zeros(len(s))
     sources = [(int(a), int(b)) for a, b in zip(s.source, s.source2, strict=True)]
     targets = [int(t) for t in s.target]
@@ -68,14 +82,14 @@ def _spilled(s: Schedule, pieces: int, room: float) -> tuple[Floats, float]:
     made = set(targets)
     size: dict[int, float] = {}
     kept: dict[int, float] = {}
-    stored: dict[int, float] = {}  # what of a tensor lies in DRAM already
+    stored: dict[int, float] = {}  # bytes of each tensor that are already in DRAM
     fullest = 0.0
     for row, (pair, target) in enumerate(zip(sources, targets, strict=True)):
         working = {tensor for tensor in (*pair, target) if tensor >= 0}
         for tensor in dict.fromkeys(pair):
             if tensor < 0:
                 continue
-            if tensor not in size:  # an input of the net, from the host by way of DRAM
+            if tensor not in size:  # an input of the network, from the host through DRAM
                 size[tensor] = float(s.reads[row]) / pieces if tensor not in made else 0.0
                 stored[tensor] = size[tensor]
             missing = size[tensor] - kept.get(tensor, 0.0)
@@ -104,11 +118,11 @@ def _spilled(s: Schedule, pieces: int, room: float) -> tuple[Floats, float]:
                     break
         for tensor in [tensor for tensor in kept if _next(readers, tensor, row) == NEVER]:
             if tensor == target and tensor not in readers:
-                moved[row] += size[tensor]  # a result of the net
+                moved[row] += size[tensor]  # a result of the network
             del kept[tensor]
     return moved, fullest
 
 
 def _next(readers: dict[int, list[int]], tensor: int, row: int) -> int:
-    """The first kernel after ``row`` that reads a tensor; beyond all where there is none."""
+    """The first kernel after ``row`` that reads a tensor; NEVER if there is none."""
     return next((reader for reader in readers.get(tensor, ()) if reader > row), NEVER)

@@ -1,20 +1,20 @@
-"""How long does a net take on a chip of matrix arrays: TPU, Neuron, NNP, FSD?
+"""How long does each kernel take on a chip of matrix arrays: TPU, Neuron, NNP, FSD?
 
-Every core runs a net by itself, on requests of its own:
+Each core runs a network by itself, on requests of its own::
 
-    array   = cycles / (clock * arrays of a core)              [s], cycles: :mod:`.array_cycles`
+    array   = cycles / (clock * arrays of a core)              [s], cycles: :mod:`.array.cycles`
     vector  = passes * elements / (lanes * clock)              [s]
     memory  = (weights + spilled activations) / (share * DRAM bandwidth of a core)      [s]
     kernel  = max((array + vector) / efficiency, memory) + layer                        [s]
 
-An inline vector engine works on results on their way out of the array, so that products take the longer of the two.
-Weights are those that do not stay on the chip (:mod:`.array_memory`), in whole tiles where they are stored so. DRAM
-works beside the engines within a kernel, not across kernels.
+An inline vector engine works on results on their way out of the array; a GEMM then takes max(array, vector). Only
+weights that do not stay on the chip count (:mod:`.array.memory`). DRAM overlaps with the engines within a kernel only.
 
-``serving`` of the stack says what the time means. ``throughput``: all cores are busy, each with its own request, and
-the time of one is divided by their number. ``latency``: one request alone on one core. ``sharded``: one request cut
-over all cores, which join their parts of a sum after every block (:mod:`.array_sharding`). Cores read weights each
-for itself, unless a memory on the chip is shared by them.
+``serving`` of the stack says what the time is. ``throughput``: every core has its own request; the time of one is
+divided by the cores. ``latency``: one request on one core. ``sharded``: one request split over all cores, which add
+their partial sums (:mod:`.array.sharding`). Each core reads its own weights, unless the cores share a memory.
+
+Form: this project's own; evidence: docs/evidence-arrays.md.
 """
 
 from __future__ import annotations
@@ -47,16 +47,17 @@ PASSES = {
     **dict.fromkeys(("add", "sub", "mul", "div"), 2.0),
     "concat": 0.0,
 }
-"""Passes of the vector engine over each element, by operator; 1 where none is said. Two operands take two; parts of
-a concatenation are written where they belong."""
+"""Passes of the vector engine over each element, by operator; others take 1. Two operands take 2; the parts of a
+concatenation are written in place.
+"""
 
 SCORE_PASSES = 4.0
-"""Passes over each score of an attention: that of a softmax."""
+"""Passes over each attention score: those of a softmax."""
 
 
 @dataclass(frozen=True)
 class Moved:
-    """What one core moves to and from DRAM. ``common``: all cores read their weights at once."""
+    """DRAM traffic of one core [B]. ``common``: one read of the weights serves all cores."""
 
     traffic: Traffic
     common: bool = False
@@ -73,16 +74,26 @@ def array_times(
     serving: str = "throughput",
     moved: Moved | None = None,
 ) -> Times:
-    """Seconds of every kernel; NaN where no part of the model describes it.
+    """Seconds of one launch of every kernel (:data:`FORMULA`); NaN where the model does not cover it.
 
-    samples : of the batch of one request. footprint : bytes a training step keeps.
-    network : the kernels are a net and find in the core's memory what others left.
+    Parameters
+    ----------
+    schedule : N kernels.
+    chip : the chip.
+    parameters : constants of the software stack.
+    samples : of the batch of one request [1].
+    footprint : bytes that a training step keeps [B].
+    network : True if the kernels are a network, whose activations may stay in a core's memory.
     serving : see :class:`~roofline.core.stack.Stack`.
-    moved : what :func:`moved_bytes` says, where it was asked before.
+    moved : result of :func:`moved_bytes`, if already known.
+
+    Returns
+    -------
+    times : seconds of each resource and of the kernel [s], shape (N,).
     """
     cores = chip.core_count
-    busy = 1.0 if serving == "latency" else cores  # cores that share DRAM
-    done = busy if serving == "throughput" else 1.0  # requests finished in the time of one
+    busy = 1.0 if serving == "latency" else cores  # cores that use DRAM at once
+    done = busy if serving == "throughput" else 1.0  # requests completed in the time of one
     joins = np.zeros(len(schedule))
     if serving == "sharded":
         joins = collective_seconds(schedule, chip, parameters)
@@ -125,17 +136,23 @@ def array_times(
 
 
 def passes(schedule: Schedule, *, inline: bool) -> Floats:
-    """Passes of the vector engine over ``elements`` of every kernel.
+    """Passes of the vector engine over the elements of every kernel [1], by :data:`PASSES`; shape (N,).
 
-    A product's results are moved out in one, with bias, norm and activation applied; an activation by itself, after
-    an addition, is part of that addition's pass too. A norm of stored statistics is folded into the product.
+    A GEMM writes its results in one pass, with bias, norm and activation applied. An activation after an addition is
+    part of that pass too. A norm with stored statistics is folded into the GEMM. A pool has ``passes = min(taps, 2
+    sqrt(taps))``, or 1 behind an inline engine.
+
+    Parameters
+    ----------
+    schedule : N kernels.
+    inline : whether the vector engine is inline.
     """
     table = np.array([PASSES.get(name, 1.0) for name in schedule.op_names] or [1.0])
     count = table[schedule.op]
     count = np.where(schedule.in_family("elementwise") & (count == 1.0) & _applied(schedule), 0.0, count)
     count = np.where(
         schedule.in_family("elementwise") & (schedule.phase > 0), 2.0, count
-    )  # a gradient, and what was kept
+    )  # the gradient, and the saved tensor
     folded = np.array([name == "batch_norm" for name in schedule.op_names] or [False])[schedule.op]
     count = np.where(schedule.in_family("norm") & folded, 0.0, count)
     window = np.minimum(schedule.taps, 2.0 * np.sqrt(schedule.taps))  # along rows, then along columns
@@ -147,9 +164,10 @@ def passes(schedule: Schedule, *, inline: bool) -> Floats:
 
 
 def applied(schedule: Schedule, chip: Chip) -> NDArray[np.bool_]:
-    """Kernels that are done while results are moved anyway, and so are no work of the vector engine by themselves.
+    """Mask of the kernels without vector work of their own: ``passes = 0``, and pools with an inline engine; shape
+    (N,).
 
-    Windows too where results pass an inline engine: behind it stands a unit of their own.
+    ``schedule`` has N kernels. An inline engine is followed by a separate pooling unit.
     """
     vector = vector_engine(chip)
     inline = vector is not None and vector.inline
@@ -158,32 +176,41 @@ def applied(schedule: Schedule, chip: Chip) -> NDArray[np.bool_]:
 
 
 def _applied(schedule: Schedule) -> NDArray[np.bool_]:
-    """Kernels that read what the kernel before them made: functions applied to it while it passes."""
+    """Forward kernels that read the result of the kernel before them: functions applied as it passes."""
     before = np.concatenate([[-2], schedule.target[:-1]]) if len(schedule) else schedule.target
     return np.asarray((schedule.source == before) & (schedule.source >= 0) & (schedule.phase == 0))
 
 
 def _array_for(chip: Chip, wanted: Precision) -> Engine | None:
-    """The fastest array that multiplies in a precision, or in what stands in for it."""
+    """The fastest array that multiplies in a precision, or in the precision that emulates it."""
     actual = chip.resolve(wanted)[0]
     able = [engine for engine in chip.engines if engine.array and actual in engine.rates]
     return max(able, key=lambda engine: engine.peak(actual), default=None)
 
 
 def vector_engine(chip: Chip) -> Engine | None:
-    """The engine that works along results: the first vector engine of the file."""
+    """The engine that processes results: the first vector engine of the file."""
     return next((engine for engine in chip.engines if engine.kind == "vector"), None)
 
 
 def lane_rate(engine: Engine, chip: Chip, parameters: Parameters) -> float:
-    """Elements per second of one core's vector engine, the best of its precisions."""
+    """Rate of one core's vector engine at its fastest precision::
+
+        rate = lanes / cores * clock * (vector, if the lanes are unverified)    [elements/s]
+
+    engine : the vector engine. chip : the chip. parameters : constants of the software stack.
+    """
     rate = max(engine.rates.values(), key=lambda fact: fact.value)
     sure = 1.0 if rate.status != "unverified" else parameters.vector
     return engine.count.value / chip.core_count * rate.value * engine.clock.hz() * sure
 
 
 def stored_weights(schedule: Schedule, chip: Chip) -> Floats:
-    """Bytes of weights as they lie in memory: whole tiles where the array wants them so."""
+    """Bytes of weights as stored: ``ceil(k/rows) * ceil(n/cols)`` whole tiles where the array needs them [B], shape
+    (N,).
+
+    schedule : N kernels. chip : the chip.
+    """
     stored = np.where(schedule.in_family("embedding"), 0.0, schedule.weights)
     engine = next((engine for engine in chip.engines if engine.array), None)
     if engine is None or engine.array is None or not engine.array.padded_weights:
@@ -196,7 +223,9 @@ def stored_weights(schedule: Schedule, chip: Chip) -> Floats:
 
 
 def rooms(chip: Chip, parameters: Parameters) -> tuple[float, float]:
-    """Bytes of one core's memory, and of memories on the chip that all cores share and keep weights in."""
+    """Memory of one core, ``largest level / cores``, and of shared levels that keep weights [B]; ``parameters.sram`` if
+    unknown.
+    """
     inner = [level for level in chip.memory[:-1] if level.capacity]
     own = [level for level in inner if level.private] or inner
     if not own:
@@ -225,7 +254,10 @@ def moved_bytes(
     footprint: float = 0.0,
     network: bool = True,
 ) -> Moved:
-    """Bytes of one launch of every kernel to and from DRAM, for one core."""
+    """DRAM traffic of one core for one launch of every kernel, by :func:`.memory.traffic` [B], shape (N,).
+
+    s : N kernels. chip, parameters, samples, footprint, network : as in :func:`array_times`.
+    """
     room, weight_room = rooms(chip, parameters)
     if (s.phase > 0).any():
         return Moved(Traffic(np.zeros(len(s)), ceiling.dram_bytes(s, chip, footprint=footprint)))
@@ -236,7 +268,7 @@ def moved_bytes(
         activations = np.where(s.reads + s.writes <= room, 0.0, s.reads + s.writes)
         return Moved(Traffic(stored, activations + rows))
     found = traffic(s, stored, room, samples, weight_room=weight_room, keep=keep)
-    again = np.where(keep & (stored <= room), s.repeats, 1)  # steps of a recurrence find their weights still there
+    again = np.where(keep & (stored <= room), s.repeats, 1)  # the steps of a recurrence reuse them
     return Moved(Traffic(found.weights / again, found.activations / s.repeats + rows), weight_room > 0)
 
 

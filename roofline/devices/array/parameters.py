@@ -1,7 +1,7 @@
-"""Which numbers of the array model are not on a spec sheet, and how far may each be off?
+"""Which parameters of the array model are not on a spec sheet, and how uncertain is each?
 
-Everything here comes from a calibration: fitted for a software stack where figures are published, else the stated
-ranges of ``calibrations/any-array/unfitted.yaml``, where nothing is fitted.
+All of them come from a calibration. They are fitted for a software stack where figures are published; otherwise they
+are the stated ranges of ``calibrations/any-array/unfitted.yaml``, where nothing is fitted.
 """
 
 from __future__ import annotations
@@ -12,23 +12,25 @@ from dataclasses import dataclass, field, replace
 from roofline.core.calibration import Calibration
 
 FAMILY = "net"
-"""The one family of an array's calibration: whole nets are what vendors publish."""
+"""The one family of an array's calibration: vendors publish whole networks."""
 
 Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """The numbers of the array model beside the spec sheet.
+    """The constants of the array model beside the spec sheet.
 
-    efficiency : share of the engines' time in which they work; of the compiler rather than of the silicon.
-    layer, request : seconds added to every product, and to every request that somebody waits for.
-    share : part of the DRAM bandwidth left to the arrays where a spec says that others use it too.
-    sram : bytes of each core's memory where the chip's size is not published.
-    vector : what is really reached of a vector engine whose rate nobody verified.
-    collective : seconds the cores take to join a sum, beside moving it.
-    lowering : of convolutions where the stack says; ``""`` is the chip's.
-    ranges : slowest and fastest value of each, by name; those without one are exact.
+    Parameters
+    ----------
+    efficiency : share of the time in which the engines work [1]; a property of the compiler rather than of the silicon.
+    layer, request : seconds added to every GEMM, and to every request in latency mode [s].
+    share : share of the DRAM bandwidth left to the arrays where others use it too [1].
+    sram : memory of each core where it is not published [B].
+    vector : share reached of a vector engine whose rate is unverified [1].
+    collective : latency of adding partial sums of the cores [s].
+    lowering : of convolutions where the stack says; ``""`` means as in the chip file.
+    ranges : slowest and fastest value of each, by name; others are exact.
     """
 
     efficiency: float = 1.0
@@ -43,14 +45,14 @@ class Parameters:
 
     @classmethod
     def of(cls, calibration: Calibration) -> Parameters:
-        """The parameters of a calibration; what it does not name is as here, and exact."""
+        """The parameters of a calibration; a name that it lacks has the default value, and is exact."""
         fit = calibration.families[FAMILY]
         known = {name: fit.parameters[name] for name in NAMES if name in fit.parameters}
         ranges = {name: pair for name, pair in fit.range.items() if name in NAMES}
         return cls(**known, lowering=str(calibration.stack.get("lowering", "")), ranges=ranges)
 
     def varied(self, *names: str) -> Iterator[tuple[Parameters, Parameters]]:
-        """For each of ``names`` with a range: the parameters with it at its fastest, and at its slowest."""
+        """For each of ``names`` with a range: the parameters with its fastest value, and with its slowest."""
         for name in names:
             if name in self.ranges:
                 ends = sorted(self.ranges[name], reverse=name not in SECONDS)

@@ -1,4 +1,4 @@
-"""What must a reader know before trusting a prediction of an NPU or a TPU?"""
+"""What must the reader know before trusting a prediction of an NPU or a TPU?"""
 
 from __future__ import annotations
 
@@ -8,65 +8,69 @@ from roofline.core.calibration import Calibration, any_of
 from roofline.core.chip import Chip
 from roofline.core.prediction import Prediction
 from roofline.devices import ceiling
-from roofline.units import format_bytes
+from roofline.units import format_bytes, plural
 
 
 def sheet(chip: Chip, prediction: Prediction, calibration: Calibration | None) -> str:
-    """What an answer is whose constants nobody published figures for; empty for the plain roofline."""
+    """What an answer of unfitted constants is, as a sentence; empty for the plain roofline."""
     if calibration is None:
         return ""
     return (
-        "tier datasheet: the model of arrays with nothing fitted, because no figure of this chip and its software "
-        "is published; the interval is what its constants may be"
+        "tier datasheet: the model of NPUs and TPUs with no parameter fitted, because no measurement of this chip and "
+        "its software is published; the interval covers the plausible constants; to fit them: roofline calibrate"
     )
 
 
 def borrowed(chip: Chip, calibration: Calibration) -> str:
-    """Whom a prediction borrows from: its constants, or those of operators in none of the fitted networks."""
+    """Which chips or operators a borrowed prediction comes from, as a sentence."""
     software = str(calibration.stack.get("framework", ""))
     if calibration.chip == chip.name:
         return (
-            f"borrowed: operators that are in no published network of {chip.name} with {software}, and ways of "
-            "running it that no figure is of, at its constants"
+            f"borrowed: some operators, or this way to run them, are in no published network of {chip.name} with "
+            f"{software}; its constants are used all the same, so read the interval, not the middle"
         )
     together = calibration.chip == any_of(calibration.architecture)  # chips that were fitted as one, with their own
-    lender = f"chips of the architecture {calibration.architecture}" if together else calibration.chip
-    used = "its own software" if together else software
-    return f"borrowed: fitted on {lender} with {used}, twice as unsure here"
+    lender = f"other chips of architecture {calibration.architecture}" if together else calibration.chip
+    used = "their own software" if together else software
+    return (
+        f"borrowed: constants fitted on {lender} with {used}; the interval is widened to twice the uncertainty; to "
+        f"narrow it, fit measurements of {chip.name}: roofline calibrate"
+    )
 
 
 def warnings(chip: Chip, prediction: Prediction, calibration: Calibration | None) -> list[str]:
-    """What is particular to arrays: room on the chip, layers that take no time of their own, one core alone."""
+    """Warnings particular to arrays: memory on the chip, layers without time of their own, use of one core."""
     said = []
     if np.isinf(ceiling.on_chip_capacity(chip)):
-        taken = "taken as 16 MiB a core, and 4 to 32 in the interval"
-        none = "so bytes set no bound: moving data counts 0"
+        taken = "16 MiB per core is assumed, 4 to 32 MiB in the interval"
+        none = "so memory traffic sets no bound"
         known = taken if calibration is not None else none
-        said.append(f"{chip.name}: nobody says what fits on the chip, {known}")
+        said.append(f"{chip.name}: the on-chip capacity is not published; {known}; add it to the chip file if known")
     if chip.launch is None and calibration is None:
-        said.append(f"{chip.name}: no launch time is known, so small nets come out far too fast")
+        said.append(
+            f"{chip.name}: no launch time is known, so small networks come out far too fast; add it to the chip file"
+        )
     stack = prediction.stack
     if stack.serving != "throughput" and chip.core_count == 1:
         said.append(
-            f"--serving {stack.serving} changes nothing here: it is for NPUs and TPUs of several cores, "
-            f"and {chip.name} has one core"
+            f"--serving {stack.serving} has no effect: it applies to NPUs and TPUs with several cores, "
+            f"and {chip.name} has one; leave it out"
         )
     if stack.serving == "latency" and stack.chips != 1:
         said.append(
-            f"--serving latency is one batch on one core, so --chips {stack.chips} adds nothing but memory; "
-            "--serving sharded cuts the batch over all cores"
+            f"--serving latency runs one batch on one core, so --chips {stack.chips} adds memory only; "
+            "--serving sharded splits the batch over all cores"
         )
     free = [layer for layer in prediction.layers if not layer.seconds.middle and layer.flops]
     if free:
         ops = ", ".join(sorted({layer.op for layer in free})[:5])
-        one = len(free) == 1
-        took = "1 layer" if one else f"{len(free):,} layers"
-        own = "takes no time of its own" if one else "take no time of their own"
-        said.append(f"{took} ({ops}) {own}: applied to results on their way out")
+        took, are = plural(len(free), "layer"), "is" if len(free) == 1 else "are"
+        said.append(f"{took} ({ops}) {are} fused: applied to results on the way out of the array, at no cost in time")
     level, weights = chip.dram, prediction.memory.weights
     if prediction.capacity is not None and weights > prediction.capacity:
         where = f" ({level.place})" if level.place else ""
         said.append(
-            f"the weights alone, {format_bytes(weights)}, fit nowhere: {level.name} is the largest memory{where}"
+            f"the weights alone ({format_bytes(weights)}) do not fit in {level.name}, the largest memory{where}; use "
+            "fewer bits (--weights) or more chips (--chips)"
         )
     return said

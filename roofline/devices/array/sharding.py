@@ -1,10 +1,12 @@
-"""What does one core do where a batch is cut over all of them, and what do they wait for each other?
+"""What does one core do when a batch is split over all cores, and how long do the cores wait for each other?
 
-Tensor parallelism (Shoeybi et al., Megatron-LM, arXiv:1909.08053): every core has some columns of each product's
-weights and some heads of each attention. What follows on a core's own columns is cut with them; sums of two tensors
-and norms are done by every core. Where a product's result is added to something, the cores first join their parts:
+Tensor parallelism: each core has some columns of each GEMM's weights and some heads of each attention. Kernels on a
+core's own columns are split with them; every core computes all sums of two tensors and all norms. Where the result of a
+GEMM is added to something, the cores first add their partial sums in a ring of P cores::
 
-    collective = latency + 2 (P - 1) / P * bytes / link bandwidth     of P cores, as a ring (Patarasuk, Yuan, 2009)
+    collective = latency + 2 * (P - 1) / P * bytes / link bandwidth    [s]
+
+Source: Shoeybi et al., Megatron-LM, arXiv:1909.08053; Patarasuk, Yuan, 2009 (ring).
 """
 
 from __future__ import annotations
@@ -21,11 +23,20 @@ from roofline.devices.array.parameters import Parameters
 Floats = NDArray[np.float64]
 COLLECTIVE = "collectives"
 WHOLE = ("norm", "embedding")
-"""Families that every core works through by itself; additions too."""
+"""Families that every core computes whole; additions too."""
 
 
 def sharded(schedule: Schedule, parts: int) -> Schedule:
-    """The kernels of one of ``parts`` cores."""
+    """The kernels of one of P = ``parts`` cores: ``flops, weights, writes = whole / P``, ``n = ceil(n / P)`` for a
+    GEMM.
+
+    A batched GEMM splits its batch instead. Norms, embeddings and additions stay whole. Units stay [FLOP] and [B].
+
+    Parameters
+    ----------
+    schedule : N kernels.
+    parts : number of cores [1].
+    """
     s = schedule
     products = s.kind == KINDS.index("matmul")
     columns = products & (s.batch == 1)
@@ -45,7 +56,20 @@ def sharded(schedule: Schedule, parts: int) -> Schedule:
 
 
 def collective_seconds(schedule: Schedule, chip: Chip, parameters: Parameters) -> Floats:
-    """Seconds the cores take to join sums, at the kernels that need them whole."""
+    """Seconds to add the partial sums at the kernels that need them; 0 at others::
+
+        seconds = collective + 2 * (P - 1) / P * writes / link bandwidth    [s]
+
+    Parameters
+    ----------
+    schedule : N kernels.
+    chip : the chip, with P cores and its link [B/s].
+    parameters : constants of the software stack.
+
+    Returns
+    -------
+    seconds : [s], shape (N,).
+    """
     parts = chip.core_count
     if parts == 1:
         return np.zeros(len(schedule))
@@ -55,7 +79,12 @@ def collective_seconds(schedule: Schedule, chip: Chip, parameters: Parameters) -
 
 
 def joined(schedule: Schedule) -> NDArray[np.bool_]:
-    """Additions of which one operand is the result of a product."""
+    """Mask of the additions with an operand that is the result of a GEMM, shape (N,).
+
+    Parameters
+    ----------
+    schedule : N kernels.
+    """
     made = set(schedule.target[schedule.kind == KINDS.index("matmul")].tolist())
     added = [
         name == "add" and bool({int(a), int(b)} & made)

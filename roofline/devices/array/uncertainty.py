@@ -1,8 +1,12 @@
-"""How sure is the array model? The times at its constants, and at the ends of what each of them may be.
+"""How uncertain is the array model? Its times at the constants, and at the ends of the range of each constant.
 
-Every constant and every figure nobody published is moved to its fastest and to its slowest value by itself; the
-logarithms of what that does add in squares, together with what the fit left over. A chip that borrows the constants
-of another one of its stack has twice that leftover.
+Every constant and every unpublished figure is moved to its fastest and to its slowest value, one at a time. The
+logarithms of the changes add in squares, with the residual of the fit::
+
+    high = time * exp(sqrt(residual^2 + sum of log(slowest / time)^2)),   low likewise    [s]
+
+A chip that uses the constants of another chip of its stack has twice that residual. Form: this project's own; evidence:
+docs/evidence-arrays.md.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from roofline.devices.ceiling import on_chip_capacity
 Floats = NDArray[np.float64]
 
 BORROWED = 2.0
-"""How much wider (in logarithms) the leftover of a fit is on another chip of its stack: a guess."""
+"""Factor on the (logarithmic) residual of a fit on another chip of its stack. A guess."""
 
 
 def timed(
@@ -36,11 +40,22 @@ def timed(
     serving: str = "throughput",
     **how: Any,
 ) -> tuple[Times, Floats, Floats]:
-    """Times of every kernel with the ends of its interval; ``how`` as for :func:`.array.array_times`.
+    """Times of every kernel, with the ends of its interval; see the module for the equation.
 
-    light : seconds of the speed-of-light bound. A kernel that the model puts below it takes that, and its upper end
-        lies as far above it as above the model's own time.
-    unseen : kernels of operators in no fitted network: as unsure as on another chip of the stack.
+    Parameters
+    ----------
+    schedule : N kernels.
+    chip : the chip.
+    calibration : with constants and their ranges.
+    light : speed-of-light bound of each kernel [s], shape (N,). A kernel that the model puts below it takes that bound,
+        and its upper end is as far above the bound as above the model's time.
+    unseen : mask of operators in no fitted network, shape (N,); as uncertain as on another chip of the stack.
+    serving : see :class:`~roofline.core.stack.Stack`.
+    how : as for :func:`.array.model.array_times`.
+
+    Returns
+    -------
+    times, low, high : [s], shape (N,) each.
     """
     parameters = Parameters.of(calibration)
     moved = None if serving == "sharded" else moved_bytes(schedule, chip, parameters, **how)
@@ -59,7 +74,7 @@ def timed(
 
 
 def _ratio(these: Floats, those: Floats, schedule: Schedule, *, together: bool) -> Floats:
-    """These over those, of a net as a whole: its kernels share a compiler and a memory; 1 where both are nothing."""
+    """Ratio of two times, of a network as a whole, since its kernels share a compiler and a memory; 1 if both are 0."""
     if together:
         known = ~np.isnan(those)
         sums = [float((seconds * schedule.repeats)[known].sum()) for seconds in (these, those)]
@@ -68,7 +83,7 @@ def _ratio(these: Floats, those: Floats, schedule: Schedule, *, together: bool) 
 
 
 def _unsure(chip: Chip) -> tuple[str, ...]:
-    """The constants that matter on this chip: what it publishes is not moved."""
+    """The constants that matter on this chip; published figures are exact."""
     names = ["efficiency", "layer", "collective"]
     if chip.dram.shared_with:
         names.append("share")
@@ -81,14 +96,16 @@ def _unsure(chip: Chip) -> tuple[str, ...]:
 
 
 def tier_of(calibration: Calibration, chip: Chip) -> Literal["calibrated", "borrowed", "datasheet"]:
-    """What stands behind the constants: figures of this chip, of another one with its stack, or nothing."""
+    """The evidence behind the constants: figures of this chip, of another chip of its stack, or none."""
     if not calibration.families[FAMILY].points:
         return "datasheet"
     return "calibrated" if calibration.chip == chip.name else "borrowed"
 
 
 def request_seconds(calibration: Calibration) -> tuple[float, float, float]:
-    """Seconds a request alone takes beside its kernels: at least, likely, at most."""
+    """Seconds of a request alone beside its kernels: ``low = min(range, value)``, value, ``high = max(range, value)``
+    [s].
+    """
     parameters = Parameters.of(calibration)
     low, high = parameters.ranges.get("request", (parameters.request, parameters.request))
     return min(low, parameters.request), parameters.request, max(high, parameters.request)

@@ -1,4 +1,4 @@
-"""Which numbers of a fit stand behind the time of a kernel on a CPU?"""
+"""Which parameters of a fit are behind the time of a kernel on a CPU?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from roofline.units import format_si
 
 
 def explain(timing: Timing, chip: Chip, calibration: Calibration, stack: Stack) -> Explaining:
-    """Who tells of every row which plan it takes, and what each of the plan's numbers adds to its time."""
+    """A function that explains each kernel: its plan, and what each parameter of the plan adds to its time."""
     labels = plans.plan_labels(plans.with_recurrences(timing.schedule), stack)
     lanes = calibration.ceilings.get("lanes", plans.LANES)
 
@@ -39,7 +39,19 @@ def explain(timing: Timing, chip: Chip, calibration: Calibration, stack: Stack) 
 def fitted_part(
     name: str, seconds: float, plan: str, schedule: Schedule, row: int, fit: FamilyFit, lanes: float
 ) -> str:
-    """The numbers behind one resource of a fitted plan: work over its rate, bytes over what they get."""
+    """The arithmetic behind one resource of a fitted plan, as text: ``work / rate`` [FLOP/s] or ``bytes / seconds``
+    [B/s].
+
+    Parameters
+    ----------
+    name : name of the resource.
+    seconds : seconds of all launches [s].
+    plan : its name.
+    schedule : the kernels.
+    row : index of the kernel [1].
+    fit : fit of the plan.
+    lanes : fp32 numbers in a register [1].
+    """
     kernel = schedule.select(np.array([row]))
     seconds /= int(kernel.repeats[0])
     if name == "memory":
@@ -55,12 +67,23 @@ def fitted_part(
 
 
 _ADDED = ("start", "row", "short", "unfold", "sat_k", "remainder", "idle", "guess")
-"""Terms that are nothing at 0; all others are factors, nothing at 1."""
+"""Terms that are neutral at 0; all others are factors, neutral at 1."""
 _RATES = ("rate", "weight_bandwidth")
 
 
 def terms_of(plan: str, schedule: Schedule, row: int, fit: FamilyFit, calibration: Calibration) -> tuple[Term, ...]:
-    """Every parameter of the plan that concerns this kernel of a network, with what it costs here."""
+    """Every parameter of the plan that affects this kernel, with the seconds it adds::
+
+        seconds = time with the parameter - time with its neutral value    [s]
+
+    Parameters
+    ----------
+    plan : its name.
+    schedule : the kernels.
+    row : index of the kernel [1].
+    fit : fit of the plan.
+    calibration : with the bandwidth curve.
+    """
     ceilings = model.Ceilings(**calibration.ceilings)
     here = np.array([row])
     kernels, recent = schedule.select(here), model.recent_bytes(schedule)[here]

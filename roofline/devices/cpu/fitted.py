@@ -1,4 +1,4 @@
-"""What does a calibration of a CPU say of kernels, how sure is it, and which CPUs, precisions and stacks is it of?"""
+"""What does a CPU calibration predict for each kernel, how uncertain is it, and which CPUs does it cover?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import Precision
-from roofline.core.prediction import Tier
+from roofline.core.labels import Labels
 from roofline.core.stack import Stack
 from roofline.devices.cpu import model, plans
 from roofline.devices.timed import (
@@ -23,7 +23,17 @@ from roofline.devices.timed import (
 
 
 def times(asked: Asked) -> Fitted:
-    """The model of CPU cores, every plan with the spread of its own fit."""
+    """The CPU model (:func:`roofline.devices.cpu.model.cpu_times`) with the error of each plan's own fit::
+
+        low, high = total * factor^wider,   wider = 1 + WIDEN_PER_OCTAVE * octaves (twice that if not measured)    [s]
+
+    ``factor`` are quantiles of the residuals for a kernel of such difficulty; if a plan has too few measurements, the
+    quantiles of machines left out.
+
+    Parameters
+    ----------
+    asked : kernels, chip, stack and calibration.
+    """
     stack, calibration = asked.stack, asked.fitted
     schedule = plans.with_recurrences(asked.schedule)
     parameters = {name: fit.parameters for name, fit in calibration.families.items()}
@@ -46,11 +56,11 @@ def times(asked: Asked) -> Fitted:
             wider = np.where(known[mine], wider, BORROWED_FACTOR * wider)
             low[mine] = total[mine] * np.minimum(factors[0], 1.0) ** wider
             high[mine] = total[mine] * factors[1] ** wider
-        elif fit.quantiles:  # too few rows or none: how far off it was on machines left out
+        elif fit.quantiles:  # few or no measurements: the error on machines left out
             low[mine] = total[mine] * np.exp(min(fit.quantiles["0.05"], 0.0))
             high[mine] = total[mine] * np.exp(max(fit.quantiles["0.95"], 0.0))
-    # what was measured; operators that no row was about borrow the rates of their plan
-    tiers: list[Tier] = ["calibrated" if measured else "borrowed" for measured in known]
+    # operators without measurements use the rates of their plan
+    tiers = Labels.where(known, "calibrated", "borrowed")
     return Fitted(found, tiers, low, high, octaves, asked.plain.light)
 
 
@@ -60,9 +70,9 @@ def part(chip: Chip, stack: Stack) -> Chip:
 
 
 def accepts(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) -> str:
-    """Why a fit does not describe this CPU in this precision under this stack; empty where it does."""
+    """Why a fit does not describe this CPU in this precision under this stack; empty if it does."""
     if (fit.chip, fit.architecture) != (chip.name, chip.architecture):
-        return f"is of {fit.chip} ({fit.architecture}), not of {chip.name} ({chip.architecture})"
+        return f"is for {fit.chip} ({fit.architecture}), not for {chip.name} ({chip.architecture})"
     if fit.dtype != str(precision):
         return f"was fitted in {fit.dtype}, not in {precision}"
     theirs = Stack.from_dict(fit.stack)
@@ -73,10 +83,10 @@ def accepts(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) ->
 
 
 def lacks(fit: Calibration) -> str:
-    """Which parameters of today's plans a fit of an earlier version has not; empty where it has all."""
+    """Which parameters a fit of an earlier version lacks; empty if none."""
     names = {field.name for field in fields(model.Ceilings)}
     if wrong := ({"cache", "dram", "knee"} - fit.ceilings.keys()) | (fit.ceilings.keys() - names):
-        return f"its ceilings lack, or do not know, {', '.join(sorted(wrong))}"
+        return f"missing or unknown ceilings: {', '.join(sorted(wrong))}"
     for plan, family in fit.families.items():
         if missing := plans.lacking(plan, family.parameters):
             return f"{plan} has no {', '.join(missing)}"

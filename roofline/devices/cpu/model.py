@@ -1,16 +1,15 @@
 """How long does each kernel take on a CPU core under eager PyTorch?
 
-One equation for every plan (docs/model.md derives each term and says what it buys):
+One equation serves every plan (docs/cpu.md explains the terms; docs/evidence-cpu.md says what each contributes)::
 
     compute = work / rate * (1 + sat_k / k) * (1 + remainder * bits(n) / tiles(n)) * (1 + idle * missing blocks)
-              * (1 + guess / rarity) * wide * strided + short * elements + unfold * unfolded elements
-    memory  = traffic / (activations * B(working set)) * unaligned + weights / weight_bandwidth
-    time    = start + row * rows + compute + memory
+              * (1 + guess / rarity) * wide * strided + short * elements + unfold * unfolded elements    [s]
+    memory  = traffic / (activations * B(working set)) * unaligned + weights / weight_bandwidth          [s]
+    time    = start + row * rows + compute + memory                                                      [s]
+    B(w)    = dram + (cache - dram) / (1 + (w / knee)^2)     bandwidth for a working set of w bytes    [B/s]
 
-``B(w)`` is the measured bandwidth for a working set of w bytes, falling from the cache plateau to
-DRAM: B(w) = dram + (cache - dram) / (1 + (w / knee)^2). Plans switch terms on; the others stay neutral.
-
-A plan is the code path the stack takes: see :mod:`roofline.devices.cpu.plans`.
+A plan is the code path that the stack takes (:mod:`roofline.devices.cpu.plans`). It uses some of the terms; the others
+are neutral. Form: this project's own; evidence: docs/evidence-cpu.md.
 """
 
 from __future__ import annotations
@@ -31,21 +30,25 @@ from roofline.devices.timed import ALIKE
 
 Floats = NDArray[np.float64]
 OUTPUT_BUFFERS = 3.0
-"""Buffers an eager network's outputs rotate through: fresh memory was last touched that long ago."""
+"""Buffers that the outputs of an eager network rotate through: fresh memory was last used that many outputs ago."""
 
 OPTIMIZER_ARRAYS = 4.0
-"""Arrays that the passes over one parameter work on: itself, its gradient, and what Adam remembers."""
+"""Arrays that the passes over one parameter use: the parameter, its gradient, and two states of Adam."""
 
 RESOURCES = ("compute", "memory", "dispatch")
 
 
 @dataclass(frozen=True)
 class Ceilings:
-    """How a stream of reads and writes slows down with its working set (B/s, B/s and B), and how wide registers are.
+    """Bandwidth of one core over the working set: B(w) in the module.
 
-    lanes : fp32 numbers in a register. fresh, fresh_dram : reads that writing to fresh memory costs as much as, where
-        caches hold the working set and far outside of them: its lines are fetched before they are overwritten, and
-        written back in between other reads. 0 for ``fresh_dram`` is as much as ``fresh``.
+    Parameters
+    ----------
+    cache, dram : bandwidth for a small and for a large working set [B/s].
+    knee : working set in between [B].
+    lanes : fp32 numbers in a register [1].
+    fresh, fresh_dram : cost of a write to fresh memory in reads, in the caches and far outside of them [1]. Its lines
+        are read before they are overwritten, and written back later. ``fresh_dram`` 0 means as ``fresh``.
     """
 
     cache: float
@@ -56,11 +59,13 @@ class Ceilings:
     fresh_dram: float = 0.0
 
     def bandwidth(self, working_set: Floats) -> Floats:
-        """B/s for a working set in bytes."""
+        """``B(w) = dram + (cache - dram) / (1 + (w / knee)^2)`` [B/s] for a ``working_set`` of w bytes [B]."""
         return self._between(self.cache, self.dram, working_set)
 
     def fresh_bandwidth(self, working_set: Floats) -> Floats:
-        """B/s of writes to fresh memory, for a working set in bytes."""
+        """Bandwidth [B/s] of writes to fresh memory: B(``working_set`` [B]) with ``cache / fresh`` and ``dram /
+        fresh_dram``.
+        """
         return self._between(self.cache / self.fresh, self.dram / (self.fresh_dram or self.fresh), working_set)
 
     def _between(self, near: float, far: float, working_set: Floats) -> Floats:
@@ -68,9 +73,11 @@ class Ceilings:
 
 
 def difficulty(schedule: Schedule, seconds: Floats) -> Floats:
-    """What tells an ordinary kernel from an odd one, a row of features each: how far a fit may be off.
+    """Features that predict the error of a fit [1], shape (N, 10)::
 
-    Logarithms of the predicted time and of the dimensions, and whether they fill registers.
+        features = 1, log(seconds), n % 8 > 0, channels % 16 > 0, m % 4 > 0, stride > 1, log of m, n, k and taps
+
+    schedule : N kernels. seconds : predicted time [s], shape (N,).
     """
     channels = np.where(schedule.batch > 1, schedule.batch, schedule.k / schedule.taps)
     columns = [
@@ -86,7 +93,7 @@ def difficulty(schedule: Schedule, seconds: Floats) -> Floats:
 
 
 def _remainder_kernels(size: NDArray[np.int64], tile: int) -> NDArray[np.int64]:
-    """Kernels of width tile/2, tile/4 ... 1 that cover what whole tiles leave over: the bits of size % tile."""
+    """Narrower kernels, of tile/2, tile/4 ... 1 columns, that cover what whole tiles leave: the bits of size % tile."""
     rest = size % tile
     bits = np.zeros_like(rest)
     while tile > 1:
@@ -96,10 +103,13 @@ def _remainder_kernels(size: NDArray[np.int64], tile: int) -> NDArray[np.int64]:
 
 
 def recent_bytes(schedule: Schedule) -> Floats:
-    """Bytes of activations that pass through the caches while the buffer of an output waits to be reused.
+    """Bytes of activations that pass through the caches before the buffer of an output is used again::
 
-    In a network a fresh output lands in memory that was freed a few kernels ago: what this kernel and the
-    :data:`OUTPUT_BUFFERS` before it read and wrote has pushed it that far out. Inputs are taken to lie no nearer.
+        recent[i] = sum of reads + writes of the kernels i - OUTPUT_BUFFERS to i    [B]
+
+    In a network a fresh output takes memory that was freed a few kernels ago. Inputs are assumed to be as far away.
+
+    schedule : N kernels in program order. Returns recent : [B], shape (N,).
     """
     moved = np.concatenate([np.zeros(int(OUTPUT_BUFFERS)), schedule.reads + schedule.writes])
     window = np.convolve(moved, np.ones(int(OUTPUT_BUFFERS) + 1), mode="valid")
@@ -107,7 +117,10 @@ def recent_bytes(schedule: Schedule) -> Floats:
 
 
 def fitted_ops(kernels: Schedule, fit: FamilyFit) -> NDArray[np.bool_]:
-    """Which kernels are of operators that the fit of their plan has seen."""
+    """Mask of the kernels whose operators the fit of their plan has seen, directly or by :data:`ALIKE`; shape (N,).
+
+    kernels : N kernels of one plan. fit : of that plan.
+    """
     if not fit.points:
         return np.zeros(len(kernels), dtype=bool)
     own = {key.split(":", 1)[1] for key in fit.parameters if ":" in key} - set(fit.borrowed)
@@ -119,9 +132,10 @@ def fitted_ops(kernels: Schedule, fit: FamilyFit) -> NDArray[np.bool_]:
 
 
 def joined(compute: Floats, memory: Floats) -> Floats:
-    """Arithmetic and traffic of one call add: cold operands are fetched before they are worked on.
+    """``compute + memory`` [s], shape (N,): cold operands are fetched before they are used, so the two add.
 
-    A smooth maximum with an exponent fitted for each plan was no better held out (docs/model.md).
+    ``compute`` and ``memory`` are in [s]. A smooth maximum with a fitted exponent had no smaller held-out error
+    (docs/evidence-cpu.md).
     """
     return compute + memory
 
@@ -133,11 +147,20 @@ def plan_times(
     ceilings: Ceilings,
     recent: Floats | None = None,
 ) -> Times:
-    """Seconds of kernels that all take one plan.
+    """Seconds of kernels of one plan: ``time = start + row * rows + compute + memory``, see the module.
 
-    parameters : the plan's fitted numbers; a per-operator name the fit has not seen falls back to the
-        geometric mean of its kind.
-    recent : :func:`recent_bytes` of each kernel within its network; None for operators by themselves.
+    Parameters
+    ----------
+    name : of the plan.
+    kernels : N kernels.
+    parameters : fitted parameters of the plan. An operator that the fit has not seen takes the geometric mean of its
+        kind.
+    ceilings : bandwidth curve [B/s] and register width [1].
+    recent : :func:`recent_bytes` of each kernel in its network [B], shape (N,); None for single operators.
+
+    Returns
+    -------
+    times : compute, memory, dispatch and total [s], shape (N,) each.
     """
     plan = PLANS[name]
     ones = np.ones(len(kernels))
@@ -161,11 +184,13 @@ def plan_times(
 
 
 Value = Callable[[str, float], Floats]
-"""A parameter of each kernel, or what stands for a term that the plan has not."""
+"""(name, neutral value) -> the parameter of each kernel, or the neutral value for a term that the plan does
+not have.
+"""
 
 
 def _compute(plan: Plan, kernels: Schedule, ceilings: Ceilings, value: Value) -> Floats:
-    """Seconds of arithmetic: work at a rate, and what its shape adds to it."""
+    """Seconds of arithmetic: work over its rate, with the terms of its shape."""
     compute = plan.work(kernels, ceilings.lanes) / value("rate", np.inf)
     compute = compute * (1.0 + value("sat_k", 0.0) / np.maximum(kernels.k, 1))
     if plan.has("idle"):
@@ -181,7 +206,7 @@ def _compute(plan: Plan, kernels: Schedule, ceilings: Ceilings, value: Value) ->
 
 
 def _memory(name: str, kernels: Schedule, ceilings: Ceilings, value: Value, recent: Floats | None) -> Floats:
-    """Seconds of traffic: activations at the bandwidth of what is worked on, weights at their own."""
+    """Seconds of traffic: activations at the bandwidth of the working set, weights at their own."""
     plan = PLANS[name]
     inplace = (kernels.target == kernels.source) & (kernels.target >= 0)
     none = np.zeros(len(kernels))
@@ -190,9 +215,9 @@ def _memory(name: str, kernels: Schedule, ceilings: Ceilings, value: Value, rece
         reads, copied = input_bytes(kernels), copied_bytes(kernels, ceilings.lanes)
     copied_back = kernels.writes if plan.copies_back else none
     working_set = reads + copied + np.where(inplace, 0.0, OUTPUT_BUFFERS * kernels.writes + copied_back)
-    if name == "optimizer":  # every pass works on the same arrays, in place
+    if name == "optimizer":  # every pass uses the same arrays, in place
         inplace, working_set = np.ones_like(inplace), OPTIMIZER_ARRAYS * kernels.elements * kernels.itemsize
-    if name == "recurrence":  # states and gates are small, whatever all steps together move
+    if name == "recurrence":  # the states and gates of one step are small
         working_set, recent = none, None
     behind = working_set if recent is None else np.maximum(working_set, np.where(inplace, 0.0, recent))
     into = np.where(inplace, ceilings.bandwidth(behind), ceilings.fresh_bandwidth(behind))
@@ -205,7 +230,7 @@ def _memory(name: str, kernels: Schedule, ceilings: Ceilings, value: Value, rece
         written = written * np.where(empty_back, value("unaligned", 1.0), 1.0)
     memory = (read + written) / value("activations", 1.0)
     weights = kernels.weights
-    if name == "recurrence":  # put in order once, and read again in every step
+    if name == "recurrence":  # reordered once, then read in every step
         stored = weights / kernels.images
         memory = memory + weights / (ceilings.bandwidth(stored) * value("activations", 1.0))
         weights = stored / kernels.repeats
@@ -215,13 +240,13 @@ def _memory(name: str, kernels: Schedule, ceilings: Ceilings, value: Value, rece
 
 
 def _dispatch(name: str, kernels: Schedule, value: Value) -> Floats:
-    """Seconds of starting: of a call, and of each row, matrix, image or step in it."""
+    """Seconds to start: for a call, and for each row, matrix, image or step in it."""
     starts, rows = np.ones(len(kernels)), np.asarray(kernels.m, dtype=np.float64)
     if name in _BATCHED:
         rows = np.asarray(kernels.batch * (kernels.images if name == "conv-gemm" else 1.0), dtype=np.float64)
     if name == "optimizer":
         starts = np.asarray(kernels.passes, dtype=np.float64)
-    if name == "recurrence":  # one call, which the kernel of its gates stands for
+    if name == "recurrence":  # one call, counted at the kernel of its gates
         starts = np.where(kernels.in_family("elementwise"), 1.0 / kernels.repeats, 0.0)
         rows = np.asarray(kernels.passes, dtype=np.float64)
     return value("start", 0.0) * starts + value("row", 0.0) * rows
@@ -239,9 +264,19 @@ def cpu_times(
     *,
     network: bool = False,
 ) -> Times:
-    """Seconds of every kernel; a kernel without a fitted plan has NaN, for the caller to replace.
+    """Seconds of one launch of every kernel by :func:`plan_times`; NaN for a kernel whose plan has no fit.
 
-    network : the kernels run one after the other, so that each sees what its neighbours left in the caches.
+    Parameters
+    ----------
+    schedule : N kernels.
+    parameters : plan -> its fitted parameters.
+    ceilings : bandwidth curve [B/s] and register width [1].
+    stack : software stack.
+    network : True if the kernels run one after the other, so each finds the caches as the kernels before it left them.
+
+    Returns
+    -------
+    times : compute, memory, dispatch and total [s], shape (N,) each.
     """
     recent = recent_bytes(schedule) if network else None
     codes = plans(schedule, stack)

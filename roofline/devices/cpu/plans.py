@@ -1,6 +1,7 @@
-"""Which code path does a CPU kernel take under eager PyTorch, what does it do, and which terms has it?
+"""Which code path (plan) does a CPU kernel take under eager PyTorch, what does it execute, and which terms does it
+have?
 
-A plan is the code path the stack takes, which for convolutions is not the operator family: see :func:`plans`.
+For convolutions the plan is not the operator family: see :func:`plans`.
 """
 
 from __future__ import annotations
@@ -25,17 +26,19 @@ from roofline.devices.cpu.convolutions import (
 
 Floats = NDArray[np.float64]
 LANES = 16
-"""fp32 numbers in a 512-bit register; half as many in one of 256 bits. oneDNN's layouts block channels by it."""
+"""fp32 numbers in a 512-bit register; half as many in 256 bits. oneDNN's layouts block channels by it."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One code path: which terms it uses and where a fit starts.
+    """One code path: the terms it uses and where a fit starts.
 
-    free : parameter -> (start, low, high); a name ending in ``:`` has one value per operator.
-    work : operations (or elements) the path really executes.
-    copies, copies_back : whether it copies what it reads into a layout of its own first, and what it writes back.
-    tile : columns that its kernels for whole tiles make; narrower ones make what is left.
+    Parameters
+    ----------
+    free : parameter -> (start, low, high) in SI units; a name that ends in ``:`` has one value per operator.
+    work : (kernels, lanes) -> operations [FLOP] or elements that the path really executes, shape (N,).
+    copies, copies_back : whether it copies its inputs into its own layout first, and its result back.
+    tile : columns of its kernels for whole tiles [1]; narrower kernels compute the remainder.
     """
 
     free: Mapping[str, tuple[float, float, float]]
@@ -45,7 +48,7 @@ class Plan:
     tile: int = 8
 
     def has(self, parameter: str) -> bool:
-        """Whether the plan has this term, with one value or one for each operator."""
+        """Whether the plan has this term, with one value or with one for each operator."""
         return parameter in self.free or f"{parameter}:" in self.free
 
 
@@ -54,7 +57,7 @@ def _flops(s: Schedule, lanes: float) -> Floats:
 
 
 def _gemm_work(s: Schedule, lanes: float) -> Floats:
-    """Operations on tiles of 4 x 8 outputs; padding is computed too."""
+    """Operations in tiles of 4 x 8 outputs, padding included."""
     return 2.0 * s.batch * up(s.m, 4) * up(s.n, 8) * s.k
 
 
@@ -67,7 +70,7 @@ def _elements(s: Schedule, lanes: float) -> Floats:
 
 
 def _window_work(s: Schedule, lanes: float) -> Floats:
-    """Taps looked at, plus the fixed part of each output as ``sat_k`` taps."""
+    """Taps read; ``sat_k`` adds the fixed work of each output, in taps."""
     return np.asarray(s.elements * s.k, dtype=np.float64)
 
 
@@ -163,27 +166,32 @@ PLANS: dict[str, Plan] = {
     "embedding": Plan({**_START, "row:": _ROW["row"], **_WEIGHTS, "activations:": (0.5, 0.02, 5.0)}, _elements),
     "copy": Plan(_STREAM, _elements),
 }
-"""Plans by name. ``gemv`` is a linear layer of one row; ``conv-blocked`` is oneDNN in its blocked layout,
-``conv-strided`` its 1x1 convolutions that skip pixels, ``conv-data`` and ``conv-weights`` its gradients, and
-``conv-gemm`` unfolds and multiplies."""
+"""Plans by name. ``gemv`` is a linear layer of one row, ``skinny`` of 2 to 7. ``conv-blocked`` is oneDNN in its blocked
+layout, ``conv-strided`` its 1x1 convolutions with stride, ``conv-data`` and ``conv-weights`` its gradients.
+``conv-gemm`` unfolds the image and multiplies.
+"""
 
 PLAN_NAMES = tuple(PLANS)
 
 
 def lacking(plan: str, parameters: Iterable[str]) -> list[str]:
-    """Parameters that a plan has and a fit of it has not, as one of an earlier version: by kind, without operators."""
+    """Parameters of a plan that a fit of an earlier version does not have, by kind, without operators."""
     kinds = {name.partition(":")[0] for name in parameters}
     return sorted({name.rstrip(":") for name in PLANS[plan].free} - kinds) if plan in PLANS else []
 
 
 def plans(schedule: Schedule, stack: Stack = Stack()) -> NDArray[np.int64]:  # noqa: B008 (a frozen value)
-    """Which plan each kernel takes: an index into :data:`PLAN_NAMES`, -1 where none is modelled.
+    """The plan of each kernel: an index into :data:`PLAN_NAMES`, -1 where none is modelled; shape (N,).
 
-    The rule for convolutions is PyTorch's own (aten/src/ATen/native/Convolution.cpp, ``use_mkldnn``,
-    2.x): oneDNN runs where the kernel is strided, larger than 1x1, the batch at least 16 or several
-    threads are at work, and there are groups, a kernel above 3x3, several images or more than 20480
-    input elements. Otherwise each image is unfolded and multiplied; so are, by oneDNN itself, groups whose channels
-    fill none of its registers.
+    The rule for convolutions is PyTorch's (``use_mkldnn`` in aten/src/ATen/native/Convolution.cpp, 2.x). oneDNN runs if
+    both hold: first, stride > 1, a window above 1x1, at least 16 images or several threads; second, groups, a window
+    above 3x3, several images or more than 20480 input elements. Otherwise each image is unfolded and multiplied. oneDNN
+    itself also does so for groups whose channels fill none of its registers.
+
+    Parameters
+    ----------
+    schedule : N kernels.
+    stack : software stack.
     """
     codes = np.full(len(schedule), -1, dtype=np.int64)
     for name in PLAN_NAMES:
@@ -210,14 +218,20 @@ def plans(schedule: Schedule, stack: Stack = Stack()) -> NDArray[np.int64]:  # n
 
 
 def makes_gates(schedule: Schedule) -> NDArray[np.bool_]:
-    """Kernels that make the gates of a recurrent layer, or their gradients."""
+    """Mask of the kernels that compute the gates of a recurrent layer, or their gradients, by name; shape (N,).
+
+    Parameters
+    ----------
+    schedule : N kernels.
+    """
     return np.array([name.endswith(GATES) for name in schedule.op_names], dtype=bool)[schedule.op]
 
 
 def with_recurrences(schedule: Schedule) -> Schedule:
-    """The kernels of a recurrent layer, products included, under the name of those that make its gates.
+    """The ``schedule`` of N kernels with those of a recurrent layer, GEMMs included, named as its gates; calls
+    :func:`makes_gates`.
 
-    A library runs them in one call, or PyTorch step by step; either way they are fitted together.
+    A library runs them in one call, or PyTorch step by step; both are fitted as one.
     """
     gates = np.flatnonzero(makes_gates(schedule))
     if not len(gates):
@@ -229,5 +243,11 @@ def with_recurrences(schedule: Schedule) -> Schedule:
 
 
 def plan_labels(schedule: Schedule, stack: Stack = Stack()) -> list[str]:  # noqa: B008
-    """Name of each kernel's plan, empty where none is modelled."""
+    """Name of each kernel's plan by :func:`plans`, empty where none is modelled; N names.
+
+    Parameters
+    ----------
+    schedule : N kernels.
+    stack : software stack.
+    """
     return [PLAN_NAMES[code] if code >= 0 else "" for code in plans(schedule, stack)]

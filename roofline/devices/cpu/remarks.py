@@ -1,4 +1,4 @@
-"""What must a reader know before trusting a prediction of a CPU?"""
+"""What must the reader know before trusting a prediction of a CPU?"""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from roofline.core.prediction import Prediction
 
 
 def sheet(chip: Chip, prediction: Prediction, calibration: Calibration | None) -> str:
-    """What an answer without a fit is, where several threads are why; empty elsewhere."""
+    """What an answer without a fit is, if several threads are the reason; else empty."""
     threads = prediction.stack.threads
     if threads == 1:
         return ""
-    return f"tier datasheet: fits of CPUs are of one thread; of {threads} the plain roofline, an upper bound on speed"
+    return (
+        f"tier datasheet: no calibration is for {threads} threads, so this is the plain roofline, an upper bound on "
+        f"speed; for a fitted prediction: roofline measure --threads {threads}, then roofline calibrate"
+    )
 
 
 def borrowed(chip: Chip, calibration: Calibration) -> str:
-    """Which CPUs lent what no row of this one was about."""
+    """Which CPUs the parameters of operators without measurements come from, as a sentence."""
     lenders = ", ".join(calibration.data.get("lenders", []))
     if not calibration.points:
         return (
-            f"borrowed: no row of {chip.name} was measured; fitted on other CPUs ({lenders}) and carried over by clock "
-            "and width; 'roofline measure' there and 'roofline calibrate' make it surer"
+            f"borrowed: {chip.name} was not measured; parameters were transferred from other CPUs ({lenders}) by clock "
+            "and vector width; to narrow the interval, measure this chip: roofline measure, then roofline calibrate"
         )
-    if lenders:
-        return f"borrowed: operators that no row of {chip.name} was about, from other CPUs ({lenders})"
-    return f"borrowed: operators that no row of {chip.name} was about, at the mean rates of their kind"
+    how = f"use parameters from other CPUs ({lenders})" if lenders else "use the mean rate of their kind"
+    return (
+        f"borrowed: operators not measured on {chip.name} {how}; to narrow the interval, measure more: roofline measure"
+    )

@@ -1,9 +1,18 @@
-"""What do the numbers of measured CPUs say about another one?
+"""What do the parameters of measured CPUs say about another CPU?
 
-Every machine that was measured lends what was fitted on its rows alone (``hw_specs/calibrations/cpus``), in units in
-which cores agree (:mod:`roofline.devices.cpu.units`): the mean of logarithms, by how sure each is. A CPU that nobody
-measured is predicted by it (:func:`transferred`), a calibration starts from it
+Each measured machine has a calibration fitted on its measurements alone (``hw_specs/calibrations/cpus``). Its
+parameters are converted to units in which cores agree (:mod:`roofline.devices.cpu.units`). The transferred value is a
+weighted mean of logarithms::
+
+    weight   = spread^-2 / (1 + (error / 0.2)^2),   normalized
+    value    = sum of weight * log(value of a machine)
+    variance = min(spread)^2 + sum of weight^2 * (error^2 + spread^2)
+
+``error`` is the standard error of the machine's own fit, ``spread`` that between machines. A CPU that was not measured
+is predicted by these values (:func:`transferred`); a calibration starts from them
 (:mod:`roofline.calibration.cpu.prior`).
+
+Form: this project's own; evidence: docs/evidence-cpu.md.
 """
 
 from __future__ import annotations
@@ -22,22 +31,31 @@ from roofline.devices.cpu import plans as cpu_plans
 from roofline.devices.cpu.units import X86, Core
 
 ALONE, TOGETHER, COMMON = 0.2, 0.2, 0.4
-"""Spread between machines, in logarithms: of one number, of all numbers of a kind in a plan, and of that kind in all
-plans together."""
+"""Spread between machines, in logarithms: of one parameter, of all parameters of a kind in a plan, and of that kind in
+all plans together.
+"""
 NEAR = 0.05
-"""Spread of one number between machines of one architecture."""
+"""Spread of one parameter between machines of one architecture, in logarithms."""
 
 Numbers = Mapping[str, tuple[float, float]]
-"""Parameter -> (logarithm in units of a core, its variance as a guess for another machine)."""
+"""Parameter -> (logarithm in units of a core, variance of that logarithm for another machine)."""
 Pace = Mapping[str, float]
-"""Kind of number -> what it is more on this machine than on others in all plans, as a logarithm."""
+"""Kind of parameter -> how much larger it is on this machine than on others in all plans, as a logarithm."""
 _Seen = tuple[float, float, float]
-"""A logarithm, its standard error, and the spread between that machine and the one at hand."""
+"""A logarithm, its standard error, and the spread between that machine and this one."""
 
 
 @dataclass(frozen=True)
 class Lent:
-    """Numbers of other machines, for a core: plan -> numbers; who lent them; ceilings in SI units."""
+    """Parameters of other machines, for a core.
+
+    Parameters
+    ----------
+    core : the core.
+    lenders : architectures of the machines.
+    plans : plan -> parameters in units of a core.
+    ceilings : bandwidth curve in SI units.
+    """
 
     core: Core
     lenders: tuple[str, ...]
@@ -46,7 +64,13 @@ class Lent:
 
     @classmethod
     def of(cls, lenders: Sequence[Calibration], chip: Chip) -> Lent:
-        """What calibrations of machines lend to a chip."""
+        """The parameters of other machines for a chip, as the weighted mean of the module.
+
+        Parameters
+        ----------
+        lenders : calibrations of the machines.
+        chip : the CPU: clock [Hz], FMA per clock [1].
+        """
         core, found, curves = Core.of(chip), dict[str, dict[str, list[_Seen]]](), dict[str, list[_Seen]]()
         for lender in lenders:
             theirs, ceilings = Core.from_dict(lender.data["core"]), cpu.Ceilings(**lender.ceilings)
@@ -67,7 +91,14 @@ class Lent:
         )
 
     def known(self, plan: str, ceilings: cpu.Ceilings, pace: Pace) -> dict[str, tuple[float, float]]:
-        """Numbers of a plan as logarithms in SI units, and their variance; pace: what a kind is more here."""
+        """Parameters of a plan as logarithms in SI units, with variance: ``log(value) + log(Core.unit) + pace`` [1].
+
+        Parameters
+        ----------
+        plan : its name.
+        ceilings : bandwidth curve.
+        pace : how much larger each kind is here, as a logarithm.
+        """
         return {
             name: (
                 value + float(np.log(self.core.unit(plan, name, ceilings))) + pace.get(kind_of(name), 0.0),
@@ -78,9 +109,10 @@ class Lent:
 
 
 def _mean(seen: Sequence[_Seen]) -> tuple[float, float]:
-    """The mean of logarithms, by how near each machine is and then by how sure; its variance as a guess for one more.
+    """Weighted mean of logarithms, and its variance as an estimate for another machine; see the module.
 
-    Numbers of a plan are sure only together, so that an unsure one of a near machine still goes before a stranger's.
+    The parameters of a plan are only known well together, so an uncertain value of a near machine counts more than a
+    certain value of a far one.
     """
     values, errors, spreads = np.array(seen).T
     weights = spreads**-2 / (1.0 + (errors / ALONE) ** 2)
@@ -89,12 +121,20 @@ def _mean(seen: Sequence[_Seen]) -> tuple[float, float]:
 
 
 def kind_of(name: str) -> str:
-    """``rate`` of ``rate:relu``."""
+    """``rate`` for ``rate:relu``."""
     return name.partition(":")[0]
 
 
 def lent_to(chip: Chip, lenders: Sequence[Calibration], dtype: str = "fp32", stack: Stack = Stack()) -> Lent | None:  # noqa: B008
-    """What measured machines lend to a CPU; None where none describes it: other vendors, precisions and stacks."""
+    """Parameters transferred to a CPU by :meth:`Lent.of`; None for other vendors, precisions and stacks.
+
+    Parameters
+    ----------
+    chip : the CPU.
+    lenders : calibrations of measured machines.
+    dtype : precision.
+    stack : software stack.
+    """
     how = (dtype, stack.threads, stack.mode, stack.layout)
     if chip.vendor.casefold() not in X86 or how != ("fp32", 1, "eager", "nchw") or not lenders:
         return None
@@ -102,14 +142,16 @@ def lent_to(chip: Chip, lenders: Sequence[Calibration], dtype: str = "fp32", sta
 
 
 def _lanes(chip: Chip) -> float:
-    """fp32 numbers in a register, where no rows tell: two units of 512 bits, or of 256 with the bf16 of AVX-512."""
+    """fp32 numbers in a register without measurements: 16 with two 512-bit units, or with the bf16 of
+    AVX-512; else 8.
+    """
     wide = Core.of(chip).fma >= 2 * cpu_plans.LANES or any(p.compute == "bf16" for p in chip.engines[0].rates)
     return cpu_plans.LANES if wide else cpu_plans.LANES // 2
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Parameters of a plan in SI units, standard errors of their logarithms, operators among them without rows."""
+    """Parameters of a plan in SI units, standard errors of their logarithms, and the operators without measurements."""
 
     parameters: dict[str, float]
     uncertainty: dict[str, float]
@@ -117,7 +159,13 @@ class Fit:
 
 
 def without_rows(known: Numbers) -> Fit:
-    """A plan without rows, all of it borrowed; ``known`` in SI units (:meth:`Lent.known`)."""
+    """A plan without measurements: ``value = exp(logarithm)`` in SI units, ``error = sqrt(variance + 0.2^2 + 0.4^2)``
+    [1].
+
+    Parameters
+    ----------
+    known : parameters as :meth:`Lent.known` returns them.
+    """
     operators = sorted({name.partition(":")[2] for name in known} - {""})
     return Fit(
         {name: float(np.exp(value)) for name, (value, _) in known.items()},
@@ -129,9 +177,17 @@ def without_rows(known: Numbers) -> Fit:
 def transferred(
     chip: Chip, precision: Precision, stack: Stack, lenders: Sequence[Calibration], spread: Calibration
 ) -> Calibration | None:
-    """A calibration of a CPU that was not measured, from those of others; None where none describes it.
+    """A calibration of a CPU that was not measured, from those of other CPUs; None where none applies.
 
-    lenders : what was fitted on each machine. spread : how far off a machine left out was, by plan; the intervals.
+    Calls :func:`lent_to` and :func:`without_rows`; parameters are in SI units ([s], [FLOP/s], [B/s]).
+
+    Parameters
+    ----------
+    chip : the CPU: clock [Hz], FMA per clock [1].
+    precision : number format.
+    stack : software stack.
+    lenders : calibrations fitted on one machine each.
+    spread : errors on machines left out, by plan; they give the intervals.
     """
     lent = lent_to(chip, lenders, str(precision), stack)
     if lent is None:
@@ -152,7 +208,7 @@ def transferred(
 
 
 def unmeasured(fit: Fit, spread: FamilyFit | None) -> FamilyFit:
-    """A plan without rows of its own, with the errors that it had on machines left out (``spread``)."""
+    """A plan without measurements, with the errors of that plan on machines left out (``spread``)."""
     return FamilyFit(
         parameters=fit.parameters,
         uncertainty=fit.uncertainty,

@@ -1,8 +1,13 @@
-"""In which units do the fitted numbers of different CPU cores agree?
+"""In which units do the fitted parameters of different CPU cores agree?
 
-Starts and rows in clocks, rates in multiply-adds per clock (of pools and copies in elements), the bandwidth of weights
-in that of DRAM, bandwidths of the curve in bytes per clock. Products on AMD count 256-bit registers at most, whatever
-the core has: the library that makes them (MKL) was seen to take no more there, on a Zen 5.
+- times (start, row, short, unfold) in clocks;
+- rates in FMA per clock; those of pools and copies in elements per clock;
+- the bandwidth of weights relative to that of DRAM;
+- bandwidths of the curve in bytes per clock.
+
+GEMMs on AMD count at most 256-bit registers: their library (MKL) was seen to use no more on a Zen 5.
+
+Form: this project's own; evidence: docs/evidence-cpu.md.
 """
 
 from __future__ import annotations
@@ -16,23 +21,23 @@ from roofline.core.dtype import precision
 from roofline.devices.cpu.model import Ceilings
 
 PRODUCTS = ("linear", "skinny", "bmm", "attention", "conv-gemm")
-"""Plans whose products MKL makes."""
+"""Plans whose GEMMs run in MKL."""
 ONE_BY_ONE = ("pool", "copy")
-"""Plans that do as much per clock whatever the width of registers: windows and transposes go element by element."""
+"""Plans that process one element at a time, whatever the register width: pooling windows and transposes."""
 NARROW_FMA = 16.0
-"""fp32 multiply-adds a clock of two units of 256 bits."""
+"""fp32 FMA per clock of two units of 256 bits."""
 SUSTAINED = 0.7
-"""Of its highest clock, what the best products of one core make of it. Measured machines count clocks by those, and
-reached 0.74, 0.91 and 0.55 of the 3.5, 4.5 and 4.0 GHz of parts of their generation (unverified: a virtual machine
-hides its own)."""
+"""Clock of the best GEMM of one core over the highest clock. Measured machines reached 0.74, 0.91 and 0.55 of the 3.5,
+4.5 and 4.0 GHz of parts of their generation (unverified: a virtual machine hides its own clock).
+"""
 TIMES = ("start", "row", "short", "unfold")
 X86 = ("amd", "intel", "hygon")
-"""Vendors of the processors that were measured, in small letters."""
+"""Vendors of the processors that were measured, in lower case."""
 
 
 @dataclass(frozen=True)
 class Core:
-    """A core: who made it, its clock in Hz while it computes, its fp32 multiply-adds per clock."""
+    """A core: its vendor, its clock while it computes [Hz], and its fp32 FMA per clock [1]."""
 
     vendor: str
     clock_hz: float
@@ -40,7 +45,7 @@ class Core:
 
     @classmethod
     def of(cls, chip: Chip) -> Core:
-        """One core of a CPU, at the clock that was measured or else at what is usual of the highest."""
+        """One core of a CPU; ``clock_hz = measured clock``, or ``SUSTAINED * highest clock`` [Hz]."""
         engine = chip.engine_for(precision("fp32"), matrix=False)
         rate = engine.rates[chip.resolve(precision("fp32"))[0]].value
         boost = engine.clock.boost
@@ -53,10 +58,16 @@ class Core:
         return cls(str(data["vendor"]), float(data["clock_hz"]), float(data["fma"]))
 
     def to_dict(self) -> dict[str, Any]:
+        """The fields as plain values, ``clock_hz`` [Hz], by :func:`dataclasses.asdict`."""
         return asdict(self)
 
     def unit(self, plan: str, parameter: str, ceilings: Ceilings) -> float:
-        """What one of a plan's parameter is worth here, in SI units."""
+        """What one unit of a plan's parameter is worth on this core, in SI units::
+
+            times = 1 / clock [s],  rates = clock * FMA per clock or clock [1/s],  weight_bandwidth = dram [B/s]
+
+        ``plan`` and ``parameter`` name it; ``ceilings`` has the bandwidth curve.
+        """
         stem = parameter.partition(":")[0]
         if stem in TIMES:
             return 1.0 / self.clock_hz
@@ -68,5 +79,7 @@ class Core:
         return ceilings.dram if stem == "weight_bandwidth" else 1.0
 
     def ceiling_unit(self, name: str) -> float:
-        """What one of a number of :class:`roofline.devices.cpu.model.Ceilings` is worth here."""
+        """What one unit of a field of :class:`roofline.devices.cpu.model.Ceilings` is worth here: ``clock [Hz]`` or 1
+        [1].
+        """
         return self.clock_hz if name in ("cache", "dram") else 1.0

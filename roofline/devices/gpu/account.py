@@ -1,4 +1,4 @@
-"""Which work, at which rate, stands behind the time of a kernel on a GPU?"""
+"""Which work and which rate are behind the time of a kernel on a GPU?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from roofline.units import format_si
 
 
 def explain(timing: Timing, chip: Chip, calibration: Calibration, stack: Stack) -> Explaining:
-    """Who tells of every row how its parts join, and what each resource does in its seconds."""
+    """A function that explains each kernel: how its resources are joined, and what each of them does."""
     parameters = Parameters.of(calibration.ceilings)
     plans = model.plan_labels(timing.schedule, chip, parameters, stack)
 
@@ -36,14 +36,22 @@ def explain(timing: Timing, chip: Chip, calibration: Calibration, stack: Stack) 
 
 
 def joined_as(family: str, plan: str, exponent: float) -> str:
-    """How the parts of a kernel join; ``exponent``: of matrix multiplications."""
+    """How the resources of a kernel are joined, as text; ``exponent`` p [1] is that of GEMMs."""
     if plan:
         return f"{model.STAGES}; plan: {plan}"
     return f"{model.FORMULA}, p = {exponent:.3g}" if family in model.PRODUCTS else model.MOVING
 
 
 def achieved(name: str, seconds: float, chip: Chip, kernel: Kernel) -> str:
-    """What a resource does, and how fast that is: compulsory work and bytes over its seconds."""
+    """The work of a resource and its rate, ``work / seconds``, as text: compulsory FLOP or bytes [B] of the kernel.
+
+    Parameters
+    ----------
+    name : name of the resource.
+    seconds : seconds of all launches [s].
+    chip : the GPU.
+    kernel : the kernel.
+    """
     if name in ("launch", "host"):
         return division(name, seconds, chip, kernel, None, 0.0, None)
     seconds /= kernel.repeats

@@ -1,20 +1,21 @@
-"""How long does a convolution take on a GPU by each of the ways a library has to do it?
+"""How long does a convolution take on a GPU by each plan that a library has?
 
-Every plan is a product in tiles of TM x TN, one block each, that multiprocessors work through in waves:
+Every plan is a GEMM in tiles of TM x TN, one block each, with wave quantization::
 
-    compute = TM*TN * (1 + edge*(1/TM + 1/TN)) * (8*ceil(k/8) + start) / rate * ceil(blocks / multiprocessors)   [s]
+    compute = TM*TN * (1 + edge*(1/TM + 1/TN)) * (8*ceil(k/8) + start) / rate * ceil(blocks / multiprocessors)    [s]
 
-and what surrounds it. Sizes of blocks and tiles are those of cuDNN's kernels: the grids of
-Winograd and implicit products in NeuSight's convolution rows (up to 4,000 a card) come out in every one.
+and what surrounds it. The tiles are those of cuDNN: in NeuSight's convolution measurements (up to 4,000 a GPU), the
+grid of every Winograd and implicit GEMM kernel comes out.
 
-implicit   m = images x pixels, n = channels out, k = taps x channels in, in tiles of 128 x {32, 64, 128}
-strided    the gradient for the data of a strided convolution: the same, slower and not at once with its traffic
-fused      Winograd F(2x2, 3x3) (Lavin, Gray, arXiv:1509.09308): a block takes 32 patches of 2 x 2 pixels and 32
-           channels out, which is as much as a tile of 128 x 128 with k = channels in
-staged     transforms, a product for every point of the transform and transforms back, as kernels of their own:
-           Winograd F(4x4, 3x3) and F(4x4, 5x5), images padded to a multiple of 16; Fourier transforms of patches of
-           32 x 32 (Vasilache et al., arXiv:1412.7580)
-split      the gradient of weights: m = taps x channels in, n = channels out, k = images x pixels cut into parts
+- implicit: m = images x pixels, n = channels out, k = taps x channels in, tiles of 128 x {32, 64, 128}.
+- strided: data gradient with a stride; the same, but slower, and its compute and traffic do not overlap.
+- fused: Winograd F(2x2, 3x3) (Lavin, Gray, arXiv:1509.09308). A block computes 32 patches of 2 x 2 pixels and 32
+  channels out, which is the work of a 128 x 128 tile with k = channels in.
+- staged: transforms, a GEMM for each point, inverse transforms. Winograd F(4x4, 3x3) and F(4x4, 5x5), images padded to
+  a multiple of 16; Fourier transforms of 32 x 32 patches (Vasilache et al., arXiv:1412.7580).
+- split: weight gradient with split-k: m = taps x channels in, n = channels out, k = images x pixels.
+
+Form: this project's own; evidence: docs/evidence-gpu.md.
 """
 
 from __future__ import annotations
@@ -31,32 +32,33 @@ Tiles = tuple[tuple[int, int], ...]
 Patches = tuple[tuple[int, int, int], ...]
 
 IMPLICIT_TILES: Tiles = ((128, 128), (128, 64), (128, 32))
-"""Tiles (pixels, channels out) of implicit products in fp32; of gradients of weights (taps x channels in, out)."""
+"""Tiles (pixels, channels out) of implicit GEMM in fp32; of weight gradients (taps x channels in, out)."""
 
 STAGED_TILES: Tiles = ((128, 64), (64, 64), (32, 128), (128, 32))
-"""Tiles of the batched products between two transforms: those of cuBLAS."""
+"""Tiles of the batched GEMMs between two transforms: those of cuBLAS."""
 
 ONE_PATCHES: Patches = ((1, 4, 8),)
 SIX_PATCHES: Patches = (*ONE_PATCHES, (2, 4, 4), (2, 2, 8), (4, 2, 4), (4, 1, 8), (4, 4, 2))
-"""Images x rows x columns of the 32 patches of a block of fused Winograd; see :func:`patches_of`."""
+"""Images x rows x columns of the 32 patches of a fused Winograd block; see :func:`patches_of`."""
 
 EDGE = 8.0
-"""Work of a tile for each line of its border."""
+"""Tile edge overhead [elements]."""
 
 SHARPNESS = 4.0
-"""Exponent that joins arithmetic and traffic of one kernel; between 2 and 8 the rows do not tell."""
+"""Exponent that joins compute and memory; the measurements do not distinguish values between 2 and 8."""
 
 SPLITS = (1, 2, 4, 8, 16, 32, 64, 128)
 SPLIT_START = 100.0
-"""Steps of k before and after which a block of a gradient of weights works at full rate."""
+"""Elements of k before and after which a block of a weight gradient works at full rate."""
 SPLIT_TRAFFIC = 2.0
-"""Traffic of a cut of k over its part of the result: written, and added to what is there."""
+"""Traffic of one part of split-k over its result: written, then read to be added."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What plans run on: multiprocessors, multiply-adds a second of each, bytes a second of DRAM, seconds of a launch;
-    ``wide`` multiprocessors have 128 lanes."""
+    """The hardware: multiprocessors, FMA rate of each [FMA/s], DRAM bandwidth [B/s], launch [s]; ``wide``: 128 lanes
+    each.
+    """
 
     units: float
     rate: float
@@ -65,16 +67,16 @@ class Machine:
     wide: bool = False
 
     def at(self, share: float) -> Machine:
-        """At a share of the rate."""
+        """The same at a ``share`` of the rate: ``rate = share * rate`` [FMA/s]."""
         return replace(self, rate=self.rate * share)
 
 
 @dataclass(frozen=True)
 class Images:
-    """Convolutions as columns, the gradient for the data as the convolution with channels swapped that it is.
+    """Convolutions as columns; a data gradient is the convolution with its channels swapped.
 
-    ``count`` images of side x side pixels (of the result), ``groups`` groups of ``channels`` in and ``out`` out;
-    ``moved`` compulsory bytes, ``flops`` operations of the plain product.
+    ``count`` images of side x side pixels (of the result), ``groups`` of ``channels`` in and ``out`` channels out;
+    ``moved`` compulsory bytes [B], ``flops`` of the plain GEMM [FLOP].
     """
 
     groups: Floats
@@ -88,7 +90,9 @@ class Images:
 
     @classmethod
     def of(cls, schedule: Schedule, *, weights: bool = False) -> Images:
-        """From kernels as :mod:`roofline.operators.convolution` makes them; ``weights``: gradients of weights."""
+        """From a ``schedule`` as :mod:`roofline.operators.convolution` makes it; ``weights``: they are weight
+        gradients.
+        """
         names = ("batch", "m", "n", "k", "taps", "images")
         groups, m, n, k, taps, count = (getattr(schedule, name).astype(np.float64) for name in names)
         pixels, inner = (k, m) if weights else (m, k)
@@ -96,12 +100,15 @@ class Images:
 
     @property
     def pixels(self) -> Floats:
+        """Pixels of all images: ``count * side^2`` [1]."""
         return np.asarray(self.count * np.square(self.side))
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of a plan behind its first launch, of its arithmetic and of its traffic; the operations it does."""
+    """Seconds of a plan without its first launch, of its compute and of its memory [s]; operations it
+    executes [FLOP].
+    """
 
     total: Floats
     compute: Floats
@@ -110,7 +117,9 @@ class Cost:
 
 
 def joined(compute: Floats, memory: Floats) -> Floats:
-    """(compute^p + memory^p)^(1/p)."""
+    """``(compute^4 + memory^4)^(1/4)`` [s], exponent :data:`SHARPNESS`; ``compute`` and ``memory`` in [s],
+    shape (N,).
+    """
     return np.asarray((compute**SHARPNESS + memory**SHARPNESS) ** (1.0 / SHARPNESS))
 
 
@@ -125,10 +134,18 @@ def waves(
     start: float,
     cuts: tuple[int, ...] = (1,),
 ) -> Floats:
-    """Seconds of the arithmetic of batch x (m x k).(k x n) in the fastest tiles and number of ``cuts`` of k.
+    """Compute seconds of batch x (m x k).(k x n) with the fastest tile and split of k into S ``cuts``::
 
-    A block of fewer than 256 threads, which is a tile smaller than 128 x 128, has one warp for each scheduler and
-    cannot keep 128 lanes busy by itself: wide multiprocessors work through such blocks in pairs.
+        area   = TM*TN * (1 + EDGE * (1/TM + 1/TN))
+        blocks = batch * ceil(m/TM) * ceil(n/TN) * S
+        waves  = pair * ceil(blocks / multiprocessors / pair)         pair: 2 or 1
+        time   = area * (8*ceil(k/S/8) + start) / rate * waves + (8*S * batch*m*n / bandwidth, if S > 1)    [s]
+
+    A block smaller than 128 x 128 has fewer than 256 threads, one warp for each scheduler. It cannot keep 128 lanes
+    busy, so wide multiprocessors run such blocks in pairs. Form: this project's own; evidence: docs/evidence-gpu.md.
+
+    machine : the hardware. batch, m, n, k : sizes [1], shape (N,). tiles : to choose from. start : elements of k before
+    full rate [1]. cuts : parts of k to choose from. Returns time : [s], shape (N,).
     """
     best = np.full(len(m), np.inf)
     for tall, broad in tiles:
@@ -144,20 +161,35 @@ def waves(
 
 
 def implicit(x: Images, machine: Machine, tiles: Tiles, start: float) -> Cost:
-    """The product in one kernel, behind one that lays out its addresses."""
+    """One implicit GEMM kernel, after one that computes its addresses::
+
+        compute = waves(groups, pixels, out, taps * channels),  memory = moved / bandwidth    [s]
+        total   = (compute^4 + memory^4)^(1/4) + launch                                       [s]
+
+    x : N convolutions. machine : the hardware. tiles : to choose from. start : elements of k before full rate [1].
+    """
     compute = waves(machine, x.groups, x.pixels, x.out, x.taps * x.channels, tiles=tiles, start=start)
     memory = x.moved / machine.bandwidth
     return Cost(joined(compute, memory) + machine.launch, compute, memory, x.flops)
 
 
 def strided(x: Images, machine: Machine, tiles: Tiles, start: float) -> Cost:
-    """The gradient for the data behind a stride: as :func:`implicit`, but traffic and arithmetic add."""
+    """Data gradient with a stride: as :func:`implicit`, but ``total = compute + memory + launch`` [s].
+
+    x, machine, tiles, start : as in :func:`implicit`.
+    """
     cost = implicit(x, machine, tiles, start)
     return replace(cost, total=cost.compute + cost.memory + machine.launch)
 
 
 def split(x: Images, machine: Machine, tiles: Tiles) -> Cost:
-    """The gradient of weights as a product that sums over pixels, cut into parts where blocks are few."""
+    """Weight gradient as a GEMM that sums over pixels, with split-k where blocks are few::
+
+        compute = waves(groups, taps * channels, out, pixels),  memory = moved / bandwidth    [s]
+        total   = (compute^4 + memory^4)^(1/4) + launch                                       [s]
+
+    x : N convolutions. machine : the hardware. tiles : to choose from.
+    """
     compute = waves(
         machine, x.groups, x.taps * x.channels, x.out, x.pixels, tiles=tiles, start=SPLIT_START, cuts=SPLITS
     )
@@ -166,15 +198,24 @@ def split(x: Images, machine: Machine, tiles: Tiles) -> Cost:
 
 
 def patches_of(architecture: str, cudnn: int) -> Patches:
-    """How a block of fused Winograd takes its patches: six ways on Maxwell and Pascal since cuDNN 7, else one."""
+    """Patch layouts of a fused Winograd block: six on Maxwell and Pascal since ``cudnn = 7``, else one [images, rows,
+    columns].
+    """
     return SIX_PATCHES if architecture in ("maxwell", "pascal") and cudnn >= 7 else ONE_PATCHES
 
 
 def fused(x: Images, machine: Machine, patches: Patches, filters: float, start: float) -> Cost:
-    """Winograd F(2x2, 3x3) in one kernel, behind the transform of the weights.
+    """Winograd F(2x2, 3x3) in one kernel, after the transform of the weights::
 
-    A block does 16 multiplications for each of 32 patches, 32 channels out and each channel in; it sits on whole
-    images, rows and columns of patches.
+        blocks  = min over patches of ceil(count/images) * ceil(side/2/rows) * ceil(side/2/columns) * ceil(out/32)
+        compute = 16*32*32 * (1 + EDGE/64) * (8*ceil(channels/8) + start) / rate * ceil(blocks / multiprocessors)    [s]
+        weights = filters * 4 * 16 * channels * out / bandwidth,  memory = moved / bandwidth                         [s]
+        total   = (compute^4 + memory^4)^(1/4) + weights + launch                                                    [s]
+
+    Source: Lavin, Gray, arXiv:1509.09308 (16 multiplications for 2 x 2 pixels); block sizes: grids of cuDNN's kernels.
+
+    x : N convolutions. machine : the hardware. patches : layouts to choose from. filters : traffic of the transform of
+    the weights over its result [1]. start : elements of k before full rate [1].
     """
     across = np.ceil(x.side / 2.0)
     blocks = np.full(len(across), np.inf)
@@ -192,10 +233,10 @@ def fused(x: Images, machine: Machine, patches: Patches, filters: float, start: 
 
 @dataclass(frozen=True)
 class Transform:
-    """How a staged plan turns patches of ``patch`` x ``patch`` pixels into ``points`` products.
+    """How a staged plan turns patches of ``patch`` x ``patch`` pixels into ``points`` GEMMs.
 
-    ``multiplications`` for each multiplication of numbers of ``size`` fp32 words (4 and 2 where they are complex);
-    images come in multiples of ``sheaf``.
+    ``multiplications`` are real ones per multiplication of the GEMM, on numbers of ``size`` fp32 words (4 and 2 if
+    complex); images are padded to multiples of ``sheaf``.
     """
 
     patch: float
@@ -210,7 +251,10 @@ WINOGRAD = {9: Transform(4.0, 36.0), 25: Transform(4.0, 64.0)}
 
 
 def fourier(taps: int) -> Transform:
-    """Patches of 32 x 32 with the overlap of a square window: 32 x 17 complex points of a real image."""
+    """Fourier patches of 32 x 32 with the overlap of a square window of ``taps`` taps [1]: ``patch = 33 - sqrt(taps)``.
+
+    A real patch has 32 x 17 complex points. Source: Vasilache et al., arXiv:1412.7580.
+    """
     return Transform(33.0 - np.sqrt(taps), 32.0 * 17.0, multiplications=4.0, size=2.0, sheaf=1.0)
 
 
@@ -224,10 +268,19 @@ def staged(
     start: float,
     gradient: bool = False,
 ) -> Cost:
-    """Both operands transformed, a product for each point, the result transformed back: four kernels.
+    """Both operands transformed, a GEMM for each point, the result transformed back: four kernels::
 
-    transform, filters : traffic of the transforms over the size of what comes out of them, for images and weights.
-    gradient : that of weights, whose products sum over patches.
+        patches = sheaf*ceil(count/sheaf) * ceil(side/patch)^2         not padded for a weight gradient
+        images  = 4*size*points * patches * (channels + out) / bandwidth,  weights likewise of channels * out    [s]
+        compute = waves(points * multiplications, patches, out, channels)                                        [s]
+        around  = moved / bandwidth + transform * images + filters * weights                                     [s]
+        total   = (compute^4 + (images + weights)^4)^(1/4) + around + 3 * launch                                 [s]
+
+    Source: Lavin, Gray, arXiv:1509.09308; Vasilache et al., arXiv:1412.7580. Traffic: this project's own.
+
+    x : N convolutions. machine : the hardware. by : the transform. transform, filters : traffic of transforms over
+    their result, of images and weights [1]. start : elements of k before full rate [1]. gradient : True for weight
+    gradients, whose GEMMs sum over patches.
     """
     count = x.count if gradient else by.sheaf * np.ceil(x.count / by.sheaf)
     patches = count * np.square(np.ceil(x.side / by.patch))

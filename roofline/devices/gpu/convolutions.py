@@ -1,7 +1,7 @@
-"""How long does a convolution take on a GPU, and which way of doing it does the library take?
+"""How long does a convolution take on a GPU, and which plan does the library choose?
 
-The plans are those of :mod:`roofline.devices.gpu.convolution_plans`. Which of them may run is a rule of the software
-(:func:`allowed`); of those, the fastest by model does.
+The plans are those of :mod:`roofline.devices.gpu.convolution_plans`. A rule of the software says which plans may run
+(:func:`allowed`); the model takes the fastest of them. Form: this project's own; evidence: docs/evidence-gpu.md.
 """
 
 from __future__ import annotations
@@ -45,31 +45,49 @@ FORWARD, DATA, WEIGHT = "forward", "data", "weight"
 PLANS = ("implicit", "strided", "split", "winograd", "winograd in stages", "fourier")
 
 BANDWIDTH = 0.75
-"""Share of the DRAM bandwidth that convolutions reach; the rows do not tell it apart from 0.6 or 1."""
+"""Share of the DRAM bandwidth that convolutions reach; the measurements do not distinguish it from 0.6 or 1."""
 
 TENSOR_CHANNELS = 8
-"""Tensor cores take channels in multiples of this; other convolutions run on the fp32 lanes."""
+"""Tensor cores need channels in multiples of this; other convolutions run on the fp32 lanes."""
 
 RULE_CHANNELS = 32
-"""Channels from which cuDNN 5 and 6 take Winograd by rule: right in 94 to 96 % of DeepBench's rows of a Titan X."""
+"""Channels from which cuDNN 5 and 6 choose Winograd; agrees with 94 to 96 % of DeepBench's measurements of
+a Titan X.
+"""
 
 FOURIER_TAPS = (9, 25, 49)
-"""Windows of 3, 5 and 7 across, unstrided, that cuDNN transforms in patches of 32 x 32."""
+"""Taps of unstrided windows of 3, 5 and 7 across, which cuDNN can transform in patches of 32 x 32."""
 
 
 def passes(schedule: Schedule) -> Names:
-    """Which pass each convolution is: forward, or the gradient for the data or the weights."""
+    """The pass of each convolution, by its operator's name: forward, data gradient or weight gradient.
+
+    Parameters
+    ----------
+    schedule : N kernels.
+
+    Returns
+    -------
+    passes : text, shape (N,).
+    """
     ends = {"_backward_data": DATA, "_backward_weight": WEIGHT}
     names = [next((of for end, of in ends.items() if name.endswith(end)), FORWARD) for name in schedule.op_names]
     return np.array(names)[schedule.op]
 
 
 def allowed(plan: str, schedule: Schedule, stack: Stack) -> NDArray[np.bool_]:
-    """Which convolutions the stack's library may do by a plan.
+    """Mask of the convolutions that the library of the stack may run by a plan, shape (N,).
 
-    Products always. Winograd is for unstrided 3x3 (5x5 in stages) without groups, since cuDNN 5: there by rule,
-    forward and for the data from 32 channels on; from 7 on, and wherever the library tries all plans, whichever is
-    fastest, gradients of weights too. Fourier transforms need so much memory that only trying finds them.
+    GEMM plans are always allowed. Winograd is for unstrided 3x3 windows (5x5 in stages) without groups, since cuDNN 5.
+    cuDNN 5 and 6 take it from 32 channels on, forward and for data gradients. Since cuDNN 7, and with autotuning, the
+    fastest plan runs, also for weight gradients. Fourier transforms need so much memory that only autotuning chooses
+    them.
+
+    Parameters
+    ----------
+    plan : one of :data:`PLANS`.
+    schedule : N kernels.
+    stack : software stack.
     """
     role, taps = passes(schedule), schedule.taps
     if plan in ("implicit", "strided", "split"):
@@ -91,7 +109,23 @@ def allowed(plan: str, schedule: Schedule, stack: Stack) -> NDArray[np.bool_]:
 def convolutions(
     schedule: Schedule, chip: Chip, precision: str, parameters: Parameters, stack: Stack
 ) -> tuple[Cost, Names]:
-    """What every convolution takes behind its launch, and by which plan; a bias is added by a kernel of its own."""
+    """Time of every convolution without its first launch, and its plan: the fastest that is allowed::
+
+        total = min over allowed plans of Cost.total + bias    [s]
+        bias  = 2 * result / stream bandwidth + launch         [s], a kernel of its own unless compiled
+
+    Parameters
+    ----------
+    schedule : N kernels that are convolutions.
+    chip : the GPU.
+    precision : number format.
+    parameters : fitted parameters.
+    stack : software stack.
+
+    Returns
+    -------
+    cost, plans : seconds [s] and operations [FLOP], and the names of the plans, shape (N,) each.
+    """
     best = Cost(*(np.full(len(schedule), np.inf) for _ in range(4)))
     chosen = np.full(len(schedule), PLANS[0], dtype=f"<U{max(map(len, PLANS))}")
     able = chip.engine_for(parse_precision(precision), matrix=True).kind == "matrix"
@@ -113,7 +147,7 @@ def convolutions(
 def _costs(
     schedule: Schedule, machine: Machine, chip: Chip, parameters: Parameters, stack: Stack, *, tensor: bool
 ) -> Iterator[tuple[str, Rows, Cost]]:
-    """Every plan with the rows that may take it and their cost."""
+    """Every plan, the convolutions that may take it, and their cost."""
     start, filters = parameters.conv_start, parameters.filters
     around = {"transform": parameters.transform, "filters": filters, "start": start}
     tiles = TENSOR_TILES if tensor else IMPLICIT_TILES
@@ -144,7 +178,19 @@ def _costs(
 
 
 def machine_of(chip: Chip, precision: str, parameters: Parameters, *, tensor: bool) -> Machine:
-    """Multiprocessors at the rate that convolutions reach on them."""
+    """The multiprocessors at the rate that convolutions reach on them::
+
+        rate      = peak / 2 / multiprocessors * conv / (1 + integers, on shared lanes) * held    [FMA/s]
+        rate      = peak / 2 / multiprocessors * conv_tensor                         on tensor cores
+        bandwidth = BANDWIDTH * DRAM bandwidth                                                    [B/s]
+
+    Parameters
+    ----------
+    chip : the GPU.
+    precision : number format.
+    parameters : fitted parameters.
+    tensor : True for tensor cores.
+    """
     engine, peak = ceiling.engine_and_rate(chip, parse_precision(precision), matrix=True)
     assert engine is not None
     wide = lanes(chip) / vector_engine(chip).count.value > 64
@@ -156,36 +202,48 @@ def machine_of(chip: Chip, precision: str, parameters: Parameters, *, tensor: bo
 
 
 def shares_lanes(chip: Chip) -> bool:
-    """Whether addresses are worked out by the lanes that multiply: not on Volta, Turing and the large chips since.
+    """Whether the multiplying lanes also compute addresses: not on Volta, Turing and large chips since Ampere.
 
-    Volta has lanes of their own for whole numbers; multiprocessors of 128 lanes since Ampere do them on half of their
-    lanes (NVIDIA's white papers of the Tesla V100 and of GA102; unverified: from memory).
+    Volta has separate integer lanes. Multiprocessors of 128 lanes since Ampere compute integers on half of their lanes
+    (NVIDIA's white papers of the Tesla V100 and of GA102; unverified: from memory).
     """
     return chip.architecture in ("maxwell", "pascal") or lanes(chip) / vector_engine(chip).count.value > 64
 
 
 def held(chip: Chip, parameters: Parameters, draw: float) -> float:
-    """What of its boost clock a card holds in kernels that draw ``draw`` of the power of plain products.
+    """Share of the boost clock in kernels of power ``draw * power of a plain GEMM``, by :func:`.power.sustained_share`
+    [1].
 
-    Implicit products and those between transforms draw ``cool`` of it, Winograd in one kernel all. A clock found on
-    plain products says little here: a T4 holds 0.55 of its boost in those and 0.77 in implicit products.
+    Implicit GEMMs and GEMMs between transforms draw ``cool`` of it, fused Winograd all of it. A clock measured in plain
+    GEMMs does not apply: a T4 holds 0.55 of its boost clock in those and 0.77 in implicit GEMMs.
+
+    Parameters
+    ----------
+    chip : the GPU.
+    parameters : fitted parameters.
+    draw : power over that of a plain GEMM [1].
     """
     return sustained_share(chip, replace(parameters, watts=parameters.watts * draw, sustained=0.0))
 
 
 def fills_tensor_cores(schedule: Schedule) -> NDArray[np.bool_]:
-    """Whether channels in and out come in multiples that tensor cores take."""
+    """Mask of the convolutions with ``channels % 8 = 0`` in and out, as tensor cores need, shape (N,).
+
+    Parameters
+    ----------
+    schedule : N kernels that are convolutions.
+    """
     role, taps = passes(schedule), schedule.taps
     inner = np.where(role == WEIGHT, schedule.m, schedule.k) // taps
     whole = np.round(schedule.weights / (schedule.itemsize * schedule.batch * schedule.n * taps)).astype(np.int64)
-    inner = np.where(role == DATA, whole, inner)  # behind a stride k counts the taps that reach a pixel
+    inner = np.where(role == DATA, whole, inner)  # with a stride, k counts the taps that reach a pixel
     return np.asarray((schedule.n % TENSOR_CHANNELS == 0) & (inner % TENSOR_CHANNELS == 0))
 
 
 def _bias_seconds(schedule: Schedule, chip: Chip, parameters: Parameters, stack: Stack) -> Floats:
-    """Reading and writing the result once more, where weights hold more than the products need.
+    """Seconds of a bias kernel: the result is read and written once more. Applies where the weights include a bias.
 
-    cuDNN has a call of its own for it, as have PyTorch and TensorFlow; compilers merge it into what follows.
+    cuDNN, PyTorch and TensorFlow launch a separate kernel for it; compilers fuse it into the next kernel.
     """
     bare = schedule.batch * schedule.k * schedule.n * schedule.itemsize
     biased = (passes(schedule) == FORWARD) & (schedule.weights > bare) & (stack.mode != "compiled")
@@ -194,20 +252,33 @@ def _bias_seconds(schedule: Schedule, chip: Chip, parameters: Parameters, stack:
 
 
 DEPTHWISE_STEPS = 8.0
-"""Instructions of a lane for each tap of a result: two loads, an address, a test for the border, a multiply-add."""
+"""Instructions of a lane for each tap of a result: two loads, an address, a bounds check, a multiply-add."""
 
 DEPTHWISE_L2 = 3.0
-"""Bandwidth of the L2 over that of DRAM, where nothing says it; 2.4 on a V100, 4.0 on a T4."""
+"""Bandwidth of the L2 over that of DRAM, where it is not known; 2.4 on a V100, 4.0 on a T4."""
 
 
 def depthwise(schedule: Schedule, chip: Chip, parameters: Parameters, stack: Stack) -> Cost:
-    """Convolutions of one channel each, by kernels that walk over the result; nobody's rows stand behind it.
+    """Depthwise convolutions, in kernels that walk over the result. No measurement validates this::
 
-        compute = results * taps * 8 instructions / (lanes * clock)
-        memory  = bytes / (what rows reach of the bandwidth)
+        compute = results * taps * 8 instructions / (lanes * clock * held)           [s]
+        memory  = bytes * (1 + again) / (row * stream bandwidth) + bias              [s]
+        again   = (taps - 1) / 3 for weight gradients, else 0                        [1]
+        time    = (compute^4 + memory^4)^(1/4)                                       [s]
 
-    The gradient of weights sums over all pixels for every tap by itself (PyTorch's and TensorFlow's kernels do), so
-    its operands come from the L2 once for each tap.
+    A weight gradient sums over all pixels separately for each tap (as in PyTorch's and TensorFlow's kernels), so its
+    operands come from the L2 once for each tap. Form: this project's own; not validated.
+
+    Parameters
+    ----------
+    schedule : N kernels that are depthwise convolutions.
+    chip : the GPU.
+    parameters : fitted parameters.
+    stack : software stack.
+
+    Returns
+    -------
+    cost : seconds without the launch [s] and operations [FLOP], shape (N,).
     """
     taps, weights = schedule.taps.astype(np.float64), passes(schedule) == WEIGHT
     rate = lanes(chip) * vector_engine(chip).clock.hz() * held(chip, parameters, parameters.cool)

@@ -1,4 +1,4 @@
-"""What does a calibration of GPUs say of kernels, how sure is it, and which cards is it of?"""
+"""What does a GPU calibration predict for each kernel, how uncertain is it, and which GPUs does it cover?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from roofline.core.calibration import ANY_GPU, Calibration, any_of
 from roofline.core.chip import Chip
 from roofline.core.dtype import Precision
-from roofline.core.prediction import Tier
+from roofline.core.labels import Labels
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.devices import ceiling
@@ -30,7 +30,17 @@ from roofline.devices.timed import (
 
 
 def times(asked: Asked) -> Fitted:
-    """The model of GPUs, every family with its held-out quantiles; light counts what the plan chosen does."""
+    """The GPU model (:func:`roofline.devices.gpu.model.planned`) with the held-out quantiles of every family::
+
+        low, high = total * exp(quantile * width)    [s],   width grows outside the fitted shapes (octaves_outside)
+
+    The speed-of-light bound counts the operations of the chosen plan. In a network, a power-limited GPU runs its GEMMs
+    at a higher clock (:func:`roofline.devices.gpu.power.activity`).
+
+    Parameters
+    ----------
+    asked : kernels, chip, stack and calibration.
+    """
     schedule, chip, stack, calibration = asked.schedule, asked.chip, asked.stack, asked.fitted
     parameters = Parameters.of(calibration.ceilings)
     found, flops = model.planned(schedule, chip, parameters, stack)
@@ -54,54 +64,62 @@ def times(asked: Asked) -> Fitted:
     light = ceiling.light(replace(schedule, flops=flops), chip)
     seen = set(calibration.data.get("families", model.SCORES)) if calibration.chip == chip.name else set()
     own = (schedule.phase == 0) & np.isin(names, [name for name, (of, _) in model.SCORES.items() if of in seen])
-    tiers: list[Tier] = ["calibrated" if mine else "borrowed" for mine in own & measured]
+    tiers = Labels.where(own & measured, "calibrated", "borrowed")
     return Fitted(found, tiers, low, high, octaves, light)
 
 
 def measured_operators(schedule: Schedule, calibration: Calibration) -> NDArray[np.bool_]:
-    """Which kernels are of operators that some measurement behind a calibration was about.
+    """Mask of the kernels whose operator some measurement of the calibration covers, shape (N,); see
+    :func:`of_operators`.
 
-    A backward kernel counts as its family does: of those, only convolutions are measured apart.
+    Backward kernels count as their family does; among them only convolutions are measured apart.
+
+    Parameters
+    ----------
+    schedule : N kernels.
+    calibration : with its measured operators.
     """
     operators = calibration.data.get("operators")
-    if operators is None:  # a calibration that does not say
+    if operators is None:  # a calibration without that field
         return np.ones(len(schedule), dtype=bool)
     return of_operators(schedule, operators) | (schedule.phase > 0)
 
 
 def part(chip: Chip, stack: Stack) -> Chip:
-    """The whole card; inside a recorded graph with the smaller launch floor of its kernels."""
+    """The whole GPU. In a recorded graph its launch time is ``launch * GRAPH_FLOOR`` [s]."""
     if stack.mode != "graphs" or not chip.launch:
         return chip
     return replace(chip, launch=replace(chip.launch, value=chip.launch.value * host.GRAPH_FLOOR))
 
 
 def accepts(fit: Calibration, chip: Chip, precision: Precision, stack: Stack) -> str:
-    """Why a fit does not describe this card; empty where it is of it, of its architecture, or of all GPUs.
+    """Why a fit does not describe this GPU; empty if it is of this GPU, its architecture or all GPUs.
 
-    It holds for one stack and every precision.
+    A fit holds for one stack and every precision.
     """
     fits = fit.chip in (chip.name, any_of(chip.architecture), ANY_GPU)
-    return "" if fits else f"is of {fit.chip}, not of {chip.name} ({chip.architecture})"
+    return "" if fits else f"is for {fit.chip}, not for {chip.name} ({chip.architecture})"
 
 
 def lacks(fit: Calibration) -> str:
-    """What a fit of an earlier version does not say; empty where it says all."""
+    """What a fit of an earlier version lacks; empty if nothing."""
     if mute := [name for name, family in fit.families.items() if not family.quantiles]:
-        return f"no errors of {', '.join(mute)}"
+        return f"no errors for {', '.join(mute)}"
     own = fit.chip not in (ANY_GPU, any_of(fit.architecture))
     return "it does not say which operators were measured" if own and "operators" not in fit.data else ""
 
 
 def launched(timing: Timing, asked: Asked) -> Timing:
-    """What a device waits between launches that depend on each other, and in a network for the host."""
+    """Adds the waits between dependent launches (:func:`.host.between_steps`), and in a network the waits for the host
+    [s] (:func:`.host.waiting`).
+    """
     if asked.calibration is not None:
         timing = _stepping(timing, host.between_steps(timing.schedule, asked.chip))
     return _fed_by_host(timing, asked.stack, asked.host_dispatch) if asked.network else timing
 
 
 def _stepping(timing: Timing, waits: Floats) -> Timing:
-    """What a device waits between launches that depend on each other is part of their launches."""
+    """Add the waits between dependent launches to the launch resource."""
     launch = timing.resources["launch"] + waits
     own = {name: values for name, values in timing.resources.items() if name != "launch"}
     most = np.max(list(own.values()), axis=0)
@@ -111,29 +129,24 @@ def _stepping(timing: Timing, waits: Floats) -> Timing:
         low=timing.low + waits,
         high=timing.high + waits,
         resources={**own, "launch": launch},
-        bound=[
-            "launch" if wait and of > rest else name
-            for wait, of, rest, name in zip(waits, launch, most, timing.bound, strict=True)
-        ],
+        bound=Labels.where((waits > 0) & (launch > most), "launch", timing.bound),
     )
 
 
 def _fed_by_host(timing: Timing, stack: Stack, known: float | None) -> Timing:
-    """What the device waits for the host joins the rows as a resource, and bounds those it is most of."""
+    """Add the waits for the host as a resource; it is the bound of a kernel where it is more than half of its time."""
     if len(timing.schedule) == 0:
         return timing
     effort = host.efforts(timing.schedule, stack)
     replay = host.REPLAY_S if stack.mode == "graphs" else 0.0
     ends = (timing.low, timing.total, timing.high)
     waits = [
-        # a graph is handed over while the one before runs, if that takes long enough
+        # a graph is launched while the one before it runs, if that takes long enough
         host.waiting(timing.schedule, seconds, dispatch, max(0.0, replay - float(seconds.sum())), effort)
         for seconds, dispatch in zip(ends, host.dispatch_seconds(stack, known), strict=True)
     ]
     low, total, high = (seconds + wait for seconds, wait in zip(ends, waits, strict=True))
-    bound = [
-        "host" if wait > own else name for wait, own, name in zip(waits[1], timing.total, timing.bound, strict=True)
-    ]
+    bound = Labels.where(waits[1] > timing.total, "host", timing.bound)
     resources = {**timing.resources, "host": waits[1]}
     return replace(
         timing, total=total, low=np.minimum(low, total), high=np.maximum(high, total), resources=resources, bound=bound

@@ -1,22 +1,22 @@
-"""How long do kernels take on a GPU? Tiles in waves, streams and rows, with a dozen fitted numbers.
+"""How long does each kernel take on a GPU? One set of equations per kind of kernel, with a few dozen fitted parameters.
 
-A product is cut into tiles of TM x TN, one block each, and the multiprocessors work through them in waves:
+A matrix multiplication (GEMM) is computed in tiles of TM x TN, one block each, with wave quantization::
 
-    blocks  = ceil(m/TM) * ceil(n/TN) * batch * S                 S cuts of k
-    border  = (1 + edge * (1/TM + 1/TN)) / (1 + edge/64)          1 for a tile of 128 x 128
-    compute = TM*TN * (8*ceil(k/(8*S)) + prologue) * border / rate * ceil(blocks / multiprocessors)      [s]
-    rate    = FMA per clock of a multiprocessor * efficiency * boost clock * sustained
-    memory  = (bytes + panels read again + cuts) / (fraction * bandwidth) + paging     [s], see tile_seconds
-    time    = (compute^p + memory^p)^(1/p) + launch               [s], the fastest tile and cut
+    blocks   = ceil(m/TM) * ceil(n/TN) * batch * S                S parts of k (split-k)
+    overhead = (1 + edge * (1/TM + 1/TN)) / (1 + edge/64)         tile edge overhead, 1 for a tile of 128 x 128
+    compute  = TM*TN * (8*ceil(k/(8*S)) + prologue) * overhead / rate * ceil(blocks / multiprocessors)    [s]
+    rate     = FMA per clock of a multiprocessor * efficiency * boost clock * sustained                   [FMA/s]
+    memory   = (bytes + operand panels read again + split-k results) / (fraction * bandwidth) + paging    [s]
+    time     = (compute^p + memory^p)^(1/p) + launch              [s], the fastest tile and split of k
 
-A convolution takes one of several plans (:mod:`roofline.devices.gpu.convolution_plans`). Tensor cores have equations
-of their own (:mod:`roofline.devices.gpu.tensor_cores`). Streams and rows move bytes
-(:mod:`roofline.devices.gpu.streams`):
+:func:`~roofline.devices.gpu.products.tile_seconds` has the details. ``sustained`` is the share of the boost clock that
+a GPU holds in long fp32 GEMMs (:mod:`roofline.devices.gpu.power`). Tensor cores have their own equations
+(:mod:`roofline.devices.gpu.tensor_cores`). A convolution takes one of several plans
+(:mod:`roofline.devices.gpu.convolution_plans`). Other kernels are memory-bound (:mod:`roofline.devices.gpu.streams`)::
 
-    stream  = max(launch, early * launch + bytes / (fraction * bandwidth))
+    time = max(launch, early * launch + bytes / (fraction * bandwidth))    [s]
 
-``sustained`` is what of its boost clock a card holds in long fp32 products: see :mod:`roofline.devices.gpu.power`.
-Which numbers are fitted, on what and how well: docs/gpu.md.
+Form: this project's own; evidence, and which parameters are fitted on what: docs/evidence-gpu.md.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ Floats = NDArray[np.float64]
 Names = NDArray[np.str_]
 
 FORMULA = "(compute^p + memory^p)^(1/p) + launch"
-MOVING = "max(launch, part of it + max(memory, work))"
-"""How streams and rows join, see :mod:`roofline.devices.gpu.streams`."""
-STAGES = "every kernel of the plan with its launch"
+MOVING = "max(launch, part of launch + max(memory, work))"
+"""How memory-bound kernels join their resources, see :mod:`roofline.devices.gpu.streams`."""
+STAGES = "sum over the kernels of the plan, each with its launch"
 
 PRODUCTS: tuple[str, ...] = ("linear", "bmm", "attention")
 CONVOLUTIONS: tuple[str, ...] = ("conv", "conv1x1")
 WIDER = 1.5
-"""Families nobody measured borrow the interval of another, this much wider on its logarithm: a guess."""
+"""Factor on the (logarithmic) interval of a family that was not measured, relative to the family it uses. A guess."""
 
 SCORES: dict[str, tuple[str, float]] = {
     **{name: (name, 1.0) for name in ("linear", "bmm", "conv", "conv1x1", "elementwise", "softmax", "norm")},
@@ -59,12 +59,24 @@ SCORES: dict[str, tuple[str, float]] = {
     "embedding": ("softmax", WIDER),
     "depthwise": ("norm", WIDER),
 }
-"""Which held-out errors speak for a family, and how much wider; backward kernels count as their family. Of those with
-tensor cores at hand, ``odd`` are convolutions whose channels do not fill them, which run on the vector lanes."""
+"""The held-out errors that apply to each family, and the factor on their width. A backward kernel counts as its family.
+Where the GPU has tensor cores, ``tensor-odd`` are convolutions whose channels do not fill them: they run on vector
+lanes.
+"""
 
 
 def plan_labels(schedule: Schedule, chip: Chip, parameters: Parameters, stack: Stack | None = None) -> Names:
-    """How each convolution is done, ``""`` for other kernels."""
+    """The plan of each convolution, by :func:`.convolutions.convolutions`; ``""`` for other kernels.
+
+    Parameters
+    ----------
+    schedule : N kernels.
+    chip, parameters, stack : as in :func:`gpu_times`.
+
+    Returns
+    -------
+    labels : text, shape (N,).
+    """
     labels = np.full(len(schedule), "", dtype="<U24")
     for code, name in enumerate(schedule.precision_names):
         mine = np.flatnonzero((schedule.precision == code) & schedule.in_family(*CONVOLUTIONS))
@@ -74,7 +86,13 @@ def plan_labels(schedule: Schedule, chip: Chip, parameters: Parameters, stack: S
 
 
 def on_lanes(schedule: Schedule, chip: Chip) -> NDArray[np.bool_]:
-    """Which kernels are products that run on vector lanes."""
+    """Mask of the GEMMs and convolutions that run on vector lanes, by ``chip.engine_for``; shape (N,).
+
+    Parameters
+    ----------
+    schedule : N kernels.
+    chip : the GPU.
+    """
     found = schedule.kind == KINDS.index("matmul")
     for code, name in enumerate(schedule.precision_names):
         if chip.engine_for(parse_precision(name), matrix=True).kind == "matrix":
@@ -83,7 +101,13 @@ def on_lanes(schedule: Schedule, chip: Chip) -> NDArray[np.bool_]:
 
 
 def scored_as(schedule: Schedule, chip: Chip) -> NDArray[np.str_]:
-    """Key into :data:`SCORES` of every kernel: its family, or that of tensor cores."""
+    """Key into :data:`SCORES` for every kernel, shape (N,): its family, or that of tensor cores (:func:`on_lanes`).
+
+    Parameters
+    ----------
+    schedule : N kernels.
+    chip : the GPU.
+    """
     names = np.array((*FAMILIES, "tensor", "tensor-other", "tensor-odd"))
     found = names[schedule.family]
     tensor = (schedule.kind == KINDS.index("matmul")) & ~schedule.in_family("depthwise") & ~on_lanes(schedule, chip)
@@ -102,9 +126,19 @@ def gpu_times(
     *,
     floor: Floats | None = None,
 ) -> Times:
-    """Seconds of every kernel; NaN where no plan describes it.
+    """Seconds of one launch of every kernel, NaN where no plan covers it; calls :func:`planned`.
 
-    floor : seconds of the launch of every row, where it is not the chip's.
+    Parameters
+    ----------
+    schedule : N kernels.
+    chip : the GPU.
+    parameters : fitted parameters.
+    stack : software stack; the default if None.
+    floor : launch time of each kernel [s], shape (N,), where it is not that of the chip.
+
+    Returns
+    -------
+    times : seconds of each resource and of the kernel [s], shape (N,).
     """
     return planned(schedule, chip, parameters, stack, floor=floor)[0]
 
@@ -117,7 +151,24 @@ def planned(
     *,
     floor: Floats | None = None,
 ) -> tuple[Times, Floats]:
-    """As :func:`gpu_times`, with the operations the chosen plan really does: Winograd does fewer."""
+    """Seconds and executed operations of one launch of every kernel::
+
+        GEMM         (compute^p + memory^p)^(1/p) + launch    p = 3 on tensor cores, else sharpness    [s]
+        convolution  Cost.total of the fastest plan + launch                                           [s]
+        others       max(launch, early * launch + max(memory, work))                                   [s]
+
+    It calls :func:`.products.products`, :func:`.tensor_cores.products`, :func:`.convolutions.convolutions`,
+    :func:`.convolutions.depthwise`, :func:`.streams.streams` and :func:`.streams.rows`.
+
+    Parameters
+    ----------
+    schedule, chip, parameters, stack, floor : as in :func:`gpu_times`.
+
+    Returns
+    -------
+    times : as :func:`gpu_times` [s].
+    flops : operations of the chosen plan [FLOP], shape (N,); Winograd does fewer than the convolution has.
+    """
     count = len(schedule)
     launch = np.full(count, chip.launch.value if chip.launch else 0.0) if floor is None else floor
     resources = {name: np.zeros(count) for name in (vector_engine(chip).name, chip.dram.name)}

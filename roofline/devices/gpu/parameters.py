@@ -1,4 +1,4 @@
-"""Which fitted numbers does the GPU model have?"""
+"""Which fitted parameters does the GPU model have?"""
 
 from __future__ import annotations
 
@@ -11,36 +11,47 @@ from roofline.core.dtype import precision as parse_precision
 
 @dataclass(frozen=True)
 class Parameters:
-    """The fitted numbers; those without a unit are shares or counts.
+    """The fitted parameters of the GPU model [1] unless a unit is given. The list is docs/gpu.md.
 
-    wide, narrow : efficiency of a tile of 128 x 128 in fp32 on multiprocessors of 128 and 64 lanes.
-    edge : extra work of a tile for each line of its border [elements]. prologue : steps of k before a block works at
-        full rate. split : cost of a cut of k [traffic of its result].
-    product : share of the DRAM bandwidth that products reach. reach : share of the L2 that keeps panels for blocks.
-    scatter : share of their bandwidth that products reach where panels miss the L2 and both have long rows,
-        on chips that read DRAM in sectors of 32 bytes. pages : panels that such a multiprocessor reads without missing
-        its table of pages [MB]; paged : what it reads beyond [GB/s].
-    sharpness : exponent p that joins compute and memory of a product.
-    tensor : efficiency of tensor cores. port : bytes from the L2 into a multiprocessor a clock, in their products [B].
-    fill : steps of k that a block on tensor cores loses. panel : share of the DRAM bandwidth these products reach.
-    stream : share of the DRAM bandwidth that streams reach; row : of a stream's, by rows.
-    inline : that share with error correction among the data, over that without.
-    early, softmax_early, norm_early : part of a launch before a stream, softmax, norm starts; the rest runs beside it.
-    row_clocks, element_clocks : clocks of a multiprocessor for a row of a norm, an element of a long softmax row.
-    kept : share of the caches that keeps rows of norms for their second walk. again : reads of long softmax rows
-        that miss the caches.
-    conv : efficiency of implicit products of convolutions; over it that of Winograd in one kernel (winograd), of
-        products between transforms (staged), of 1x1 (pointwise), of gradients for the data behind a stride (strided)
-        and of gradients of weights (weight); conv_tensor : that on tensor cores. integers : instructions beside each
-        multiply-add, which take its place where lanes do both.
-    conv_start : steps of k before a block works at full rate. cool : power of convolutions over that of plain products.
-    transform, filters : traffic of transforms over the size of their result, for images and weights.
-    watts : energy of a lane and clock at 12 nm and above [nJ]. turbo : clock of consumer cards over their boost;
-        hold : that of other cards where their power does not cap it. sustained : share of the boost clock held
-        in fp32 products; 0: by :mod:`roofline.devices.gpu.power`.
-    activity : mean power of the program over that of products alone; not fitted.
-    rested : exponent of how much faster a card is after a rest. rest : seconds between measured calls, a condition of
-        a data set.
+    GEMMs on vector lanes:
+
+    - wide, narrow : efficiency of a 128 x 128 tile in fp32 on multiprocessors of 128 and of 64 lanes.
+    - edge : tile edge overhead [elements]; prologue : elements of k before a block works at full rate; split : traffic
+      of one part of split-k over its result.
+    - product : share of the DRAM bandwidth that GEMMs reach; reach : share of the L2 that keeps operand panels.
+    - scatter : share of that bandwidth for panels that miss the L2, on chips that read DRAM in sectors of 32 bytes;
+      pages : panels a multiprocessor reads without missing its page table [MB]; paged : its rate beyond that [GB/s].
+    - sharpness : exponent p that joins compute and memory.
+
+    GEMMs on tensor cores:
+
+    - tensor : efficiency; port : bytes from the L2 into a multiprocessor per clock [B]; fill : elements of k that a
+      block loses; panel : share of the DRAM bandwidth.
+
+    Streams and kernels along rows:
+
+    - stream : share of the DRAM bandwidth of streams; row : of a stream's share, along rows; inline : factor on it with
+      inline error correction.
+    - early, softmax_early, norm_early : part of a launch before the kernel starts.
+    - row_clocks, element_clocks : clocks of a multiprocessor for a row of a norm, for an element of a long softmax row.
+    - kept : share of the caches that keeps rows of norms for their second pass; again : reads of long softmax rows that
+      miss the caches.
+
+    Convolutions:
+
+    - conv : efficiency of implicit GEMM; over it that of fused Winograd (winograd), of GEMMs between transforms
+      (staged), of 1x1 (pointwise), of data gradients with stride (strided), of weight gradients (weight); conv_tensor :
+      of tensor cores.
+    - integers : instructions beside each FMA where the same lanes do both; conv_start : elements of k before a block
+      works at full rate; cool : power over that of GEMMs.
+    - transform, filters : traffic of transforms over the size of their result, for images and weights.
+
+    Clock:
+
+    - watts : energy of a lane and clock at 12 nm and above [nJ]; turbo, hold : clock over boost of consumer GPUs, of
+      others; sustained : share of the boost clock held in fp32 GEMMs, 0: by :mod:`roofline.devices.gpu.power`.
+    - activity : mean power of the program over that of its GEMMs, not fitted; rested : exponent of the clock after a
+      rest; rest : seconds between measured calls [s], a property of a data set.
     """
 
     wide: float = 0.78
@@ -90,16 +101,17 @@ class Parameters:
 
     @classmethod
     def of(cls, values: Mapping[str, float]) -> Parameters:
-        """From a calibration, ignoring what a later version may have added."""
+        """From the values of a calibration by name; unknown names, from a later version, are ignored."""
         known = {f.name for f in fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})
 
 
 def vector_engine(chip: Chip) -> Engine:
+    """The first vector engine of a chip: its fp32 lanes."""
     return next(engine for engine in chip.engines if engine.kind == "vector")
 
 
 def lanes(chip: Chip) -> float:
-    """fp32 multiply-adds per clock of the whole chip."""
+    """fp32 lanes of the whole chip: ``lanes = multiprocessors * FMA per clock`` [FMA/clock]."""
     engine = vector_engine(chip)
     return engine.count.value * engine.rates[parse_precision("fp32")].value

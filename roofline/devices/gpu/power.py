@@ -1,24 +1,23 @@
-"""What clock does a GPU hold while its lanes multiply, and how much faster is it after a rest?
+"""What clock does a GPU hold during fp32 GEMMs, and how much higher is it after a rest?
 
-A card runs at the highest clock at which its lanes draw no more than the power limit:
+A GPU runs at the highest clock at which its lanes draw no more than the power limit::
 
-    share = min(ceiling, power / (energy * lanes * boost clock))                 of the boost clock
-    energy = watts * 1 nJ * (min(process, 12 nm) / 12 nm)^1.5                          [J per lane and clock]
+    share  = min(ceiling, power / (energy * lanes * boost clock))           share of the boost clock    [1]
+    energy = watts * 1 nJ * (min(process, 12 nm) / 12 nm)^1.5               per lane and clock          [J]
 
-In a program that also does other things the limit is on the mean: kernels that wait for memory draw about half as
-much, so its products run at ``share / activity``, up to the ceiling.
-
-12 and 16 nm are one family of processes, and older cards (28 nm: GTX 980, Titan X) are known not to be capped. The
-ceiling is ``turbo`` for consumer cards, which go above their sheet, and ``hold`` for others. The power is a mean
-over a while, so a card that rests between short calls clocks higher in them:
+The limit is on the mean power of a program. Kernels that wait for memory draw about half as much, so in a network the
+GEMMs run at ``share / activity``, up to the ceiling. The ceiling is ``turbo`` for consumer GPUs, which exceed the boost
+clock of their spec sheet, and ``hold`` for others. The power is a mean over time, so short calls after a rest run at a
+higher clock::
 
     clock = min(top, share * (1 + rest / busy)^rested)
 
-Programs do not rest; only some sets of measured kernels do (NeuSight sets up every shape anew: about 10 ms a call).
+Only some measurements have rests between calls: NeuSight prepares every shape anew, about 10 ms a call.
 
-Evidence, fp32 products: T4 holds 0.40 of its boost in NeuSight and 0.55 in DeepBench, P4 0.6 to 0.7, V100 0.93: 32 to
-42 pJ a lane and clock, all of 12 or 16 nm. P100 and Titan X are not capped. A100 holds 0.88, which the rule
-does not explain (it says ``hold``); below 12 nm the exponent rests on consumer cards known to reach their sheet.
+Form: this project's own. Evidence, fp32 GEMMs: a T4 holds 0.40 of its boost clock in NeuSight and 0.55 in DeepBench, a
+P4 0.6 to 0.7, a V100 0.93: 32 to 42 pJ per lane and clock, all at 12 or 16 nm, which count as one process. P100 and
+Titan X are not limited by power, nor are older GPUs of 28 nm (GTX 980). An A100 holds 0.88, which the rule does not
+explain (it gives ``hold``). Below 12 nm the exponent rests on consumer GPUs known to reach their spec sheet.
 """
 
 from __future__ import annotations
@@ -32,20 +31,28 @@ from roofline.devices.gpu.parameters import Parameters, lanes, vector_engine
 Floats = NDArray[np.float64]
 
 SAME_NODE_NM = 12.0
-"""Older processes than this count like it."""
+"""Process [nm] from which on the energy of a lane is taken as constant."""
 
 SHRINK = 1.5
-"""Exponent of the energy of a lane over the process: capacity falls with it, and voltage a little. Unverified."""
+"""Exponent of the energy of a lane over the process: capacitance falls with it, and voltage a little. Unverified."""
 
 
 OTHERS = 0.5
-"""Power of kernels that wait for memory over that of products. Unverified: of the size that HBM and GDDR draw."""
+"""Power of memory-bound kernels over that of GEMMs. Unverified: about what HBM and GDDR draw."""
 
 
 def sustained_share(chip: Chip, parameters: Parameters) -> float:
-    """What of its boost clock a card holds in fp32 products of a program whose mean power is ``activity`` of theirs.
+    """Share of the boost clock that a GPU holds in fp32 GEMMs; see the module for the equation::
 
-    A calibrated share comes first, then a sustained clock of the chip's file, then the rule of this module.
+        share = max(s, min(ceiling, s / activity))    [1]
+
+    ``s`` is the first of these that is known: the calibrated ``sustained``, the sustained clock of the chip file over
+    the boost clock, and the power rule.
+
+    Parameters
+    ----------
+    chip : the GPU: power [W], process [nm], lanes [1], clocks [Hz].
+    parameters : fitted parameters.
     """
     clock, most = vector_engine(chip).clock, ceiling(chip, parameters)
     if parameters.sustained:
@@ -61,23 +68,53 @@ def sustained_share(chip: Chip, parameters: Parameters) -> float:
 
 
 def ceiling(chip: Chip, parameters: Parameters) -> float:
-    """The share of its boost clock that a card holds where power is no limit."""
+    """Share of the boost clock where power is no limit [1]: ``ceiling = turbo`` if top clock > boost clock, else
+    ``hold``.
+
+    Parameters
+    ----------
+    chip : the GPU.
+    parameters : fitted parameters.
+    """
     clock = vector_engine(chip).clock
     return parameters.turbo if clock.hz("top") > clock.hz() else parameters.hold
 
 
 def activity(products_s: float, total_s: float) -> float:
-    """Mean power of a program over that of products alone, from the seconds of both."""
+    """Mean power of a program over that of its GEMMs alone::
+
+        activity = (GEMMs + OTHERS * (total - GEMMs)) / total    [1]
+
+    Parameters
+    ----------
+    products_s : seconds of the GEMMs [s].
+    total_s : seconds of the program [s].
+    """
     return (products_s + OTHERS * (total_s - products_s)) / total_s if total_s > 0.0 else 1.0
 
 
 def top_share(chip: Chip, parameters: Parameters) -> float:
-    """What of its boost clock a card reaches in a short call after a rest."""
+    """Share of the boost clock in a short call after a rest [1]: ``top = turbo`` if top clock > boost clock, else 1.
+
+    Parameters
+    ----------
+    chip : the GPU.
+    parameters : fitted parameters.
+    """
     clock = vector_engine(chip).clock
     return parameters.turbo if clock.hz("top") > clock.hz() else 1.0
 
 
 def after_rest(busy: Floats, headroom: float, parameters: Parameters) -> Floats:
-    """How many times its sustained clock a card runs at in calls of ``busy`` seconds, each after a rest."""
+    """Clock over the sustained clock in calls of ``busy`` seconds, each after a rest::
+
+        factor = min(max(headroom, 1), (1 + rest / busy)^rested)    [1], at least 1
+
+    Parameters
+    ----------
+    busy : seconds of a call [s], shape (N,).
+    headroom : highest clock over the sustained clock [1].
+    parameters : fitted parameters: ``rest`` [s], ``rested`` [1].
+    """
     faster = (1.0 + parameters.rest / np.maximum(busy, 1e-9)) ** parameters.rested
     return np.clip(faster, 1.0, max(headroom, 1.0))

@@ -1,6 +1,7 @@
-"""How long does a product take on a GPU: which tiles, how many waves, what misses the L2?
+"""How long does a matrix multiplication (GEMM) take on the vector lanes of a GPU?
 
-See :mod:`roofline.devices.gpu.model` for the equations.
+Tiles, wave quantization, split-k, and operand panels that miss the L2. :mod:`roofline.devices.gpu.model` joins the
+parts. N is the number of GEMMs; rows and columns of a tile are TM and TN.
 """
 
 from __future__ import annotations
@@ -25,32 +26,41 @@ SIMT_TILES: dict[str, tuple[tuple[int, int], ...]] = {
     "linear": ((128, 128), (64, 128), (128, 64), (64, 64), (32, 128), (128, 32), (32, 64), (32, 32)),
     "batched": ((128, 128), (64, 128), (128, 64), (64, 64)),
 }
-"""Tiles (m, n) of fp32 kernels where no list of the architecture's libraries is known: all there are."""
+"""Tiles (m, n) of fp32 kernels, used where the chip file has no tile list for its architecture."""
 
 SECTOR_ARCHITECTURES = ("maxwell", "pascal")
-"""Their L2 fetches single sectors of 32 bytes, later ones two at a time: long rows read 8 numbers at a time cost them
-an access of DRAM each."""
+"""Architectures whose L2 fetches single sectors of 32 bytes; later ones fetch two. A long row that a block reads 8
+numbers at a time costs them one DRAM access for each read.
+"""
 
 CUTS = (1, 2, 3, 4, 6, 8, 12, 16)
-"""Parts a long k is cut into where the tiles alone do not fill the chip."""
+"""Split-k: numbers of parts of k, tried where the tiles alone do not fill the GPU."""
 
 CUT_WAVES = 2
-"""Blocks on a multiprocessor beyond which nothing is cut further."""
+"""Blocks per multiprocessor above which k is not split further."""
 
 LEAST_CUT = 256
-"""Steps of k that a cut has at least."""
+"""Least length of one part of k in split-k."""
 
 TOGETHER = 2
-"""Blocks that run on a multiprocessor side by side."""
+"""Occupancy: blocks that run on a multiprocessor at the same time."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What a product runs on: multiprocessors, multiply-adds a second of each, bytes a second of DRAM, and bytes of the
-    panels that blocks find again in the L2.
+    """The hardware of a GEMM on vector lanes.
 
-    headroom : how many times faster its lanes are after a rest. scatter : share of the bandwidth where panels miss.
-    pages : bytes that a multiprocessor can read without missing its page table; paged : bytes a second of each beyond.
+    Parameters
+    ----------
+    units : multiprocessors [1].
+    rate : multiply-adds of one multiprocessor [FMA/s].
+    bandwidth : DRAM bandwidth that GEMMs reach [B/s].
+    cache : bytes of operand panels that stay in the L2 for other blocks [B].
+    tiles : rows and columns of the tiles.
+    headroom : clock after a rest over the sustained clock [1].
+    scatter : share of the bandwidth for panels that miss the L2 [1].
+    pages : bytes that a multiprocessor reads without missing its page table [B].
+    paged : rate of one multiprocessor beyond that [B/s].
     """
 
     units: float
@@ -64,13 +74,15 @@ class Grid:
     paged: float = np.inf
 
     def cut(self, tiles: tuple[tuple[int, int], ...]) -> Grid:
-        """The same with other tiles."""
+        """The same hardware with other tiles."""
         return replace(self, tiles=tiles)
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Products as columns: batch x (m x k).(k x n), the bytes all operands have, and those of one number."""
+    """GEMMs as columns: batch x (m x k).(k x n), the ``bytes`` of all operands [B], and ``itemsize`` of one
+    number [B].
+    """
 
     batch: Floats
     m: Floats
@@ -81,17 +93,34 @@ class Sizes:
 
     @classmethod
     def of(cls, schedule: Schedule, itemsize: float) -> Sizes:
+        """The GEMMs of a schedule; ``itemsize`` of one operand number [B]."""
         batch, m, n, k = (column.astype(np.float64) for column in (schedule.batch, schedule.m, schedule.n, schedule.k))
         return cls(batch, m, n, k, schedule.bytes, itemsize)
 
     def select(self, rows: NDArray[Any]) -> Sizes:
+        """The GEMMs at ``rows`` (a mask or indices)."""
         return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "itemsize"})
 
 
 def products(
     schedule: Schedule, chip: Chip, precision: str, parameters: Parameters, stack: Stack
 ) -> tuple[Floats, Floats, Floats]:
-    """Compute and memory seconds on vector lanes by the fastest tiles of every product, and the operations it does."""
+    """Compute and memory seconds of every GEMM on vector lanes, with the fastest tiles; calls :func:`product_seconds`.
+
+    Attention is two GEMMs: scores, then values. Its scores stay on the chip, so memory = operand bytes / bandwidth.
+
+    Parameters
+    ----------
+    schedule : N kernels that are GEMMs.
+    chip : the GPU.
+    precision : number format.
+    parameters : fitted parameters.
+    stack : software stack (not used here).
+
+    Returns
+    -------
+    compute, memory, flops : [s], [s] and operations executed [FLOP], shape (N,) each.
+    """
     grid = grid_of(chip, precision, parameters)
     lists = SIMT_TILES | {kind: found.shapes for kind, found in chip.tiles.items()}
     sizes = Sizes.of(schedule, parse_precision(precision).storage.bytes)
@@ -117,7 +146,17 @@ def products(
 
 
 def grid_of(chip: Chip, precision: str, parameters: Parameters) -> Grid:
-    """The vector lanes that products in a precision run on, without tiles."""
+    """The vector lanes that multiply in a precision, without tiles::
+
+        rate      = peak / 2 / multiprocessors * (wide or narrow) * sustained share    [FMA/s]
+        bandwidth = product * DRAM bandwidth [B/s],   cache = reach * L2 capacity [B]
+
+    Parameters
+    ----------
+    chip : the GPU.
+    precision : number format.
+    parameters : fitted parameters; ``wide`` is for multiprocessors of more than 64 fp32 lanes.
+    """
     engine, peak = ceiling.engine_and_rate(chip, parse_precision(precision), matrix=True)
     assert engine is not None
     units = engine.count.value
@@ -131,15 +170,36 @@ def grid_of(chip: Chip, precision: str, parameters: Parameters) -> Grid:
 
 
 def in_sectors(grid: Grid, parameters: Parameters) -> Grid:
-    """The grid for operands that both have long rows, on chips that fetch single sectors."""
+    """The grid for GEMMs whose operands both have long rows, on :data:`SECTOR_ARCHITECTURES`.
+
+    It sets ``scatter``, ``pages`` (from MB to [B]) and ``paged`` (from GB/s to [B/s]); no other equation.
+
+    Parameters
+    ----------
+    grid : the hardware.
+    parameters : fitted parameters.
+    """
     pages, paged = parameters.pages * 1e6, parameters.paged * 1e9
     return replace(grid, scatter=parameters.scatter, pages=pages, paged=paged)
 
 
 def product_seconds(sizes: Sizes, grid: Grid, parameters: Parameters) -> tuple[Floats, Floats]:
-    """Compute and memory seconds with the fastest tile and cut of k.
+    """Compute and memory seconds with the fastest tile and split of k, by :func:`tile_seconds`::
 
-    Only what leaves multiprocessors idle is cut, into parts of at least ``LEAST_CUT`` steps.
+        time = min over tiles and parts of (compute^p + memory^p)^(1/p)    [s], p = sharpness
+
+    Split-k is tried only where it fills idle multiprocessors: parts <= 2 * multiprocessors / blocks, of at least
+    ``LEAST_CUT`` elements each.
+
+    Parameters
+    ----------
+    sizes : N GEMMs.
+    grid : the hardware, with tiles.
+    parameters : fitted parameters.
+
+    Returns
+    -------
+    compute, memory : [s], shape (N,) each.
     """
     compute, memory = np.full(len(sizes.m), np.inf), np.full(len(sizes.m), np.inf)
     least, p = memory.copy(), parameters.sharpness
@@ -161,17 +221,38 @@ def product_seconds(sizes: Sizes, grid: Grid, parameters: Parameters) -> tuple[F
 def tile_seconds(
     sizes: Sizes, grid: Grid, tall: int, broad: int, cuts: int, parameters: Parameters
 ) -> tuple[Floats, Floats]:
-    """Compute and memory seconds of products in tiles of ``tall`` x ``broad`` with k in ``cuts`` parts.
+    """Compute and memory seconds of GEMMs in tiles of ``tall`` (TM) x ``broad`` (TN), with k in ``cuts`` (S) parts.
 
-    Blocks start along n first, as cuBLAS numbers them. Those that run together read their panels once; the next read
-    them again unless what was read in between left them in the L2:
+    Blocks start along n first, as cuBLAS numbers them. Blocks that run together read each operand panel once. Later
+    blocks read it again from DRAM, unless it is still in the L2::
 
-        wide   = min(n/TN, 2 * multiprocessors)      blocks side by side along n
-        deep   = 2 * multiprocessors / wide          and along m, at least 1 and at most m/TM
-        missed(x) = 1 / (1 + (reach * L2 / x)^2)
-        again  = missed(n*k) * k*n * (m/TM / deep - 1) + missed(wide*TN*k) * m*k * (n/TN / wide - 1)   [elements]
-        memory = (operands + again/scatter + cuts) / (share * bandwidth) + paging
-        paging = blocks * panel / (1 + (pages / ((TM + TN) * k))^2) / (multiprocessors * paged)
+        blocks   = ceil(m/TM) * ceil(n/TN) * batch * S
+        overhead = (1 + edge * (1/TM + 1/TN)) / (1 + edge/64)        tile edge overhead, 1 for 128 x 128
+        compute  = TM*TN * overhead * (8*ceil(k/(8*S)) + prologue) / rate * ceil(blocks / multiprocessors)    [s]
+        wide     = min(ceil(n/TN), 2 * multiprocessors)              blocks side by side along n
+        deep     = 2 * multiprocessors / wide                        along m, at least 1 and at most ceil(m/TM)
+        missed(x) = 1 / (1 + (cache / x)^2)                          x bytes were read in between
+        again    = batch*k*itemsize * (missed(n*k/S * itemsize) * n * (ceil(m/TM) / deep - 1)
+                   + missed(wide*TN*k/S * itemsize) * m * (ceil(n/TN) / wide - 1))                            [B]
+        result   = 4 * batch*m*n, where S > 1, else 0                                                         [B]
+        panel    = (TM + TN) * k/S * itemsize                                                                 [B]
+        paging   = blocks * panel / (1 + (pages / (S * panel))^2) / (multiprocessors * paged)                 [s]
+        memory   = (bytes + again/scatter + split*S*result) / bandwidth + paging                              [s]
+
+    Calls after a rest have a higher clock: compute is divided by :func:`~roofline.devices.gpu.power.after_rest`. Form:
+    this project's own; evidence: docs/evidence-gpu.md.
+
+    Parameters
+    ----------
+    sizes : N GEMMs; ``bytes`` of their operands and results [B].
+    grid : the hardware, see :func:`grid_of`.
+    tall, broad : rows and columns of a tile [1].
+    cuts : parts of k [1]; above 1 their partial results are written and added.
+    parameters : fitted parameters.
+
+    Returns
+    -------
+    compute, memory : [s], shape (N,) each.
     """
     inner = np.ceil(sizes.k / cuts)
     down, across = np.ceil(sizes.m / tall), np.ceil(sizes.n / broad)
@@ -200,5 +281,5 @@ def tile_seconds(
 
 
 def _missed(between: Floats, grid: Grid) -> Floats:
-    """Share of what is read again that comes from DRAM, where ``between`` bytes were read in the meantime."""
+    """Share of a second reading that comes from DRAM, after ``between`` bytes [B] were read in between."""
     return np.asarray(1.0 / (1.0 + (grid.cache / between) ** 2))

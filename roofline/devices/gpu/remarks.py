@@ -1,4 +1,4 @@
-"""What must a reader know before trusting a prediction of a GPU?"""
+"""What must the reader know before trusting a prediction of a GPU?"""
 
 from __future__ import annotations
 
@@ -8,44 +8,53 @@ from roofline.core.dtype import precision as parse_precision
 from roofline.core.prediction import Prediction
 from roofline.devices import ceiling
 from roofline.devices.gpu.products import SECTOR_ARCHITECTURES
+from roofline.units import plural
 
 CUDA_CONTEXT_B = 0.5e9
-"""What a process that uses a GPU holds beside its tensors. Unverified: 0.3 to 0.6 GB are usual."""
+"""Memory that a CUDA process holds beside its tensors [B]. Unverified: 0.3 to 0.6 GB are usual."""
 
 
 def borrowed(chip: Chip, calibration: Calibration) -> str:
-    """Whom a prediction borrows from."""
+    """Which GPUs or operators a borrowed prediction comes from, as a sentence."""
     if calibration.chip == chip.name:
         return (
-            "borrowed: operators that no measurement of this card was about, and backward kernels beside those of "
-            "convolutions, at the rates of their family"
+            "borrowed: operators not measured on this card, and backward kernels other than those of convolutions, "
+            "use the rates of their family; to narrow the interval, measure this chip: roofline measure, then "
+            "roofline calibrate"
         )
     cards = len(calibration.data.get("devices", []))
-    other = "" if chip.vendor == "NVIDIA" else f", all of them NVIDIA's, which {chip.name} is not"
-    return f"borrowed: fitted on {cards} other cards{other}; the interval is how far off a card not seen was"
+    other = "" if chip.vendor == "NVIDIA" else f" (all from NVIDIA; {chip.name} is not)"
+    return (
+        f"borrowed: parameters fitted on {plural(cards, 'other GPU')}{other}; the interval is the error on GPUs left "
+        "out of the fit; to narrow it, measure this chip: roofline measure, then roofline calibrate"
+    )
 
 
 def warnings(chip: Chip, prediction: Prediction, calibration: Calibration | None) -> list[str]:
-    """What is particular to GPUs: tiles, launches, sectors, tf32 images, room for CUDA."""
+    """Warnings particular to GPUs: tile list, launch time, sectors, tf32 convolutions, memory of the CUDA context."""
     said = []
     if calibration is not None and not chip.tiles:
         said.append(f"{chip.name}: no GEMM tile list for architecture {chip.architecture}; using the generic list")
     if chip.launch is None:
-        said.append(f"{chip.name}: no launch time is known, so small nets come out far too fast")
+        said.append(
+            f"{chip.name}: no launch time is known, so small networks come out far too fast; add it to the chip file"
+        )
     if calibration is not None and chip.architecture in SECTOR_ARCHITECTURES:
         said += _in_sectors(chip, prediction)
     convolves = any(layer.op.startswith("conv") for layer in prediction.layers)
     tf32 = chip.vendor == "NVIDIA" and convolves and any(p.compute == "tf32" for p in chip.precisions())
     if tf32 and prediction.dtype == "fp32" and not prediction.stack.tf32:
-        said.append(f"PyTorch convolves fp32 images in tf32 on {chip.name} unless told otherwise; --tf32 predicts that")
+        said.append(f"PyTorch runs fp32 convolutions in tf32 on {chip.name} by default; --tf32 predicts that")
     spare = (prediction.capacity or 0.0) - prediction.memory.total
     if prediction.fits and spare < CUDA_CONTEXT_B:
-        said.append("fits with little to spare: CUDA and its libraries take about half a GB themselves")
+        said.append(
+            "fits with little to spare: CUDA and its libraries take about 0.5 GB more; use a smaller batch to be safe"
+        )
     return said
 
 
 def _in_sectors(chip: Chip, prediction: Prediction) -> list[str]:
-    """Why large linear layers lie far below the peak of a card whose L2 fetches operands in small sectors."""
+    """Why large linear layers reach only a small part of the peak where the L2 fetches operands in 32-byte sectors."""
     peak = ceiling.engine_and_rate(chip, parse_precision(prediction.dtype), matrix=True)[1]
     large = [
         layer
@@ -59,6 +68,6 @@ def _in_sectors(chip: Chip, prediction: Prediction) -> list[str]:
         return []
     reached = sum(layer.flops for layer in large) / seconds / peak
     return [
-        f"{share:.0%} of the time is in large linear layers at {reached:.0%} of the peak: both operands lie along k, "
-        f"and the L2 of {chip.architecture} fetches them in sectors of 32 bytes (docs/gpu.md, scatter)"
+        f"{share:.0%} of the time is in large linear layers at {reached:.0%} of the peak: both operands are contiguous "
+        f"along k, and the L2 of {chip.architecture} fetches them in 32-byte sectors (docs/gpu.md, scatter)"
     ]

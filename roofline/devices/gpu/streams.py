@@ -1,20 +1,23 @@
-"""How long does work that only moves bytes take on a GPU: streams, and walks along rows?
+"""How long does a memory-bound kernel take on a GPU: elementwise streams, and kernels that work along rows?
 
-    share   = stream * (0.79 on Maxwell, 0.83 on a GP100) * (inline, if error correction lies among the data)
-    memory  = (bytes + bytes read again) / (share * row * bandwidth)          row: 1 for streams           [s]
-    work    = clocks / (multiprocessors * clock)                                                           [s]
-    time    = max(launch, early * launch + max(memory, work))
+The time of a launch splits into a part ``early`` before the kernel starts and a part beside it::
 
-A launch is what the host and the queue need for a call. The part ``early`` of it passes before the kernel starts, the
-rest beside it, so a kernel is either hidden or pays the early part. What walks along rows adds:
+    share   = stream * (0.79 on Maxwell, 0.83 on a GP100) * (inline, with inline error correction)    [1]
+    memory  = (bytes + bytes read again) / (share * row * bandwidth)        row: 1 for streams        [s]
+    work    = clocks / (multiprocessors * clock)                                                      [s]
+    time    = max(launch, early * launch + max(memory, work))                                         [s]
 
-    norms over rows     row_clocks for every row: one block reduces it, however short it is
-    norms, second walk  reads * missed, missed = 1 / (1 + (kept * caches / rows in flight)^2)
-    softmax over more than 1024 elements    element_clocks for each: above, rows no longer fit into the registers of
-                        a warp, and a block reads them three times; ``again`` of the reads miss every cache
-    pools               :data:`TAP_CLOCKS` for every tap of a window
+Kernels that work along rows add:
 
-Batch norm reduces over whole channels: it reads the whole tensor before it walks over it again.
+- norms over rows: ``row_clocks`` for each row, which one block reduces;
+- the second pass of a norm: ``reads * missed``, ``missed = 1 / (1 + (kept * caches / rows in flight)^2)``;
+- softmax over more than 1024 elements: ``element_clocks`` for each element. Such rows do not fit into the registers of
+  a warp, so a block reads them three times; the share ``again`` of the reads misses every cache;
+- pools: :data:`TAP_CLOCKS` for each tap of a window.
+
+Batch norm reduces over whole channels, so it reads the whole tensor before its second pass.
+
+Form: this project's own; evidence: docs/evidence-gpu.md.
 """
 
 from __future__ import annotations
@@ -31,34 +34,70 @@ Mask = NDArray[np.bool_]
 
 STREAMS = ("elementwise", "copy")
 ROWS = ("softmax", "norm", "reduction", "pool", "embedding")
-"""What walks over its operands."""
+"""Families that work along rows of their operands."""
 
 MAXWELL, GP100 = 0.79, 0.83
-"""What their memory controllers reach over those of later chips. A GTX 980 copied 156 of 224 GB/s (Mei, Chu, IEEE TPDS
-28(1), 2017), 0.70 where later chips stream at 0.89; a P100 501 of 732 GB/s where a V100 copied 739 of 897
-(geoffxy/habitat, devices.yml). Unverified: the figure of the GTX 980 is from memory. A Titan X of Maxwell in Caffe
-(0.67) agrees; it was not fitted."""
+"""Bandwidth share of their memory controllers, relative to later chips. A GTX 980 copied 156 of 224 GB/s (Mei, Chu,
+IEEE TPDS 28(1), 2017), 0.70 where later chips reach 0.89. A P100 copied 501 of 732 GB/s, and a V100 739 of 897 GB/s
+(geoffxy/habitat, devices.yml). Unverified: the figure of the GTX 980 is from memory. A Titan X (Maxwell) in Caffe
+agrees (0.67); it was not fitted.
+"""
 
 WARP_ROW = 1024
 """Elements up to which PyTorch's softmax keeps a row in the registers of one warp (PersistentSoftmax.cuh)."""
 
 ROWS_IN_FLIGHT = 16
-"""Rows a multiprocessor works on side by side: 2048 threads in blocks of 128."""
+"""Rows that a multiprocessor processes at the same time: 2048 threads in blocks of 128."""
 
 TAP_CLOCKS = 40.0
-"""Clocks of a lane for each tap of a pool: the address and its limits, a read, a comparison. Of the size that cuDNN R4
-shows in the unstrided 3x3 pool of GoogLeNet's inception_3a on a Titan X: 2.19 ms for 173 million taps at 3072 lanes
-and 1.08 GHz are 42 (soumith/convnet-benchmarks @ b458aab). No other library was checked."""
+"""Clocks of a lane for each tap of a pool: address, bounds, read, comparison. cuDNN R4 takes 42 in the unstrided 3x3
+pool of GoogLeNet's inception_3a on a Titan X: 2.19 ms for 173 million taps on 3072 lanes at 1.08 GHz
+(soumith/convnet-benchmarks @ b458aab). No other library was checked.
+"""
 
 
 def streams(schedule: Schedule, chip: Chip, parameters: Parameters, launch: Floats) -> tuple[Floats, Floats]:
-    """Seconds of every stream with its launch, and of moving its bytes."""
+    """Seconds of every elementwise stream with its launch, and of its traffic::
+
+        memory = bytes / streamed,   time = max(launch, early * launch + memory)    [s]
+
+    Form: this project's own; evidence: docs/evidence-gpu.md.
+
+    Parameters
+    ----------
+    schedule : N kernels: compulsory bytes [B] of one launch.
+    chip : the GPU.
+    parameters : fitted parameters.
+    launch : launch time of each kernel [s], shape (N,).
+
+    Returns
+    -------
+    time, memory : [s], shape (N,) each.
+    """
     moving = schedule.bytes / streamed(chip, parameters)
     return np.maximum(launch, parameters.early * launch + moving), moving
 
 
 def rows(schedule: Schedule, chip: Chip, parameters: Parameters, launch: Floats) -> tuple[Floats, Floats]:
-    """Seconds of every walk along rows with its launch, and of moving its bytes."""
+    """Seconds of every kernel that works along rows with its launch, and of its traffic::
+
+        memory = (bytes + reads * (missed or again)) / (row * streamed)      [s]
+        work   = clocks / (multiprocessors * clock)                          [s]
+        time   = max(launch, early * launch + max(memory, work))             [s]
+
+    Form: this project's own; evidence: docs/evidence-gpu.md.
+
+    Parameters
+    ----------
+    schedule : N kernels: ``m`` rows of ``k`` elements, bytes [B].
+    chip : the GPU.
+    parameters : fitted parameters; ``early`` differs for softmax and norms.
+    launch : launch time of each kernel [s], shape (N,).
+
+    Returns
+    -------
+    time, memory : [s], shape (N,) each.
+    """
     softmax, norm = schedule.in_family("softmax"), schedule.in_family("norm")
     long = softmax & (schedule.k > WARP_ROW)
     again = np.where(norm & (schedule.passes > 1), missed(schedule, chip, parameters), 0.0)
@@ -70,10 +109,17 @@ def rows(schedule: Schedule, chip: Chip, parameters: Parameters, launch: Floats)
 
 
 def streamed(chip: Chip, parameters: Parameters) -> float:
-    """Bytes a second of DRAM that a long stream reaches; infinite where the spec knows no bandwidth.
+    """DRAM bandwidth that a long stream reaches; infinite where the chip file has no bandwidth::
 
-    GDDR of data-centre cards keeps the bits of its error correction among the data and fetches them with the rest;
-    HBM has room of its own for them (NVIDIA, Tesla V100 white paper).
+        streamed = stream * controller * (inline, with inline error correction) * bandwidth    [B/s]
+
+    GDDR of data-centre GPUs stores the bits of error correction among the data and fetches both. HBM stores them apart
+    (NVIDIA, Tesla V100 white paper).
+
+    Parameters
+    ----------
+    chip : the GPU.
+    parameters : fitted shares [1].
     """
     share = parameters.stream * _controller(chip)
     if chip.dram.inline_ecc:
@@ -82,7 +128,23 @@ def streamed(chip: Chip, parameters: Parameters) -> float:
 
 
 def missed(schedule: Schedule, chip: Chip, parameters: Parameters) -> Floats:
-    """Share of what was read that has left the caches when a norm walks over it once more."""
+    """Share of the first pass of a norm that has left the caches before its second pass::
+
+        held   = reads * min(1, rows in flight / rows)             [B]
+        missed = held^2 / (held^2 + (kept * caches)^2)             [1]
+
+    Rows in flight are 16 per multiprocessor; a batch norm holds all of its reads.
+
+    Parameters
+    ----------
+    schedule : N kernels: ``m`` rows, ``reads`` [B].
+    chip : the GPU, with capacities of L1 and L2 [B].
+    parameters : fitted parameters.
+
+    Returns
+    -------
+    missed : share [1], shape (N,).
+    """
     caches = sum(level.total_capacity or 0.0 for name in ("L1", "L2") if (level := chip.level(name)) is not None)
     side_by_side = np.where(_of_channels(schedule), np.inf, ROWS_IN_FLIGHT * _units(chip))
     held = schedule.reads * np.minimum(1.0, side_by_side / np.maximum(schedule.m, 1))
@@ -90,7 +152,7 @@ def missed(schedule: Schedule, chip: Chip, parameters: Parameters) -> Floats:
 
 
 def _clocks(schedule: Schedule, chip: Chip, parameters: Parameters, long: Mask) -> Floats:
-    """Clocks of one multiprocessor that the arithmetic of rows takes."""
+    """Clocks of one multiprocessor for the arithmetic along rows."""
     m, elements = schedule.m.astype(np.float64), schedule.m * schedule.k.astype(np.float64)
     reduced = schedule.in_family("norm") & (schedule.passes > 1) & (schedule.taps == 1) & ~_of_channels(schedule)
     taps = np.where(schedule.in_family("pool"), elements * schedule.n, 0.0)
@@ -102,7 +164,7 @@ def _clocks(schedule: Schedule, chip: Chip, parameters: Parameters, long: Mask) 
 
 
 def _of_channels(schedule: Schedule) -> Mask:
-    """Norms whose sums run over all images of the batch."""
+    """Mask of the norms that reduce over all images of the batch."""
     return np.isin(schedule.op, [code for code, name in enumerate(schedule.op_names) if "batch_norm" in name])
 
 
@@ -111,7 +173,7 @@ def _units(chip: Chip) -> float:
 
 
 def _controller(chip: Chip) -> float:
-    """The GP100 is the Pascal of 64 lanes a multiprocessor."""
+    """Share of the memory controller. The GP100 is the Pascal chip with 64 lanes per multiprocessor."""
     if chip.architecture == "pascal" and lanes(chip) / _units(chip) <= 64:
         return GP100
     return MAXWELL if chip.architecture == "maxwell" else 1.0

@@ -1,1 +1,1 @@
-"""ONNX files as networks; nothing in them is executed. Needs onnx."""
+"""How do ONNX files become networks? Nothing in them is executed. Needs the package onnx."""

@@ -1,8 +1,8 @@
-"""``Einsum`` of ONNX files -> sums, transposed views and products: ``bhqd,bhkd->bhqk`` is a batched product.
+"""How does an ``Einsum`` of an ONNX file become layers? ``bhqd,bhkd->bhqk`` is a batched GEMM.
 
-Operands are joined from the left, two by two, as PyTorch does it. Letters of a pair are of four sorts: shared and kept
-(batch), shared and gone (the inner size of a product), and of one operand alone. A transposed view costs nothing here,
-though a program copies where the product cannot take it as it lies.
+It becomes sums, transposed views and matrix multiplications. Operands are joined from the left, two by two, as in
+PyTorch. Letters of a pair are shared and kept (batch), shared and summed (the inner size of a GEMM), or of one operand
+only. A transposed view costs nothing here, though a program copies where the GEMM cannot take the layout.
 """
 
 # mypy: disable-error-code="misc"
@@ -23,7 +23,7 @@ _EQUATION = re.compile(r"({0})(,({0}))*(->({0}))?".format(r"[A-Za-z]*(\.\.\.)?[A
 def odd_equation(nodes: Iterable[Any]) -> str | None:
     """The first text of an ``Einsum`` that is no equation, in nodes and the graphs inside them.
 
-    It must be looked for before shapes are inferred: ONNX's own inference (1.23) never returns from ``i..j->``.
+    It must be found before shapes are inferred: ONNX's own inference (1.23) never returns from ``i..j->``.
     """
     for node in nodes:
         for one in node.attribute:
@@ -37,7 +37,7 @@ def odd_equation(nodes: Iterable[Any]) -> str | None:
 
 
 def einsum(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
-    """The layers of one equation; empty (uncovered) for diagonals, and for sizes of 1 that are spread."""
+    """The layers of one equation; empty (uncovered) for diagonals and broadcast sizes of 1."""
     terms = _terms(str(a["equation"]), [len(r.shapes[name]) for name in given], len(r.shapes[node.output[0]]))
     if terms is None:
         return ""
@@ -55,12 +55,12 @@ def einsum(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
 
 
 def _terms(equation: str, ranks: Sequence[int], rank: int) -> tuple[list[str], str] | None:
-    """The letters of every operand and of the result, an ellipsis written out in numbers of its own."""
+    """The letters of every operand and of the result, with an ellipsis replaced by numbers."""
     left, arrow, right = equation.replace(" ", "").partition("->")
     read = left.split(",")
     if len(read) != len(ranks):
         return None
-    if not arrow:  # letters that stand once, in their order
+    if not arrow:  # letters that occur once, in their order
         once = sorted(one for one in set(left) - set(",.") if left.count(one) == 1)
         right = ("..." if "..." in left else "") + "".join(once)
     widest = max(count - len(term.replace("...", "")) for term, count in zip(read, ranks, strict=True))
@@ -77,7 +77,7 @@ def _terms(equation: str, ranks: Sequence[int], rank: int) -> tuple[list[str], s
 
 @dataclass(frozen=True)
 class _Operand:
-    """Its letters, and the layer that it is, or the ``value`` of the file that it still is."""
+    """Its letters, and its layer, or the ``value`` of the file that it still is."""
 
     letters: str
     layer: str = ""
@@ -85,7 +85,7 @@ class _Operand:
 
 
 class _Parts:
-    """The pieces an equation is made of, on values of one reader."""
+    """The layers of an equation, on values of one reader."""
 
     def __init__(self, r: Reader, node: Any, sizes: Mapping[str, int]) -> None:
         self.r, self.node, self.sizes = r, node, sizes
@@ -110,7 +110,7 @@ class _Parts:
         return self.r.graph.aside("transpose", self.layer(operand), {"dims": order})
 
     def summed(self, operand: _Operand, wanted: str) -> _Operand:
-        """Without the letters that nobody wants."""
+        """Without the letters that are not wanted."""
         kept, gone = _split(operand.letters, wanted)
         if not gone:
             return operand
@@ -120,7 +120,7 @@ class _Parts:
     def pair(self, left: _Operand, right: _Operand, wanted: str) -> _Operand:
         """Two operands joined; letters that are not ``wanted`` are summed over."""
         r = self.r
-        if left.value in r.weights and right.value not in r.weights:  # the weight stands behind
+        if left.value in r.weights and right.value not in r.weights:  # the weight is the second operand
             left, right = right, left
         left = self.summed(left, right.letters + wanted)
         plain = right.value in r.weights and set(right.letters) <= set(left.letters + wanted)
@@ -139,7 +139,7 @@ class _Parts:
             y = self.ordered(right, batch + inner + columns)
             y = r.graph.seen_as(y, (*self.shape(batch), self.size(inner), self.size(columns)))
             layer = self.made("matmul", [x, y])
-        else:  # nothing is added up
+        else:  # nothing is summed
             x = r.graph.seen_as(x, (*self.shape(batch, rows), *(1,) * len(columns)))
             y = self.ordered(right, batch + columns)
             y = r.graph.seen_as(y, (*self.shape(batch), *(1,) * len(rows), *self.shape(columns)))
@@ -148,5 +148,5 @@ class _Parts:
 
 
 def _split(letters: str, among: str) -> tuple[str, str]:
-    """Those that are among others, and those that are not."""
+    """Letters that are among others, and letters that are not."""
     return "".join(one for one in letters if one in among), "".join(one for one in letters if one not in among)

@@ -1,10 +1,10 @@
-"""An ``.onnx`` file -> a net: nodes become operators, shapes come from ONNX's own inference. Nothing is executed.
+"""How does an ``.onnx`` file become a network? Nodes become operators; shapes come from ONNX's own inference.
 
-Sizes without a number in the file (``dim_param``) become symbols, as traced ones do: shapes are inferred at several
-sizes and laid on each other.
+Nothing is executed. Sizes without a number in the file (``dim_param``) become symbols, as in traced networks: shapes
+are inferred at several sizes and compared.
 """
 
-# onnx has no types here, so its classes count as unknown
+# onnx is untyped here, so its classes are unknown
 # mypy: disable-error-code="misc"
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ MAX_BYTES = 2_100_000_000
 OLDEST, NEWEST = 11, 23
 DEFAULTS = {"batch": 1, "seq": 128, "image": 224}
 _FORMATS = {1: "", 10: "", 11: "", 16: "", 2: "int8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool"}
-"""ONNX's numbers of element types; floats are of the net's own format."""
+"""ONNX's codes of element types; floats have the network's own format."""
 
 
 def from_onnx(path: str | Path) -> tuple[Network, tuple[str, ...]]:
-    """The net of an ONNX file, and what there is to say about it.
+    """The network of an ONNX file, and its notes.
 
     Raises
     ------
     MissingExtra : the package ``onnx`` is not installed.
-    SpecError : the file is no ONNX model, of an opset that is not known, or without shapes.
+    SpecError : the file is no ONNX model, of an unknown opset, or without shapes.
     UsageError : it cannot be read.
     """
     model = _load(Path(path))
@@ -45,14 +45,14 @@ def from_onnx(path: str | Path) -> tuple[Network, tuple[str, ...]]:
         return _net(path, model)
     except RooflineError:
         raise
-    except Exception as error:  # bytes that parse and mean nothing trip over anything
+    except Exception as error:  # bytes that parse but are meaningless can raise any error
         raise _fault(path, f"is damaged: {type(error).__name__}: {str(error)[:80]}") from error
 
 
 def _net(path: str | Path, model: Any) -> tuple[Network, tuple[str, ...]]:
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
     if not OLDEST <= opset <= NEWEST:
-        raise _fault(path, f"is of opset {opset}; {OLDEST} to {NEWEST} are known. Export it anew, or convert it")
+        raise _fault(path, f"is of opset {opset}; {OLDEST} to {NEWEST} are supported; export it again, or convert it")
     names, sizes = _symbols(model)
     found: list[tuple[str, str]] = []
 
@@ -66,7 +66,7 @@ def _net(path: str | Path, model: Any) -> tuple[Network, tuple[str, ...]]:
     title = f"{model.graph.name or Path(path).stem}, from ONNX"
     network = assemble(Path(path).stem, title, f"{path}, opset {opset}, written by {producer}", settled, sizes)
     notes = settled.notes(sizes)
-    notes += [f"no formula for {operation}: {layer} is uncovered" for operation, layer in found]
+    notes += [f"no formula for {operation}: layer {layer} counts by bytes only" for operation, layer in found]
     return folded(network), tuple(notes)
 
 
@@ -77,19 +77,19 @@ def _load(path: Path) -> Any:
         raise MissingExtra("reading an ONNX file", "onnx") from None
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise _fault(path, f"is larger than {MAX_BYTES:,} bytes; keep its weights in files beside it")
+            raise _fault(path, f"is larger than {MAX_BYTES:,} bytes; store its weights in external data files")
         model = onnx.load(str(path), load_external_data=False)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
     except SpecError:
         raise
-    except Exception as error:  # what a parser of untrusted bytes may raise is not listed anywhere
-        raise _fault(path, f"is no ONNX model: {str(error)[:120] or type(error).__name__}") from None
+    except Exception as error:  # the errors of a parser of untrusted bytes are not documented
+        raise _fault(path, f"is not an ONNX model: {str(error)[:120] or type(error).__name__}") from None
     if not model.graph.node or not model.graph.input:
-        raise _fault(path, "is no ONNX model with nodes and inputs")
+        raise _fault(path, "is not an ONNX model with nodes and inputs")
     odd = odd_equation((*model.graph.node, *(node for function in model.functions for node in function.node)))
     if odd is not None:
-        raise _fault(path, f"has an Einsum of {odd[:40]!r}, which is no equation such as 'bij,bjk->bik'")
+        raise _fault(path, f"has an Einsum of {odd[:40]!r}, which is not an equation such as 'bij,bjk->bik'")
     return model
 
 
@@ -98,7 +98,7 @@ def _fault(path: str | Path, text: str) -> SpecError:
 
 
 def _inputs(model: Any) -> list[Any]:
-    """What really goes in: older files list their weights too."""
+    """The real inputs: older files also list their weights."""
     weights = {tensor.name for tensor in model.graph.initializer}
     return [value for value in model.graph.input if value.name not in weights]
 
@@ -132,7 +132,7 @@ def _symbols(model: Any) -> tuple[dict[str, str], dict[str, int]]:
 
 
 def _graph(path: str | Path, model: Any, sizes: Mapping[str, int], names: Mapping[str, str]) -> Reader:
-    """The graph with these sizes put in."""
+    """The graph at these sizes."""
     import onnx
 
     from roofline.frontends.onnx.sizes import resolved
@@ -149,7 +149,7 @@ def _graph(path: str | Path, model: Any, sizes: Mapping[str, int], names: Mappin
     try:
         bound = resolved(bound, _shape, value_of)
     except Exception as error:
-        raise UsageError(f"{path}: its shapes do not fit: {str(error)[:120]}") from None
+        raise UsageError(f"{path}: its shapes do not match: {str(error)[:120]}") from None
     shapes = {value.name: _shape(value) for value in (*bound.graph.value_info, *bound.graph.input, *bound.graph.output)}
     kinds = {
         value.name: _FORMATS.get(value.type.tensor_type.elem_type, "")
@@ -161,13 +161,13 @@ def _graph(path: str | Path, model: Any, sizes: Mapping[str, int], names: Mappin
     for value in _inputs(bound):
         shape = shapes.get(value.name)
         if shape is None:
-            raise _fault(path, f"does not say the shape of its input {value.name}")
+            raise _fault(path, f"does not give the shape of its input {value.name}; export it with shapes")
         reader.names[value.name] = reader.graph.source(value.name, shape, kinds[value.name])
     for node in bound.graph.node:
         reader.node(node)
     outputs = [value.name for value in bound.graph.output if value.name in reader.names]
     if not outputs:
-        raise _fault(path, "gives nothing that is computed")
+        raise _fault(path, "has no output that a node computes")
     reader.graph.outputs = list(dict.fromkeys(reader.names[name] for name in outputs))
     reader.graph.prune()
     return reader

@@ -1,4 +1,4 @@
-"""Formulas for the nodes of ONNX files that need more than a name."""
+"""Which formulas do those nodes of ONNX files have that need more than a name?"""
 
 # mypy: disable-error-code="misc"
 
@@ -14,7 +14,7 @@ from roofline.frontends.onnx.reader import BITS, Attributes, Reader
 
 
 def _window(a: Mapping[str, Any], count: int) -> Attributes | None:
-    """Stride and padding, on a line as on an image of height one; None where the sides differ."""
+    """Stride and padding, in one dimension as for an image of height one; None where the sides differ."""
     pads = tuple(a.get("pads", (0,) * 2 * count))
     if a.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or pads[:count] != pads[count:]:
         return None
@@ -118,7 +118,7 @@ def _concat(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str
 
 
 def _slice(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
-    """As many numbers of every dimension as are left; where they start costs nothing."""
+    """The remaining size of every dimension; the start does not matter."""
     name = r.name(given[0])
     for dim, (have, want) in enumerate(zip(r.shapes[given[0]], r.shapes[node.output[0]], strict=True)):
         if want < have:
@@ -136,7 +136,7 @@ def _split(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
 
 
 def _gather(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
-    """Rows of a table that is kept; one place of a dimension is a view."""
+    """Rows of a stored table; one index of a dimension is a view."""
     table, places = given[0], given[1]
     dim, shape, out = int(a.get("axis", 0)), r.shapes[table], r.shapes[node.output[0]]
     if table in r.weights and not r.kinds.get(table) and dim == 0 and len(shape) == 2 and places not in r.weights:

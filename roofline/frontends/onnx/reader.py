@@ -1,4 +1,4 @@
-"""The values and nodes of an ONNX file as they become layers: names, shapes, weights, and the plain operators."""
+"""How do values and nodes of an ONNX file become layers? Names, shapes, weights, and the plain operators."""
 
 # mypy: disable-error-code="misc"
 
@@ -16,7 +16,7 @@ from roofline.operators import OPERATORS
 
 Attributes = dict[str, Attribute]
 Formula = Callable[..., str]
-"""(reader, node, inputs that are there, attributes) -> name of the layer; empty where it does not fit."""
+"""(reader, node, existing inputs, attributes) -> name of the layer; empty where it does not apply."""
 _OWN = re.compile(r"[._]?weight$")
 BITS = {"int64": 64, "int32": 32, "int16": 16, "int8": 8, "bool": 1}
 
@@ -61,7 +61,7 @@ COPIES = {"Pad": "pad", "Tile": "rearrange", "DepthToSpace": "rearrange", "Space
 
 
 class Reader:
-    """Grows a graph from nodes. ``shapes`` and ``kinds`` are of every value whose shape is known."""
+    """Builds a graph from nodes. ``shapes`` and ``kinds`` have every value of known shape."""
 
     def __init__(self, shapes: dict[str, Shape], kinds: dict[str, str], special: Mapping[str, Formula]) -> None:
         self.graph = Graph()
@@ -71,11 +71,11 @@ class Reader:
         self.names: dict[str, str] = {}
         self.users: dict[str, str] = {}
         self.sizes: set[str] = set()
-        """Values that are shapes or made of shapes: not computed on the device."""
+        """Values that are shapes or computed from shapes: not computed on the device."""
         self.uncovered: list[tuple[str, str]] = []
 
     def weight(self, name: str, shape: Shape, kind: str) -> None:
-        """A tensor kept in the file."""
+        """A tensor stored in the file."""
         self.weights[name], self.shapes[name], self.kinds[name] = shape, shape, kind
         if kind and (len(shape) == 0 or prod(shape) <= 64):
             self.sizes.add(name)
@@ -90,7 +90,7 @@ class Reader:
         if not outputs or outputs[0] not in self.shapes:
             raise UsageError(
                 f"the shape of {outputs[0] if outputs else node.op_type} ({node.op_type}) is not known; "
-                "infer the shapes of the file first (a simplifier does it), or fix the sizes of its inputs"
+                "run ONNX shape inference on the file first, or fix the sizes of its inputs"
             )
         count = len(self.graph.entries)
         attributes = {one.name: value_of(one) for one in node.attribute}
@@ -112,7 +112,7 @@ class Reader:
                 self.names.setdefault(other, self.graph.aside("beside", made, self.shaped(other)))
 
     def name(self, value: str) -> str:
-        """The layer that a value is; weights that nothing brings along are layers of their own."""
+        """The layer of a value; weights that no layer includes are layers of their own."""
         if value not in self.names:
             kind = self.kinds.get(value, "")
             bits: Attributes = {"whole_bits": BITS[kind]} if kind else {}
@@ -128,7 +128,7 @@ class Reader:
         return {"shape": self.shapes[value], **({"whole_bits": BITS[kind]} if kind else {})}
 
     def label(self, node: Any) -> str:
-        """The module a node came from: by its weight, or by the path exporters put into names."""
+        """The module a node came from: by its weight, or by the path that exporters put into names."""
         for name in node.input[1:2]:
             if name in self.weights and _OWN.search(name):
                 return _OWN.sub("", name)
@@ -148,7 +148,7 @@ class Reader:
         return any(name in self.weights and not self.kinds.get(name) for name in node.input[1:])
 
     def put(self, op: str, node: Any, reads: Sequence[str], attributes: Attributes, weights: Sequence[str] = ()) -> str:
-        """One layer that makes the first output of a node; its first weight may be another layer's too."""
+        """One layer that makes the first output of a node; its first weight may be shared with another layer."""
         out = self.shapes[node.output[0]]
         names = [read if read in self.graph.tensors else self.name(read) for read in reads]
         tied = self.users.get(weights[0], "") if weights else ""
@@ -180,7 +180,7 @@ class Reader:
         return ""
 
     def _reduced(self, node: Any, value: str, op: str) -> str:
-        """Rows are the dimensions that are gone or of size 1 now."""
+        """Rows are the dimensions that were removed or have size 1 now."""
         have, out = self.shapes[value], self.shapes[node.output[0]]
         kept = list(out)
         gone = []
@@ -211,7 +211,7 @@ def value_of(attribute: Any) -> Any:
         return attribute.s.decode("utf-8", "replace")
     if attribute.type == 7:
         return tuple(int(one) for one in attribute.ints)
-    if attribute.type == 4:  # a tensor of one whole number, in either of two places
+    if attribute.type == 4:  # a tensor of one integer, stored in either of two fields
         if len(attribute.t.int64_data) == 1:
             return int(attribute.t.int64_data[0])
         return int.from_bytes(attribute.t.raw_data, "little", signed=True) if attribute.t.data_type == 7 else 0

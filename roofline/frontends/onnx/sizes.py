@@ -1,7 +1,7 @@
-"""Arithmetic on shapes inside ONNX files: ``Shape``, pick one, multiply, ``Reshape`` to that. Whole numbers, a few.
+"""How is arithmetic on shapes inside ONNX files evaluated? ``Shape``, select, multiply, ``Reshape``: a few integers.
 
-Exporters write sizes as nodes. Those that follow from shapes already known are worked out and put in as constants,
-and ONNX's inference goes on from there, round after round.
+Exporters write sizes as nodes. Those that follow from known shapes are computed and inserted as constants, and ONNX's
+inference continues from there, round after round.
 """
 
 # mypy: disable-error-code="misc"
@@ -94,7 +94,10 @@ KNOWN: dict[str, Callable[[Given, Mapping[str, Any]], Array]] = {
 def resolved(model: Any, shape_of: Callable[[Any], tuple[int, ...] | None], value_of: Callable[[Any], Any]) -> Any:
     """The model with shapes inferred, and sizes that follow from shapes as constants.
 
-    shape_of : the shape of a ``ValueInfoProto``, None where it is not known. value_of : of an attribute.
+    Parameters
+    ----------
+    shape_of : the shape of a ``ValueInfoProto``, None where it is not known.
+    value_of : of an attribute.
     """
     import onnx
 

@@ -1,1 +1,1 @@
-"""A PyTorch module as a network: what it dispatches on the meta device. Needs torch."""
+"""How does a PyTorch module become a network? By the operations it dispatches on the meta device. Needs torch."""

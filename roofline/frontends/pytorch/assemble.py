@@ -1,4 +1,4 @@
-"""Graphs of a net at several sizes -> one :class:`~roofline.core.network.Network` with symbols."""
+"""How do graphs of a network at several sizes become one :class:`~roofline.core.network.Network` with symbols?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from roofline.operators import OPERATORS
 
 
 def assemble(name: str, title: str, source: str, settled: Settled, defaults: Mapping[str, int]) -> Network:
-    """The net of these graphs, with the sizes asked for as ``defaults`` of its symbols.
+    """The network of these graphs, with the given sizes as ``defaults`` of its symbols.
 
     Raises
     ------

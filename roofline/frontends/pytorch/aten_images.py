@@ -1,4 +1,4 @@
-"""Which formulas do PyTorch's functions of images have: windows, other sizes, numbers read between pixels?"""
+"""Which formulas do PyTorch's image functions have: windows, resizing, sampling between pixels?"""
 
 # mypy: disable-error-code="misc"
 
@@ -17,7 +17,7 @@ Attributes = dict[str, Attribute]
 
 
 def pool(r: Ledger, c: Call) -> bool:
-    """Windows of one to three dimensions; a line is an image of height one."""
+    """Windows of one to three dimensions; one dimension is an image of height one."""
     x = c.first
     count = int(c.name.split("pool")[1][0])
     kernel = _many(c["kernel_size"], count)
@@ -29,7 +29,7 @@ def pool(r: Ledger, c: Call) -> bool:
 
 
 def adaptive(r: Ledger, c: Call) -> bool:
-    """As many windows as asked for; one for all is a mean of each channel."""
+    """The given number of windows; a single one is a mean of each channel."""
     x = c.first
     count = int(c.name.split("pool")[1][0])
     size = shape_of(x)[-count:]
@@ -40,7 +40,7 @@ def adaptive(r: Ledger, c: Call) -> bool:
         return True
     stride = tuple(max(1, have // want) for have, want in zip(size, wanted, strict=True))
     kernel = tuple(have - (want - 1) * step for have, want, step in zip(size, wanted, stride, strict=True))
-    if any(length < 1 for length in kernel):  # enlarged: every window is one number
+    if any(length < 1 for length in kernel):  # enlarged: every window has one element
         r.put("resample", [x], {"size": wanted}, c.result)
         return True
     return _windows(r, c, x, "max" if largest else "avg", kernel, stride, (0,) * count, ceil=False)
@@ -73,7 +73,7 @@ def _windows(
 
 
 def enlarge(r: Ledger, c: Call) -> bool:
-    """Larger or smaller images: by whole steps, or read between pixels."""
+    """Larger or smaller images: by integer factors, or interpolated between pixels."""
     x, y = c.first, c.result
     count = x.dim() - 2
     linear = "linear" in c.name
@@ -98,7 +98,7 @@ def grid_sample(r: Ledger, c: Call) -> bool:
 
 
 def affine_grid(r: Ledger, c: Call) -> bool:
-    """Every place of an even grid times a matrix for each image."""
+    """Every point of a regular grid times a matrix for each image."""
     theta, y = c["theta"], c.result
     batch, *size, count = shape_of(y)
     lines = (batch, prod(size), count + 1)

@@ -1,4 +1,4 @@
-"""Which formulas do PyTorch's tables and indices have: numbers read from, or put at, places that others say?"""
+"""Which formulas do PyTorch's tables and indices have: elements read from, or written to, given indices?"""
 
 # mypy: disable-error-code="misc"
 
@@ -45,7 +45,7 @@ def embedding_bag(r: Ledger, c: Call) -> bool:
 
 
 def gather(r: Ledger, c: Call) -> bool:
-    """Numbers (or whole rows, where one dimension is picked from) at given places."""
+    """Elements (or whole rows, where one dimension is indexed) at given indices."""
     x = c["self"]
     places = c["indices"] if c["indices"] is not None else c["index"]
     given = [places] if isinstance(places, torch.Tensor) else list(tensors_in(places))
@@ -56,7 +56,7 @@ def gather(r: Ledger, c: Call) -> bool:
 
 
 def _piece(c: Call, x: Tensor, places: Any) -> int:
-    """Numbers that lie side by side behind the dimensions that are picked from."""
+    """Adjacent elements after the indexed dimensions."""
     if c.name.removesuffix("_") in ("index_select", "index_add", "index_copy"):
         dim = int(c["dim"]) % max(1, x.dim())
         behind = x.shape[dim + 1 :]
@@ -69,12 +69,12 @@ def _piece(c: Call, x: Tensor, places: Any) -> int:
 
 
 def scatter(r: Ledger, c: Call) -> bool:
-    """Numbers put where indices say, or added to what is there."""
+    """Elements written at indices, or added to the existing ones."""
     x = c["self"]
     places = c["indices"] if c["indices"] is not None else c["index"]
     source = next((c[key] for key in ("src", "source", "values", "value") if isinstance(c[key], torch.Tensor)), None)
     given = [places] if isinstance(places, torch.Tensor) else list(tensors_in(places))
-    if any(index.dtype == torch.bool for index in given):  # a number wherever a mask says so, all in one kernel
+    if any(index.dtype == torch.bool for index in given):  # a number wherever a mask is true, all in one kernel
         return len(given) == 1 and pointwise(r, c, "mask", [x, given[0]])
     adds = "add" in c.name or "reduce" in c.name or bool(c["accumulate"])
     inputs = [x, *given, *([source] if source is not None else [])]

@@ -1,4 +1,4 @@
-"""Which formulas do PyTorch's views, copies and tensors made on the spot have?"""
+"""Which formulas do PyTorch's views, copies and newly filled tensors have?"""
 
 # mypy: disable-error-code="misc"
 
@@ -19,7 +19,7 @@ def _shares(c: Call) -> bool:
 
 
 def view(r: Ledger, c: Call) -> bool:
-    """The same elements in another shape; where they have to be copied for that, a copy first."""
+    """The same elements in another shape; if that needs a copy, a copy first."""
     if not _shares(c):
         return False
     r.bind(c.result, r.graph.seen_as(r.name(c.first), shape_of(c.result)))
@@ -27,7 +27,7 @@ def view(r: Ledger, c: Call) -> bool:
 
 
 def alias(r: Ledger, c: Call) -> bool:
-    """The same storage in the same shape; a copy is taken apart instead."""
+    """The same storage in the same shape; a copy is decomposed instead."""
     if not _shares(c):
         return False
     r.bind(c.result, r.name(c.first))
@@ -59,7 +59,7 @@ def expand(r: Ledger, c: Call) -> bool:
 
 
 def cut(r: Ledger, c: Call) -> bool:
-    """A range of a dimension; every second of it is as many."""
+    """A range of a dimension; a step of 2 counts the same."""
     x, y, dim = c["self"], c.result, int(c["dim"] or 0) % max(1, c["self"].dim())
     length = int(y.shape[dim])
     if length == int(x.shape[dim]):
@@ -138,7 +138,7 @@ def converted(r: Ledger, c: Call) -> bool:
         return alias(r, c)
     if x.dtype == y.dtype:
         return copied(r, c)
-    if x.is_complex() != y.is_complex():  # the second of two numbers added or dropped
+    if x.is_complex() != y.is_complex():  # the imaginary part added or dropped
         return rearranged(r, c)
     r.put("convert", [x], bits(y), y)
     return True
@@ -150,7 +150,7 @@ def written(r: Ledger, c: Call) -> bool:
 
 
 def filled(r: Ledger, c: Call) -> bool:
-    """Numbers written on the spot, into a new tensor or into (a part of) an old one."""
+    """Values written into a new tensor or into (a part of) an existing one."""
     out = c.result
     counted = any(word in c.name for word in ("range", "rand", "normal", "bernoulli", "uniform", "linspace", "eye"))
     attributes: Attributes = {"shape": shape_of(out), **bits(out)}
@@ -224,4 +224,6 @@ MOVING: dict[str, Handler] = {
     **dict.fromkeys(("constant_pad_nd", "_pad_circular"), padded),
     **{f"{kind}_pad{n}d": padded for kind in ("reflection", "replication") for n in (1, 2, 3)},
 }
-"""``reshape``, ``contiguous`` and the like come here where they are views; where not, they are taken apart."""
+"""``reshape``, ``contiguous`` and similar operations are handled here where they are views; otherwise they are
+decomposed.
+"""

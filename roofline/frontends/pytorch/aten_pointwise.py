@@ -1,4 +1,4 @@
-"""Formulas for PyTorch's functions of elements, losses and dropout."""
+"""Which formulas do PyTorch's elementwise functions, losses and dropout have?"""
 
 # mypy: disable-error-code="misc"
 
@@ -60,16 +60,16 @@ UNARY = {
     "exp2": "exp",
     "negative": "neg",
 }
-"""PyTorch's functions of one tensor and our name for each."""
+"""PyTorch's functions of one tensor, and their names here."""
 
 
 def _broadcast(r: Ledger, tensor: Tensor) -> Tensor:
-    """What a tensor was before it was spread without a copy: a kernel reads no more than that."""
+    """A tensor before it was broadcast without a copy: a kernel reads no more than that."""
     return r.unexpanded.get(id(tensor), tensor)
 
 
 def pointwise(r: Ledger, c: Call, op: str, inputs: Sequence[Tensor]) -> bool:
-    """One kernel over these tensors, in place where PyTorch says so."""
+    """One kernel over these tensors, in place where PyTorch works in place."""
     out = c.result
     read = [_broadcast(r, tensor) for tensor in inputs]
     try:
@@ -82,7 +82,7 @@ def pointwise(r: Ledger, c: Call, op: str, inputs: Sequence[Tensor]) -> bool:
     names: list[str] = []
     for tensor in kept:
         name = r.name(tensor)
-        if out.is_complex() and not tensor.is_complex():  # one factor for both parts of a number
+        if out.is_complex() and not tensor.is_complex():  # one factor for the real and the imaginary part
             name = r.graph.seen_as(name, (*shape_of(tensor), 1))
         names.append(name)
     r.put(op, names, {}, out, inplace=c.inplace and shape_of(kept[0]) == shape_of(out))
@@ -90,7 +90,7 @@ def pointwise(r: Ledger, c: Call, op: str, inputs: Sequence[Tensor]) -> bool:
 
 
 def binary(r: Ledger, c: Call) -> bool:
-    """With a tensor, or with a number (or a tensor of one number that was never on the device)."""
+    """With a tensor, or with a number (or a one-element tensor that was never on the device)."""
     name = c.name.removesuffix("_") if not c.name.startswith("__") else c.name
     with_tensor, with_number = BINARY[name]
     left, right = (value for value in list(c.args.values())[:2])
@@ -101,7 +101,7 @@ def binary(r: Ledger, c: Call) -> bool:
 
 
 def _counts_batches(r: Ledger, c: Call) -> bool:
-    """The counter of a batch norm, which the norm itself accounts for."""
+    """The counter of a batch norm, which is counted with the norm."""
     owner = r.buffer_of.get(int(c.first.untyped_storage()._cdata), "")
     return c.inplace and owner.endswith("num_batches_tracked")
 
@@ -143,7 +143,7 @@ def glu(r: Ledger, c: Call) -> bool:
 
 
 def all_tensors(op: str) -> Handler:
-    """A function of all the tensors among its arguments."""
+    """A function of all tensors among its arguments."""
 
     def handler(r: Ledger, c: Call) -> bool:
         given = [value for value in c.args.values() if isinstance(value, torch.Tensor)]
@@ -156,7 +156,7 @@ def all_tensors(op: str) -> Handler:
 
 
 def prelu(r: Ledger, c: Call) -> bool:
-    """One slope for all, or one for each channel."""
+    """One slope for all channels, or one for each."""
     x, slope = c.first, c["weight"]
     spread = (int(slope.numel()), *(1,) * max(0, x.dim() - 2)) if slope.numel() > 1 else shape_of(slope)
     r.put("prelu", [x, r.graph.seen_as(r.name(slope), spread)], {}, c.result)
@@ -164,7 +164,7 @@ def prelu(r: Ledger, c: Call) -> bool:
 
 
 def normed_weight(r: Ledger, c: Call) -> bool:
-    """A direction and its length, multiplied; the norms come beside."""
+    """A direction times its length; the norms are separate results."""
     r.put("function", [c["v"], c["g"]], {}, c.out[0])
     r.beside(c.out[0], c.out[1])
     return True
@@ -175,7 +175,7 @@ def mask(r: Ledger, c: Call) -> bool:
 
 
 def dropout(r: Ledger, c: Call) -> bool:
-    """Nothing in inference; the layer stays there for training. With probability 0 it is not there at all."""
+    """Nothing in inference; the layer is kept for training. With probability 0 it is omitted."""
     share = float(c["p"] if c["p"] is not None else 0.5)
     x = c.first
     percent = round(100 * share)

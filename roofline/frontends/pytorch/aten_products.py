@@ -1,4 +1,6 @@
-"""Formulas for PyTorch's products: linear layers, matrices, convolutions, attention, recurrences."""
+"""Which formulas do PyTorch's matrix multiplications have: linear layers, GEMM, convolutions, attention,
+recurrences?
+"""
 
 # mypy: disable-error-code="misc"
 
@@ -18,7 +20,7 @@ Attributes = dict[str, Attribute]
 
 
 def linear(r: Ledger, c: Call) -> bool:
-    """A product with a weight of the model, or with one that is computed."""
+    """A GEMM with a weight of the model, or with a computed one."""
     x, weight, bias = c["input"], c["weight"], c["bias"]
     if r.weight(weight) is None:
         return _product(r, x, weight, c, bias, transposed=True)
@@ -45,7 +47,7 @@ def _rowed(x: Tensor, out: int) -> tuple[int, ...]:
 def _product(
     r: Ledger, left: Tensor, right: Tensor, c: Call, bias: Tensor | None = None, *, transposed: bool = False
 ) -> bool:
-    """A product of two tensors, leading dimensions broadcast; a plain weight on the right makes it a linear layer."""
+    """A GEMM of two tensors, leading dimensions broadcast; a plain weight on the right makes it a linear layer."""
     if left.is_complex() or right.is_complex():
         return False
     a, b = shape_of(left), shape_of(right)
@@ -53,7 +55,7 @@ def _product(
         out = b[1]
         own = bias is not None and r.weight(bias) is not None and bias.dim() == 1
         weights = [right, bias] if own else [right]
-        # stored as (in, out); as many numbers as the (out, in) of a linear layer
+        # stored as (in, out); the same size as the (out, in) of a linear layer
         tied = r.weight(right) in r.users
         if not tied:
             r.put(
@@ -82,7 +84,7 @@ def _product(
 
 
 def _spread(r: Ledger, name: str, lead: tuple[int, ...]) -> str:
-    """Leading dimensions made those of the other operand, without a copy."""
+    """Leading dimensions expanded to those of the other operand, without a copy."""
     shape = r.graph.tensors[name].shape
     wanted = (*lead, *shape[-2:])
     return name if shape == wanted else r.graph.aside("expand", name, {"shape": wanted})
@@ -95,7 +97,7 @@ def matmul(r: Ledger, c: Call) -> bool:
 
 def addmm(r: Ledger, c: Call) -> bool:
     left, right = (c[key] for key in (("mat1", "mat2") if c["mat1"] is not None else ("batch1", "batch2")))
-    zero = c["beta"] == 0  # what is there already is not looked at
+    zero = c["beta"] == 0  # the existing contents are ignored
     return _product(r, left, right, c, None if zero else c["self"])
 
 
@@ -115,7 +117,7 @@ def _many(value: Any, count: int) -> tuple[int, ...]:
 
 
 def convolution(r: Ledger, c: Call, *, turned: bool = False) -> bool:
-    """One to three dimensions; a line is an image of height one."""
+    """One to three dimensions; one dimension is an image of height one."""
     x, weight, bias = c["input"], c["weight"], c["bias"]
     count = weight.dim() - 2
     turned = turned or bool(c["transposed"])
@@ -152,7 +154,9 @@ def convolution(r: Ledger, c: Call, *, turned: bool = False) -> bool:
 
 
 def grouped(r: Ledger, c: Call) -> bool:
-    """Rows sorted by group, each group with a matrix of its own: groups of equal size, which is as much work."""
+    """Rows sorted by group, each group with its own matrix: counted as groups of equal size, which have the
+    same work.
+    """
     left, right = (value for value in list(c.args.values())[:2])
     if left.dim() != 2 or right.dim() != 3 or int(left.shape[0]) % int(right.shape[0]):
         return False
@@ -167,10 +171,10 @@ def transposed_convolution(r: Ledger, c: Call) -> bool:
 
 
 def attention(r: Ledger, c: Call) -> bool:
-    """Fused: its result lies in storage as the queries do, as flash attention has it on GPUs and CPUs.
+    """Fused: its result has the storage order of the queries, as in flash attention on GPUs and CPUs.
 
-    Without a dimension of heads, or where the numbers of a head are not side by side, no such kernel takes it and
-    PyTorch does it in steps.
+    Without a dimension of heads, or where the elements of a head are not adjacent, no such kernel applies and PyTorch
+    runs it in steps.
     """
     query, key, value = c["query"], c["key"], c["value"]
     shapes = [shape_of(tensor) for tensor in (query, key, value)]
@@ -188,7 +192,7 @@ def attention(r: Ledger, c: Call) -> bool:
 
 
 def recurrence(r: Ledger, c: Call) -> bool:
-    """A whole stack of layers; the states they start from are zeros or as large as zeros."""
+    """A whole stack of layers; the initial states are zeros or have the size of zeros."""
     if c["input"] is None or c["params"] is None:
         return False  # packed sequences
     op = {"lstm": "lstm", "gru": "gru"}.get(c.name, "rnn")

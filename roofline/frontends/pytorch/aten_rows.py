@@ -50,7 +50,7 @@ def rms_norm(r: Ledger, c: Call) -> bool:
 
 
 def _norm(r: Ledger, c: Call, op: str, attributes: Attributes) -> bool:
-    """Scale and shift that are no weights of the model (a style, a condition) are operations of their own."""
+    """Scale and shift that are no weights of the model (a style, a condition) are separate operations."""
     weight, bias = c["weight"], c["bias"]
     learned = [tensor for tensor in (weight, bias) if tensor is not None]
     own = bool(learned) and all(r.weight(tensor) is not None for tensor in learned)
@@ -69,7 +69,7 @@ def _norm(r: Ledger, c: Call, op: str, attributes: Attributes) -> bool:
 
 
 def _last(r: Ledger, name: str, dims: Sequence[int]) -> tuple[str, tuple[int, ...]]:
-    """A view with ``dims`` behind the others, and the order of dimensions that makes it."""
+    """A view with ``dims`` moved to the end, and the order of dimensions that makes it."""
     rank = len(r.graph.tensors[name].shape)
     order = (*(dim for dim in range(rank) if dim not in dims), *sorted(dims))
     if order == tuple(range(rank)):
@@ -78,7 +78,7 @@ def _last(r: Ledger, name: str, dims: Sequence[int]) -> tuple[str, tuple[int, ..
 
 
 def along(r: Ledger, c: Call, op: str, dim: int, out: Tensor) -> bool:
-    """A function of rows that gives rows, along any dimension."""
+    """A function of rows that returns rows, along any dimension."""
     x = c.first
     if x.dim() == 0:
         return False
@@ -97,7 +97,7 @@ def softmax(r: Ledger, c: Call) -> bool:
 
 
 def safe_softmax(r: Ledger, c: Call) -> bool:
-    """A softmax that gives zeros for rows of minus infinity, which PyTorch looks for in three more steps."""
+    """A softmax that returns zeros for rows of minus infinity, which PyTorch finds in three more steps."""
     x, dim = c.first, int(c["dim"])
     with r:
         result = torch.softmax(x, dim)
@@ -157,7 +157,7 @@ def reduction(r: Ledger, c: Call) -> bool:
     x = c.first
     dims = c["dim"] if "dim" in c.args else None
     if isinstance(c["other"], type(x)):
-        return False  # the larger of two tensors
+        return False  # the maximum of two tensors
     rank = x.dim()
     wanted = range(rank) if dims is None or dims == [] else [dims] if isinstance(dims, int) else dims
     reduced = [int(dim) % rank for dim in wanted] if rank else []

@@ -1,4 +1,6 @@
-"""One operation that PyTorch dispatches, with its arguments by name; and what is asked of tensors."""
+"""What is one operation that PyTorch dispatches, with its arguments by name, and which properties of tensors are
+needed?
+"""
 
 # mypy: disable-error-code="misc"
 
@@ -34,7 +36,7 @@ class Call:
 
     @property
     def result(self) -> Tensor:
-        """The first tensor that comes out."""
+        """The first resulting tensor."""
         return self.out if isinstance(self.out, torch.Tensor) else next(t for t in tensors_in(self.out))
 
 
@@ -51,13 +53,13 @@ def tensors_in(value: Any) -> Iterable[Tensor]:
 
 
 def shape_of(tensor: Tensor) -> Shape:
-    """The shape as operators count it: a complex number is two."""
+    """The shape as operators count it: a complex number counts as two."""
     shape = tuple(int(size) for size in tensor.shape)
     return (*shape, 2) if tensor.is_complex() else shape
 
 
 def bits(tensor: Tensor) -> dict[str, Attribute]:
-    """``whole_bits`` of a tensor of whole numbers; empty for floats."""
+    """``whole_bits`` of an integer tensor; empty for floats."""
     if tensor.is_floating_point() or tensor.is_complex():
         return {}
     return {"whole_bits": 1 if tensor.dtype == torch.bool else 8 * tensor.element_size()}

@@ -1,7 +1,7 @@
-"""Layers that repeat, written once: ``layers.0.norm``, ``layers.1.norm``... become a block with ``repeat``.
+"""Which layers repeat and can be written once? ``layers.0.norm``, ``layers.1.norm``... become a block with ``repeat``.
 
-Copies are folded from number 0 on as far as they are the same: each reads what the one before made last, and beside
-that its own layers and what all copies read. Every layer keeps its name.
+Copies are folded from number 0 on as long as they are equal: each reads the last result of the one before, its own
+layers, and tensors that all copies read. Every layer keeps its name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _COPY = re.compile(r"(.*?)\.(\d+)\.(.+)")
 
 
 def folded(network: Network) -> Network:
-    """The same net with its outermost repeated modules as blocks."""
+    """The same network with its outermost repeated modules as blocks."""
     layers = _spelt(network)
     blocks: dict[str, Block] = dict(network.blocks)
     for stem in dict.fromkeys(match[1] for layer in layers if (match := _COPY.fullmatch(layer.name))):
@@ -45,7 +45,7 @@ def _starts(layer: Layer) -> bool:
 
 
 def _shortened(layers: Sequence[Layer], previous: str) -> tuple[Layer, ...]:
-    """Without the inputs that are understood."""
+    """Without inputs that are implied."""
     made = []
     for layer in layers:
         made.append(replace(layer, inputs=()) if layer.inputs == (previous,) else layer)
@@ -54,7 +54,7 @@ def _shortened(layers: Sequence[Layer], previous: str) -> tuple[Layer, ...]:
 
 
 def _fold(layers: list[Layer], stem: str) -> tuple[list[Layer], Block] | None:
-    """The layers with the copies of ``stem`` as one, and the block; None where fewer than two are the same."""
+    """The layers with the copies of ``stem`` as one, and the block; None where fewer than two are equal."""
     members: dict[int, list[int]] = {}
     for place, layer in enumerate(layers):
         match = _COPY.fullmatch(layer.name)
@@ -64,7 +64,7 @@ def _fold(layers: list[Layer], stem: str) -> tuple[list[Layer], Block] | None:
         return None
     start = members[0][0]
     taken = {place for places in members.values() for place in places}
-    # tensors kept with the net are first read by some copy, and belong before all of them
+    # stored tensors are first read by some copy, and belong before all of them
     moved = [place for place in range(start, max(taken)) if place not in taken and _starts(layers[place])]
     order = [*range(start), *moved, *(place for place in range(start, len(layers)) if place not in moved)]
     layers = [layers[place] for place in order]
@@ -88,7 +88,7 @@ def _fold(layers: list[Layer], stem: str) -> tuple[list[Layer], Block] | None:
 
 
 def _copies(layers: Sequence[Layer], stem: str, start: int) -> list[list[Layer]]:
-    """Runs of layers of copy 0, 1, 2... that follow each other without a gap."""
+    """Runs of layers of copy 0, 1, 2... without gaps between them."""
     copies: list[list[Layer]] = []
     for layer in layers[start:]:
         match = _COPY.fullmatch(layer.name)
@@ -106,7 +106,7 @@ def _local(name: str) -> str:
 
 
 def _form(copy: Sequence[Layer], entry: str) -> tuple[list[Layer], tuple[str, ...]] | None:
-    """A copy with names of its own for its layers, ``input`` for ``entry``, ``input2``... for what it reads besides."""
+    """A copy with local names for its layers, ``input`` for ``entry``, ``input2``... for its other inputs."""
     names: dict[str, str] = {entry: "input"}
     outside: list[str] = []
     made = []
@@ -126,7 +126,7 @@ def _form(copy: Sequence[Layer], entry: str) -> tuple[list[Layer], tuple[str, ..
 
 
 def _entry(copy: Sequence[Layer], like: Sequence[Layer]) -> str | None:
-    """What the first copy reads where the others read the one before."""
+    """The tensor that the first copy reads where the others read the copy before."""
     if len(copy) != len(like):
         return None
     found = {
@@ -140,7 +140,7 @@ def _entry(copy: Sequence[Layer], like: Sequence[Layer]) -> str | None:
 
 
 def _renamed(layers: Sequence[Layer], stem: str, count: int, own: Sequence[Layer]) -> list[Layer]:
-    """What follows; the last layer of the last copy is what the whole gives."""
+    """The layers after the copies; the last layer of the last copy is the result of the block."""
     last, names = f"{stem}.{count - 1}.{own[-1].name}", dict[str, str]()
     names[last] = stem
     return [replace(layer, inputs=_through(layer.inputs, names)) for layer in layers]

@@ -1,4 +1,4 @@
-"""Which operations of PyTorch is there a formula for?"""
+"""Which operations of PyTorch have a formula?"""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ from roofline.frontends.pytorch.aten_rows import ROWS
 from roofline.frontends.pytorch.ledger import Handler
 
 HANDLERS: dict[str, Handler] = {**PRODUCTS, **ROWS, **IMAGES, **ELEMENTS, **MOVING, **INDEXING}
-"""What there is a formula for, by the name of the operation without its overload and its ``_`` for in place."""
+"""All formulas, by the name of the operation without its overload and without the ``_`` of in-place operations."""

@@ -1,7 +1,7 @@
-"""What does a front end collect? Layers in order with their inputs by name, every shape checked as they come.
+"""What does a front end collect? Layers in order with their inputs by name, every shape checked.
 
-It becomes a :class:`~roofline.core.network.Network` in :mod:`.assemble`; numbers are still numbers here, and
-become expressions when two graphs of one net at different sizes are laid beside each other.
+It becomes a :class:`~roofline.core.network.Network` in :mod:`.assemble`. Sizes are still numbers here; they become
+expressions when two graphs of one network at different sizes are compared.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from roofline.operators import OPERATORS
 Shape = tuple[int, ...]
 
 FREE = VIEWS | {"parameter", "buffer", "blank", "beside"}
-"""Operators without a kernel: dropped where nobody reads them."""
+"""Operators without a kernel; they are removed if nothing reads them."""
 
 _NAME = re.compile(r"[^\w.-]+")
 _TAKEN = re.compile(r"input\d*")
@@ -27,7 +27,7 @@ _TAKEN = re.compile(r"input\d*")
 
 @dataclass
 class Entry:
-    """One layer: an operator, the names it reads, and whose weight it shares (``tied``)."""
+    """One layer: an operator, the names it reads, and the layer whose weight it shares (``tied``)."""
 
     name: str
     op: str
@@ -38,7 +38,7 @@ class Entry:
 
 @dataclass
 class Graph:
-    """A net at one size. ``tensors`` are inputs and results by name."""
+    """A network at one size. ``tensors`` are inputs and results by name."""
 
     storage: DType = field(default_factory=lambda: dtype("fp32"))
     sources: dict[str, Tensor] = field(default_factory=dict)
@@ -47,10 +47,10 @@ class Graph:
     outputs: list[str] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
     path: str = ""
-    """The module at work, after which layers are called that come of no operation of the model."""
+    """The running module; layers that come from no operation of the model are named after it."""
 
     def source(self, name: str, shape: Shape, kind: str) -> str:
-        """An input of the net; ``kind`` is its dtype, ``""`` the net's own format."""
+        """An input of the network; ``kind`` is its dtype, ``""`` the network's own format."""
         made = self.free_name(name)
         self.sources[made] = self.tensors[made] = Tensor(made, shape, dtype(kind) if kind else self.storage, "input")
         return made
@@ -69,7 +69,7 @@ class Graph:
 
         Raises
         ------
-        UsageError : the operator refuses these inputs, or makes another ``shape`` than is known to be right.
+        UsageError : the operator refuses these inputs, or infers another ``shape`` than the known one.
         """
         operator, given = OPERATORS[op], dict(attributes or {})
         inferred = operator.infer([self.tensors[one] for one in inputs], given)
@@ -82,7 +82,7 @@ class Graph:
         return unique
 
     def free_name(self, wanted: str) -> str:
-        """``wanted`` as a name of a layer that is not taken yet: ``relu``, ``relu_2``..."""
+        """``wanted`` as an unused name of a layer: ``relu``, ``relu_2``..."""
         plain = _NAME.sub("_", wanted).strip(".-") or "layer"
         if _TAKEN.fullmatch(plain):
             plain += "_"
@@ -99,22 +99,22 @@ class Graph:
         if have == shape:
             return name
         if prod(have) != prod(shape):
-            raise UsageError(f"{have} cannot be seen as {shape}")
+            raise UsageError(f"{have} cannot be viewed as {shape}")
         return self.aside("view", name, {"shape": shape})
 
     def aside(self, op: str, of: str, attributes: dict[str, Attribute], *, shape: Shape | None = None) -> str:
-        """Another look at a tensor: a layer without work, called after the module at work."""
+        """A view of a tensor: a layer without work, named after the running module."""
         return self.add(op, f"{self.path}.{op}" if self.path else op, [of], attributes, shape=shape)
 
     def back_to(self, count: int) -> None:
-        """Forget the layers after the first ``count``."""
+        """Remove the layers after the first ``count``."""
         for entry in self.entries[count:]:
             del self.tensors[entry.name]
             self.taken.discard(entry.name)
         del self.entries[count:]
 
     def prune(self) -> None:
-        """Drop layers without work that nobody reads."""
+        """Remove layers without work that nothing reads."""
         read = set(self.outputs)
         kept: list[Entry] = []
         for entry in reversed(self.entries):

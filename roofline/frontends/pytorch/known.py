@@ -1,7 +1,8 @@
-"""Numbers that a model makes itself, from nothing that goes in: computed for real, but only where it looks at them.
+"""Which values does a model compute from constants only? They are computed for real, but only where the model reads
+them.
 
-A mask of ones below the diagonal is the same whatever the input; a model may compare two of them and branch on the
-answer. Each tensor made of constants alone remembers how it was made.
+A mask of ones below the diagonal is the same for every input; a model may compare two of them and branch on the result.
+Each tensor made only from constants remembers how it was made.
 """
 
 # mypy: disable-error-code="misc"
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 
 LARGEST = 1 << 22
-"""Numbers in a tensor that is still worked out."""
+"""Largest number of elements of a tensor that is computed."""
 
 Tensor = Any
 
@@ -30,13 +31,13 @@ class Recipe:
 
 
 class Known:
-    """Recipes by tensor. The tensors themselves are kept alive by the recorder."""
+    """Recipes by tensor. The recorder keeps the tensors themselves alive."""
 
     def __init__(self) -> None:
         self.recipes: dict[int, Recipe] = {}
 
     def note(self, func: Any, args: Any, kwargs: Any, out: Any, given: list[Tensor], *, random: bool) -> None:
-        """Remember how ``out`` was made, if of constants alone; forget it where something else was written into it."""
+        """Remember how ``out`` was made, if only from constants; forget it where other data were written into it."""
         results = [out] if isinstance(out, torch.Tensor) else list(out) if isinstance(out, list | tuple) else []
         constant = not random and all(id(tensor) in self.recipes for tensor in given)
         for index, result in enumerate(results):
@@ -49,7 +50,7 @@ class Known:
                 self.recipes.pop(id(result), None)
 
     def value(self, tensor: Tensor) -> Tensor | None:
-        """The numbers of a tensor, or None where they depend on the inputs or weights of the net."""
+        """The values of a tensor, or None where they depend on the inputs or weights of the network."""
         recipe = self.recipes.get(id(tensor))
         return None if recipe is None else self._made(recipe)
 

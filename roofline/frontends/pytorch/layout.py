@@ -1,7 +1,7 @@
-"""Which operations first copy an input whose numbers do not lie as they want them?
+"""Which operations first copy an input because its memory layout does not fit?
 
-PyTorch does so inside the operation, on CPUs and GPUs alike, so no other operation tells of it: a norm over
-channels that were moved to the end, a linear layer over tokens turned round, products of heads cut from one tensor.
+PyTorch does so inside the operation, on CPUs and GPUs, and dispatches no other operation for it: a norm over channels
+moved to the end, a linear layer over transposed tokens, batched GEMMs of heads sliced from one tensor.
 """
 
 # mypy: disable-error-code="misc"
@@ -24,12 +24,12 @@ _IN_ORDER = (
 
 
 def laid_out(r: Ledger, name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The arguments of an operation, with copies in order of those that it would copy itself."""
+    """The arguments of an operation, with explicit copies of those that it would copy itself."""
     places = copied(name, args)
     if not places:
         return args
     laid, scope = list(args), r.scopes[-1]
-    used, scope.used = scope.used, True  # the module's name is for what it does, not for its copy
+    used, scope.used = scope.used, True  # the module's name belongs to the operation, not to its copy
     for place in places:
         laid[place] = torch.empty(args[place].shape, dtype=args[place].dtype, device="meta")
         r.put("copy", [args[place]], {}, laid[place])
@@ -38,7 +38,7 @@ def laid_out(r: Ledger, name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def copied(name: str, args: Sequence[Any]) -> list[int]:
-    """Places of the arguments that the operation copies before it works on them."""
+    """Places of the arguments that the operation copies first."""
     if name in _IN_ORDER:
         return [0] if not args[0].is_contiguous() else []
     if name == "linear":
@@ -49,7 +49,7 @@ def copied(name: str, args: Sequence[Any]) -> list[int]:
 
 
 def _joins(x: Tensor, kept: int) -> bool:
-    """Whether all dimensions but the last ``kept`` can be seen as one."""
+    """Whether all dimensions but the last ``kept`` can be viewed as one."""
     if x.dim() <= kept + 1:
         return True
     try:

@@ -1,10 +1,10 @@
-"""What has a module run so far, and what is every tensor called there? The notes that formulas write into.
+"""What has a module run so far, and what is every tensor called? The record that formulas write into.
 
-A formula gets one operation with its arguments (:class:`~roofline.frontends.pytorch.calls.Call`) and writes down the
-layers it means. Layers are named after the modules they ran in; weights belong to the first layer that used them.
+A formula gets one operation with its arguments (:class:`~roofline.frontends.pytorch.calls.Call`) and adds its layers.
+Layers are named after the modules they ran in; weights belong to the first layer that used them.
 """
 
-# torch has no types here, so its classes count as unknown
+# torch is untyped here, so its classes are unknown
 # mypy: disable-error-code="misc"
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from roofline.operators import OPERATORS
 Tensor = Any
 
 _OWN = re.compile(r"[._]?weight(_ih_l0)?$")
-"""What a parameter is called within its module: the layer is named after the module."""
+"""Names of a parameter within its module for which the layer is named after the module."""
 Key = tuple[str, int, int]
-"""A parameter, or a part of it: name, first number, how many."""
+"""A parameter, or a part of it: name, first element, number of elements."""
 
 
 @dataclass
 class Scope:
-    """A module at work: its path, whether it has no children, and whether it has done something already."""
+    """A running module: its path, whether it has no children, and whether it has already run an operation."""
 
     path: str
     leaf: bool
@@ -38,9 +38,9 @@ class Scope:
 
 
 class Ledger(AbstractContextManager[Any]):
-    """Grows a :class:`Graph`. ``parameters`` and ``buffers`` are the model's own tensors with their names.
+    """Builds a :class:`Graph`. ``parameters`` and ``buffers`` are the model's own tensors with their names.
 
-    ``with ledger:`` records what PyTorch runs inside as if the model had; how, its recorder knows.
+    ``with ledger:`` records what PyTorch runs inside as if the model had run it.
     """
 
     def __init__(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor]) -> None:
@@ -56,12 +56,12 @@ class Ledger(AbstractContextManager[Any]):
                 self.alive.append(tensor)
         self.sizes = {name: tensor.numel() for name, tensor in (*parameters.items(), *buffers.items())}
         self.users: dict[Key, tuple[str, Shape]] = {}
-        """Which layer a weight, or a part of one, belongs to, and its shape there; ``()`` where it is not the first."""
+        """The layer of a weight, or of a part of one, and its shape there; ``()`` where it is not the first."""
         self.scopes = [Scope("", leaf=False)]
         self.unexpanded: dict[int, Tensor] = {}
 
     def name(self, tensor: Tensor) -> str:
-        """The name of a tensor; weights, buffers and constants get a layer of their own when they are first read."""
+        """The name of a tensor; weights, buffers and constants get their own layer when they are first read."""
         known = self.names.get(id(tensor))
         if known is not None:
             return known
@@ -76,14 +76,14 @@ class Ledger(AbstractContextManager[Any]):
         return made
 
     def _parameter(self, key: Key, shape: Shape) -> str:
-        """A parameter as a tensor like others, in this shape."""
+        """A parameter as an ordinary tensor, in this shape."""
         user, own = self.users.get(key, ("", ()))
         made = self.graph.add("parameter", key[0], [], {"shape": own or shape}, tied=user if own else "")
         self.users.setdefault(key, (made, own or shape))
         return self.graph.seen_as(made, shape)
 
     def weight(self, tensor: Tensor | None) -> Key | None:
-        """Which parameter, from where and how much of it, a tensor is (a view of); None where it is computed."""
+        """The parameter, start and size that a tensor is (a view of); None where it is computed."""
         if tensor is None:
             return None
         owner = self.weight_of.get(storage_of(tensor))
@@ -103,9 +103,11 @@ class Ledger(AbstractContextManager[Any]):
         shape: Shape | None = None,
         label: str = "",
     ) -> str:
-        """Record one layer whose result is ``out``; of ``shape`` where ``out`` is seen in another one afterwards.
+        """Record one layer whose result is ``out``; of ``shape`` if ``out`` is viewed in another shape afterwards.
 
-        weights : parameters (or views of them) that it brings along; tensors computed for it are tied.
+        Parameters
+        ----------
+        weights : its parameters (or views of them); computed tensors are tied.
         """
         names = [one if isinstance(one, str) else self.name(one) for one in inputs]
         keys = [self.weight(weight) for weight in weights]
@@ -137,7 +139,7 @@ class Ledger(AbstractContextManager[Any]):
         return self._parameter(key, needed), needed  # used before in another shape
 
     def bind(self, tensor: Tensor, name: str) -> None:
-        """Remember what a tensor is called; a result that PyTorch counts in another kind of numbers is told so."""
+        """Remember the name of a tensor; corrects the format of a result that PyTorch has in another one."""
         have = self.graph.tensors[name].dtype.kind
         if (have == "int") == (tensor.is_floating_point() or tensor.is_complex()):
             name = self.graph.aside("beside", name, {"shape": self.graph.tensors[name].shape, **bits(tensor)})
@@ -146,14 +148,14 @@ class Ledger(AbstractContextManager[Any]):
         self.roots.setdefault(storage_of(tensor), tensor)
 
     def beside(self, main: Tensor, other: Tensor) -> None:
-        """Another result of the layer that made ``main``; nothing where it is empty."""
+        """Another result of the layer that made ``main``; ignored where it is empty."""
         if not other.numel():
             return
         made = self.graph.aside("beside", self.name(main), {"shape": shape_of(other), **bits(other)})
         self.bind(other, made)
 
     def overwritten(self, part: Tensor, source: Tensor) -> None:
-        """Numbers of ``source`` take the place of those of ``part``, a tensor or a view of one."""
+        """Elements of ``source`` replace those of ``part``, a tensor or a view of one."""
         root = self.roots.get(storage_of(part), part)
         made = self.graph.add(
             "overwrite",
@@ -166,7 +168,7 @@ class Ledger(AbstractContextManager[Any]):
             self.bind(part, made)
 
     def label(self, op: str, label: str, weights: Sequence[Key]) -> str:
-        """The name of the module, and of the operator where the module does more than that."""
+        """The name of the module, with the operation where the module runs several."""
         scope = self.scopes[-1]
         if weights:
             parameter = weights[0][0]
@@ -182,7 +184,7 @@ class Ledger(AbstractContextManager[Any]):
         return f"{scope.path}.{label}" if scope.path else label
 
     def back_to(self, count: int) -> None:
-        """Forget all but the first ``count`` layers."""
+        """Remove all but the first ``count`` layers."""
         if len(self.graph.entries) > count:
             gone = {entry.name for entry in self.graph.entries[count:]}
             self.names = {key: name for key, name in self.names.items() if name not in gone}
@@ -191,4 +193,4 @@ class Ledger(AbstractContextManager[Any]):
 
 
 Handler = Callable[[Ledger, Call], bool]
-"""A formula: whether it could be given for this call, whose layers are then in the ledger."""
+"""A formula: returns whether it applies to this call; if so, its layers are in the ledger."""

@@ -1,4 +1,4 @@
-"""Whose model is it? ``package.module:factory`` -> a PyTorch module on the meta device; what can be wrong with it."""
+"""How is a user's model found? ``package.module:factory`` -> a PyTorch module on the meta device; what can go wrong."""
 
 # mypy: disable-error-code="misc"
 
@@ -23,16 +23,16 @@ OWN = (os.path.dirname(torch.__file__), str(Path(__file__).resolve().parent))
 
 
 def find(path: str) -> Any:
-    """What ``package.module:name`` (or ``file.py:name``) stands for. Importing it runs its code in this process.
+    """The object that ``package.module:name`` (or ``file.py:name``) names. Importing it runs its code in this process.
 
     Raises
     ------
-    UsageError : not such a path, no such module, or one that fails when it is imported.
+    UsageError : an invalid path, no such module, or an error when it is imported.
     UnknownName : the module has nothing of that name.
     """
     where, _, name = path.rpartition(":")
     if not where or not name:
-        raise UsageError(f"{path!r} names no model; write package.module:factory or file.py:factory")
+        raise UsageError(f"{path!r} does not name a model; write package.module:factory or file.py:factory")
     try:
         found: Any = _file(Path(where)) if where.endswith(".py") else _module(where)
     except UsageError:
@@ -40,7 +40,7 @@ def find(path: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name and where.startswith(error.name):
             raise UsageError(
-                f"no module named {error.name!r} here; run where it can be imported, or set PYTHONPATH"
+                f"no module named {error.name!r}; run where it can be imported, or set PYTHONPATH"
             ) from None
         raise UsageError(f"importing {where} needs {error.name}, which is not installed") from error
     except Exception as error:
@@ -54,14 +54,14 @@ def find(path: str) -> Any:
 
 
 def _module(name: str) -> Any:
-    """A module by its name, from the current folder as well."""
+    """A module by its name, also from the current folder."""
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     return import_module(name)
 
 
 def _file(file: Path) -> Any:
-    """A module by its file, whatever else is called like it; it may import what lies beside it."""
+    """A module by its file, whatever else has that name; it may import files beside it."""
     if not file.is_file():
         raise UsageError(f"there is no file {file}")
     folder = str(file.resolve().parent)
@@ -69,7 +69,7 @@ def _file(file: Path) -> Any:
         sys.path.insert(0, folder)
     spec = spec_from_file_location(f"traced_{file.stem}", file)
     if spec is None or spec.loader is None:
-        raise UsageError(f"{file} is no Python file")
+        raise UsageError(f"{file} is not a Python file")
     made = module_from_spec(spec)
     sys.modules[spec.name] = made
     spec.loader.exec_module(made)
@@ -81,25 +81,25 @@ def module_of(model: Any, what: str) -> Any:
 
     Raises
     ------
-    UsageError : the factory raises, or gives something else.
+    UsageError : the factory raises, or returns something else.
     """
     made = model
     if not isinstance(model, torch.nn.Module):
         if isinstance(model, dict):
             raise UsageError(
-                f"{what} is a dictionary ({_weights(model)}): weights without a net; give the model's class"
+                f"{what} is a dictionary ({_weights(model)}): weights without a model; give the class of the model"
             )
         if not callable(model):
-            raise UsageError(f"{what} is {_kind(model)}, not a model and not a function that makes one")
+            raise UsageError(f"{what} is {_kind(model)}, neither a model nor a function that returns one")
         made = _made(model, what)
-    for wrapped in ("_orig_mod", "module"):  # compiled, or spread over devices
+    for wrapped in ("_orig_mod", "module"):  # compiled, or distributed over devices
         if type(made).__name__ in ("OptimizedModule", "DataParallel", "DistributedDataParallel"):
             made = getattr(made, wrapped, made)
     if isinstance(made, torch.jit.ScriptModule):
-        raise UsageError(f"{what} is a TorchScript module, whose Python code is gone; give the module it was made from")
+        raise UsageError(f"{what} is a TorchScript module, which has no Python code; give the module it was made from")
     if not isinstance(made, torch.nn.Module):
         kind = f"a dictionary ({_weights(made)})" if isinstance(made, dict) else _kind(made)
-        raise UsageError(f"{what} gives {kind}, not a torch.nn.Module; return the model itself")
+        raise UsageError(f"{what} returns {kind}, not a torch.nn.Module; return the model itself")
     return made
 
 
@@ -110,7 +110,7 @@ def _kind(value: Any) -> str:
 
 
 class _Undrawn(TorchFunctionMode):
-    """Weights are not drawn: there is no memory to put them in."""
+    """Weights are not initialised, since they have no memory."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if getattr(func, "__module__", "") == "torch.nn.init" or getattr(func, "__name__", "") in _DRAWS:
@@ -124,7 +124,7 @@ _DRAWS = frozenset(
 
 
 def _made(factory: Callable[[], Any], what: str) -> Any:
-    """On the meta device, where nothing is allocated; for real only where building reads numbers."""
+    """On the meta device, where nothing is allocated; really allocated only if building reads values."""
     try:
         with torch.device("meta"), _Undrawn():
             return factory()
@@ -146,9 +146,9 @@ def _reads_numbers(error: BaseException) -> bool:
 def _way_out(error: BaseException) -> str:
     text = str(error)
     if "CUDA" in text or "cuda" in text or "NVIDIA" in text:
-        return "; build the model without moving it to a GPU: none is needed here"
+        return "; build the model without moving it to a GPU; tracing needs none"
     if isinstance(error, TypeError) and "required positional argument" in text:
-        return "; give a function without arguments, such as lambda: Net(width=64)"
+        return "; give a function without arguments, such as lambda: Model(width=64)"
     return ""
 
 
@@ -158,7 +158,7 @@ def _weights(state: Any) -> str:
 
 
 def said(error: BaseException) -> str:
-    """An error as one line, with the place in the model's own code."""
+    """An error as one line, with its place in the model's own code."""
     text = (str(error).strip().splitlines() or [""])[0]
     name = type(error).__name__
     place = where(error)
@@ -166,7 +166,7 @@ def said(error: BaseException) -> str:
 
 
 def where(error: BaseException) -> str:
-    """``net.py:17 in forward``: the last frame that is neither PyTorch's nor ours."""
+    """``net.py:17 in forward``: the last frame that is neither PyTorch's nor this program's."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith(OWN) and os.path.isfile(frame.filename)]
     if not own:

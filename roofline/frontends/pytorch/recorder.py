@@ -1,11 +1,11 @@
-"""What does a PyTorch module run? Every operation it dispatches, caught on the meta device and given a formula.
+"""What does a PyTorch module run? Every dispatched operation, caught on the meta device and given a formula.
 
-In inference mode PyTorch hands operations over whole: a linear layer, an LSTM, an attention. What is known here is
-recorded as it is; what is not is taken apart as PyTorch itself does, and what cannot be taken apart becomes a layer
-``uncovered`` with its shapes. Nothing is computed: meta tensors have shapes and no numbers.
+In inference mode PyTorch dispatches whole operations: a linear layer, an LSTM, an attention. Operations with a formula
+are recorded as they are. Others are decomposed as PyTorch itself does, and what cannot be decomposed becomes a layer
+``uncovered`` with its shapes. Nothing is computed: meta tensors have shapes and no values.
 """
 
-# torch has no types here, so its classes count as unknown
+# torch is untyped here, so its classes are unknown
 # mypy: disable-error-code="misc"
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ READS_NUMBERS = (
     *("_local_scalar_dense", "item", "is_nonzero", "equal", "allclose", "nonzero", "nonzero_numpy", "masked_select"),
     *("_unique2", "unique_dim", "unique_consecutive", "bincount"),
 )
-"""Operations whose result, or its shape, depends on numbers that are not there."""
+"""Operations whose result, or its shape, depends on values that do not exist."""
 
 
 class ReadsNumbers(Exception):
-    """The model looks at numbers: a branch or a shape that depends on data."""
+    """The model reads values: a branch or a shape that depends on data."""
 
 
 class Recorder(TorchDispatchMode, Ledger):
-    """What PyTorch calls with every operation; formulas see the :class:`Ledger` that it keeps."""
+    """PyTorch calls it with every operation; formulas write to its :class:`Ledger`."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Recorder(TorchDispatchMode, Ledger):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here, so PyTorch's compiler need not be loaded to keep out."""
+        """Nothing is compiled here, so PyTorch's compiler need not be loaded."""
         return False
 
     def __torch_dispatch__(
@@ -67,7 +67,7 @@ class Recorder(TorchDispatchMode, Ledger):
         name = func.overloadpacket.__name__
         if any(t.device.type != "meta" for t in given):
             if all(t.device.type != "meta" for t in given):
-                return func(*args, **kwargs)  # numbers that are really there: nothing of the net
+                return func(*args, **kwargs)  # real values: not part of the network
             args, kwargs = self._twin(args), self._twin(kwargs)
         if name in READS_NUMBERS or (name == "index" and any(t.dtype == torch.bool for t in given)):
             return self._numbers(func, name, args, kwargs)
@@ -88,7 +88,7 @@ class Recorder(TorchDispatchMode, Ledger):
         return self._otherwise(func, args, kwargs)
 
     def _otherwise(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Taken apart as PyTorch does it, or else unknown."""
+        """Decomposed as PyTorch does it, or else uncovered."""
         with self:
             parts = func.decompose(*args, **kwargs)
         if parts is not NotImplemented:
@@ -103,7 +103,7 @@ class Recorder(TorchDispatchMode, Ledger):
             self.known.note(func, args, kwargs, out, given, random=torch.Tag.nondeterministic_seeded in func.tags)
 
     def _numbers(self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Numbers the model looks at: those of constants can be had."""
+        """Values that the model reads: those of constants can be computed."""
         values = [self.known.value(tensor) for tensor in tensors_in(args)]
         if name == "index" or any(value is None for value in values):
             raise ReadsNumbers(name)
@@ -111,10 +111,10 @@ class Recorder(TorchDispatchMode, Ledger):
         return func(*(next(made) if isinstance(one, torch.Tensor) else one for one in args), **kwargs)
 
     def _attempt(self, record: Callable[[], bool]) -> bool:
-        """Whether a formula could be given; what it recorded halfway is forgotten.
+        """Whether a formula applies; a partial record is removed.
 
-        Whatever a formula trips over, in arguments it did not expect, leaves the operation to be taken apart or shown
-        as uncovered: a model is traced all the same.
+        Any error of a formula, on arguments it did not expect, leaves the operation to be decomposed or shown as
+        uncovered: the model is traced in any case.
         """
         count = len(self.graph.entries)
         try:
@@ -126,7 +126,7 @@ class Recorder(TorchDispatchMode, Ledger):
         return False
 
     def _unknown(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """An operation without a formula: a function of elements where PyTorch says so, else uncovered."""
+        """An operation without a formula: elementwise where PyTorch marks it so, else uncovered."""
         out = func(*args, **kwargs)
         results = [t for t in tensors_in(out) if isinstance(t, torch.Tensor)]
         if not results or _empty(out):
@@ -168,6 +168,6 @@ class Recorder(TorchDispatchMode, Ledger):
 
 
 def _empty(out: Any) -> bool:
-    """Whether nothing but tensors without elements comes out: a cache before its first token."""
+    """Whether all results are tensors without elements: a cache before its first token."""
     results = list(tensors_in(out))
     return bool(results) and not any(result.numel() for result in results)

@@ -1,7 +1,7 @@
-"""Results of the commonest operations from their shapes alone.
+"""What are the results of the most common operations, from their shapes alone?
 
-PyTorch would give the same from its own rules for the meta device, some of which are written in Python and load
-half of its compiler first: seconds, for tensors without numbers.
+PyTorch would give the same from its own rules for the meta device. Some of those are written in Python and load half of
+its compiler first, which takes seconds.
 """
 
 # mypy: disable-error-code="misc"
@@ -109,4 +109,4 @@ QUICK: dict[str, Callable[[Call], Any]] = {
     "scaled_dot_product_attention": _attention,
     **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), _lstm),
 }
-"""By operation; None where PyTorch should say (or refuse) it itself."""
+"""By operation; None where PyTorch should compute (or refuse) it itself."""

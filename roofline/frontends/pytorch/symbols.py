@@ -1,7 +1,7 @@
-"""Which numbers of a net follow its batch, its sequence, its image? Graphs at several sizes, laid on each other.
+"""Which numbers of a network depend on its batch, sequence or image size? Graphs at several sizes, compared.
 
-A number that is the same in all of them is a number. One that is not must be ``c + k * a**i * b**j`` of the symbols,
-found from some of the graphs and checked on the others; where none fits, the symbol cannot stay one.
+A number that is the same in all of them is a constant. Others must be ``c + k * a**i * b**j`` of the symbols, found
+from some of the graphs and checked on the others. Where none fits, the symbol becomes a constant.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Sizes = Mapping[str, int]
 
 
 class Differs(Exception):
-    """Two graphs of one net differ in more than numbers, or in numbers that follow no rule; says where."""
+    """Two graphs of one network differ in more than numbers, or in numbers that follow no rule; says where."""
 
 
 def other_sizes(sizes: Sizes) -> list[dict[str, int]]:
-    """Sizes to try beside those given: each symbol changed by itself, then all of them."""
+    """Sizes to try beside the given ones: each symbol changed alone, then all of them."""
     changed = {name: _other(name, size) for name, size in sizes.items()}
     alone = [{**sizes, name: changed[name]} for name in sizes]
     twice = {name: _other(name, changed[name]) for name in sizes}
@@ -31,14 +31,14 @@ def other_sizes(sizes: Sizes) -> list[dict[str, int]]:
 
 
 def _other(name: str, size: int) -> int:
-    """Images grow by 32 pixels, so that halved sizes stay whole; everything else to an odd size beyond."""
+    """Images grow by 32 pixels, so that halved sizes stay integers; all other sizes grow to an odd number."""
     if name == "image" or (size % 32 == 0 and size >= 64):
         return size + 32
     return size + 2 if size % 2 else size + 3
 
 
 def same_form(one: Graph, other: Graph) -> None:
-    """Raise :class:`Differs` where two graphs are not the same layers on the same inputs."""
+    """Raise :class:`Differs` if two graphs do not have the same layers on the same inputs."""
     if len(one.entries) != len(other.entries):
         raise Differs(f"has {len(one.entries)} layers at one size and {len(other.entries)} at another")
     for a, b in zip(one.entries, other.entries, strict=True):
@@ -58,7 +58,7 @@ class Rule:
         self.found: dict[tuple[int, ...], Expression] = {}
 
     def expression(self, numbers: Sequence[int], where: str) -> Expression:
-        """What gives these numbers, one for each graph; raises :class:`Differs`."""
+        """The expression with these values, one for each graph; raises :class:`Differs` if there is none."""
         key = tuple(numbers)
         if key not in self.found:
             self.found[key] = self._find(key, where)
@@ -111,10 +111,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class Settled:
-    """Graphs that fit each other, at ``sizes`` of the symbols.
+    """Graphs of one form, at ``sizes`` of the symbols.
 
-    fixed : symbols that had to stay numbers, with the reason. beyond : symbols asked to be 1, at which the net takes
-    other steps; the graphs are of 2 and more.
+    Parameters
+    ----------
+    fixed : symbols that became constants, with the reason.
+    beyond : symbols with the given size 1, at which the network takes other steps; the graphs are of 2 and more.
     """
 
     sizes: list[Sizes]
@@ -123,18 +125,20 @@ class Settled:
     beyond: Mapping[str, str] = field(default_factory=dict)
 
     def notes(self, sizes: Sizes) -> list[str]:
-        """What a reader of the net must know."""
+        """Notes for the reader of the network."""
         said = [f"{name} is fixed at {sizes[name]}: {reason}" for name, reason in self.fixed.items()]
         return said + [
-            f"at {name} 1 it takes other steps ({reason}); written down is what it does at {name} 2 and more"
+            f"at {name}=1 the model takes other steps ({reason}); the network file describes {name} of 2 and more"
             for name, reason in self.beyond.items()
         ]
 
 
 def settle(sizes: Sizes, graph_at: Callable[[Sizes], Graph]) -> Settled:
-    """Graphs of a net at several sizes.
+    """Graphs of a network at several sizes.
 
-    graph_at : traces the net at these sizes; what it raises for a size other than the first fixes the symbol.
+    Parameters
+    ----------
+    graph_at : traces the network at these sizes; an error at a size other than the first makes the symbol a constant.
     """
     found = _settle(sizes, graph_at)
     for name in [name for name in found.fixed if sizes[name] == 1]:
@@ -179,10 +183,10 @@ def _numbers_follow(sizes: Sequence[Sizes], graphs: Sequence[Graph]) -> None:
             columns = [entry.attributes[key] for entry in entries]
             if isinstance(value, bool | str):
                 if any(column != value for column in columns):
-                    raise Differs(f"{key} of {entries[0].name} changes with it")
+                    raise Differs(f"{key} of {entries[0].name} changes with the size")
                 continue
             rows = [column if isinstance(column, tuple) else (column,) for column in columns]
             if len({len(row) for row in rows}) > 1:
-                raise Differs(f"{key} of {entries[0].name} changes with it")
+                raise Differs(f"{key} of {entries[0].name} changes with the size")
             for numbers in zip(*rows, strict=True):
                 rule.expression([int(number) for number in numbers], f"{key} of {entries[0].name}")

@@ -1,4 +1,6 @@
-"""A PyTorch module -> a net: run once for every size on tensors without numbers, and laid on top of each other."""
+"""How does a PyTorch module become a network? It runs at several sizes on tensors without values; the graphs are
+compared.
+"""
 
 # mypy: disable-error-code="misc"
 
@@ -7,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -26,24 +28,17 @@ from roofline.frontends.pytorch.ledger import Scope
 from roofline.frontends.pytorch.recorder import ReadsNumbers, Recorder
 from roofline.frontends.pytorch.shapes import QUICK
 from roofline.frontends.pytorch.symbols import settle
+from roofline.units import plural
 
 _FORMATS = {
-    "": torch.float32,
-    "fp64": torch.float64,
-    "fp32": torch.float32,
-    "fp16": torch.float16,
-    "bf16": torch.bfloat16,
-    "int64": torch.int64,
-    "int32": torch.int32,
-    "int16": torch.int16,
-    "int8": torch.int8,
-    "bool": torch.bool,
-}
+    "": torch.float32, "fp64": torch.float64, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16,
+    "int64": torch.int64, "int32": torch.int32, "int16": torch.int16, "int8": torch.int8, "bool": torch.bool,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Traced:
-    """A net and what there is to say about how it was found."""
+    """A network, and notes on how it was found."""
 
     network: Network
     notes: tuple[str, ...] = ()
@@ -52,16 +47,18 @@ class Traced:
 
 
 def trace(model: Any, inputs: Sequence[Input | str], *, mode: str = "inference", name: str = "") -> Traced:
-    """Run a module on tensors that have shapes and no numbers, and write down what it does.
+    """Run a module on tensors with shapes and no values, and record what it does.
 
+    Parameters
+    ----------
     model : a ``torch.nn.Module``, its class, a function that makes one, or ``"package.module:factory"``.
-    inputs : its inputs, such as ``"32x3x224x224:float32"`` (see :func:`.inputs.parse_input`).
-    mode : ``inference`` traces the module as after ``eval()``, ``training`` as after ``train()``. The gradients and
-        the optimizer follow from the operators when the net is predicted.
+    inputs : such as ``"32x3x224x224:float32"`` (see :func:`.inputs.parse_input`).
+    mode : ``inference`` traces the module as after ``eval()``, ``training`` as after ``train()``; gradients and
+        optimizer follow from the operators when the network is predicted.
 
     Raises
     ------
-    UsageError : what is wrong with the model or its inputs, and the way out.
+    UsageError : what is wrong with the model or its inputs, and how to fix it.
     """
     if mode not in ("inference", "training"):
         raise UsageError(f"mode is {mode!r}; write inference or training")
@@ -73,14 +70,19 @@ def trace(model: Any, inputs: Sequence[Input | str], *, mode: str = "inference",
         what = type(module).__name__
     given = with_symbols([parse_input(one) if isinstance(one, str) else one for one in inputs])
     if not given:
-        raise UsageError("a model needs inputs; write for example --input 32x3x224x224:float32")
+        raise UsageError("a model needs inputs; add for example --input 32x3x224x224:float32")
     runs = _Runs(module, given, training=mode == "training")
     asked = sizes_of(given)
     settled = settle(asked, runs.at)
     title = f"{type(module).__name__}, traced" + (" in training" if mode == "training" else "")
     source = f"traced from {what} with PyTorch {torch.__version__.split('+')[0]}"
     network = folded(assemble(name or _plain(what), title, source, settled, asked))
-    return Traced(network, (*settled.notes(asked), *runs.notes), tuple(runs.uncovered))
+    notes = (*settled.notes(asked), *runs.notes)
+    unknown = (
+        f"no formula for {kind}: layer {layer} counts as its inputs and outputs in bytes, without operations"
+        for kind, layer in runs.uncovered
+    )
+    return Traced(replace(network, notes=(*notes, *unknown)), notes, tuple(runs.uncovered))
 
 
 def _plain(what: str) -> str:
@@ -132,7 +134,9 @@ class _Runs:
         named, positional, keywords = [], [], {}
         for index, given in enumerate(resized(self.inputs, sizes)):
             if given.dtype not in _FORMATS:
-                raise UsageError(f"--input: a model cannot be traced on {given.dtype}; use float32 and --dtype later")
+                raise UsageError(
+                    f"--input: a model cannot be traced in {given.dtype}; use float32 here and --dtype when predicting"
+                )
             tensor = torch.empty(given.shape, dtype=_FORMATS[given.dtype], device="meta")
             called = given.name or (accepted[index] if index < len(accepted) else f"x{index}")
             named.append((called, tensor))
@@ -143,7 +147,7 @@ class _Runs:
         return named, positional, keywords
 
     def _run(self, recorder: Recorder, positional: list[Any], keywords: dict[str, Any], functions: set[str]) -> Any:
-        """Call the module with tensors of the meta device in place of its own."""
+        """Call the module with meta tensors in place of its own."""
         module, modes = self.module, {part: part.training for part in self.module.modules()}
         module.train(self.training)
         try:
@@ -160,9 +164,9 @@ class _Runs:
                 )
         except ReadsNumbers as error:
             raise UsageError(
-                f"{models.where(error) or 'the model'} looks at numbers ({error}), and tracing has shapes alone: "
-                f"a branch or a shape that depends on data. Trace the parts on either side of it, or write the branch "
-                f"with torch.where, or give a function that makes the model with that choice made"
+                f"{models.where(error) or 'the model'} reads tensor values ({error}), but tracing has shapes only: "
+                "a branch or a shape depends on data. Trace the parts on either side of it, write the branch with "
+                "torch.where, or give a function that returns the model with the branch decided"
             ) from error
         except UsageError:
             raise
@@ -176,33 +180,33 @@ class _Runs:
 
 
 def _hint(error: Exception, runs: _Runs) -> str:
-    """The likely cause and the way out."""
+    """The likely cause and how to fix it."""
     text = str(error)
     if "CUDA" in text or "NVIDIA" in text:
         return "; the model moves tensors to a GPU itself: use the device of an input (x.device) instead"
     if isinstance(error, NotImplementedError) and ("meta" in text.lower() or "register_fake" in text):
         return (
-            "; an operation without a rule for shapes. Give it one with torch.library.register_fake, "
-            "and it becomes a layer without a formula"
+            "; an operation has no shape rule. Give it one with torch.library.register_fake; it then becomes a layer "
+            "without a formula"
         )
     if any(word in text.lower() for word in ("meta tensor", "data pointer", "data_ptr", "numpy")):
-        return "; it reads numbers, or hands memory to code outside of PyTorch, and tracing has shapes alone"
+        return "; it reads tensor values or passes memory to code outside PyTorch, but tracing has shapes only"
     if isinstance(error, TypeError):
         wanted = ", ".join(inspect.signature(runs.module.forward).parameters)
-        return f"; its forward takes ({wanted}): one --input for each tensor, in this order or as NAME:SIZES:FORMAT"
+        return f"; its forward takes ({wanted}): give one --input per tensor, in this order or as NAME:SIZES:FORMAT"
     if isinstance(error, RuntimeError | IndexError | ValueError):
-        return "; do sizes and formats of --input fit the model? (row numbers are int64)"
+        return "; check that the sizes and formats of --input match the model (token ids are int64)"
     return ""
 
 
 def _outputs(recorder: Recorder, out: Any, *, training: bool) -> list[str]:
-    """Names of what comes out, each once; in training the loss, or else the first result."""
+    """Names of the results, each once; in training the loss, or else the first result."""
     values = (
         out if isinstance(out, dict | list | tuple | torch.Tensor) else vars(out) if hasattr(out, "__dict__") else ()
     )
     found = [tensor for tensor in tensors_in(values) if tensor.is_floating_point()] or list(tensors_in(values))
     if not found:
-        raise UsageError("the model gives no tensor back; return its result from forward")
+        raise UsageError("the model returns no tensor; return its result from forward")
     if training:
         found = [next((tensor for tensor in found if tensor.dim() == 0), found[0])]
     return list(dict.fromkeys(recorder.name(tensor) for tensor in found))
@@ -214,23 +218,24 @@ def _remarks(recorder: Recorder, functions: set[str]) -> list[str]:
     notes = []
     if unused:
         notes.append(
-            f"{len(unused)} parameters are never used: {', '.join(unused[:3])}{'...' if len(unused) > 3 else ''}"
+            f"{plural(len(unused), 'parameter')} never used: "
+            f"{', '.join(unused[:3])}{', ...' if len(unused) > 3 else ''}"
         )
     if functions:
         listed = ", ".join(sorted(functions))
         notes.append(
-            f"gradients of {listed} are its own; they are taken to be those of the operations it runs forwards"
+            f"{listed} defines its own gradients; the model uses the gradients of its forward operations instead"
         )
     return notes
 
 
 def _meta(tensor: Any) -> Any:
-    """The same tensor without numbers; what is on the meta device already stays."""
+    """The same tensor without values; a tensor on the meta device stays."""
     return tensor if tensor.device.type == "meta" else torch.empty_like(tensor, device="meta")
 
 
 def _share(module: Any, parameters: dict[str, Any], buffers: dict[str, Any]) -> None:
-    """Tensors that two names share stay shared."""
+    """Tensors shared by two names stay shared."""
     for named, made in (
         (module.named_parameters(remove_duplicate=False), parameters),
         (module.named_buffers(remove_duplicate=False), buffers),
@@ -242,7 +247,7 @@ def _share(module: Any, parameters: dict[str, Any], buffers: dict[str, Any]) -> 
 
 @contextmanager
 def _paths(module: Any, recorder: Recorder) -> Iterator[None]:
-    """Tell the recorder which module is at work."""
+    """Tell the recorder which module is running."""
     names = {id(part): name for name, part in reversed(list(module.named_modules()))}
 
     def enter(part: Any, args: Any) -> None:
@@ -270,7 +275,7 @@ def _paths(module: Any, recorder: Recorder) -> Iterator[None]:
 
 @contextmanager
 def _own_functions(found: set[str]) -> Iterator[None]:
-    """Notice functions with gradients of their own; put back what was there."""
+    """Detect functions with custom gradients; restore the original state afterwards."""
     apply = torch.autograd.Function.__dict__["apply"]
 
     def noticed(cls: Any, *args: Any, **kwargs: Any) -> Any:
@@ -286,7 +291,7 @@ def _own_functions(found: set[str]) -> Iterator[None]:
 
 @contextmanager
 def _fast_path_off() -> Iterator[None]:
-    """Transformer layers in one opaque call hide what they do."""
+    """Transformer layers in one opaque call would hide their operations."""
     was = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

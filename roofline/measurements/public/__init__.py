@@ -1,7 +1,7 @@
-"""How do public sets of measurements become rows? One file for each set says which of its files are understood.
+"""How do public sets of measurements become measurements here? One file for each set says which of its files it reads.
 
-Another installed package brings a set as an entry point of the group :data:`BROUGHT`: a function from a
-:class:`~roofline.measurements.public.files.Source` to rows.
+Another installed package adds a set as an entry point of the group :data:`BROUGHT`: a function from a
+:class:`~roofline.measurements.public.files.Source` to measurements.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from roofline.measurements.public.files import Source, understood
 
 
 def _profiles(source: Source) -> Iterator[Measurement]:
-    """Anybody's profiles, file by file."""
+    """Profiles of a user, file by file."""
     paths = source.files(".json")
     understood(source.path, paths, "traces that torch.profiler exported (.json)")
     for path in paths:
@@ -34,30 +34,36 @@ SETS: dict[str, Reader] = {
     "aiconfigurator": aiconfigurator.read,
     "kineto": _profiles,
 }
-"""Every set with its reader; ``kineto`` is anybody's profile. Those that others bring are added when they are named."""
+"""Every set with its reader; ``kineto`` reads a user's profile. Sets of other packages are added when they
+are named.
+"""
 BROUGHT = "roofline.data_sets"
-"""The group of entry points of sets that other packages bring."""
+"""The entry point group of sets of other packages."""
 
 
 def read_public(
     name: str, path: Path | str, *, chip: str = "", skipped: Counter[str] | None = None
 ) -> Iterator[Measurement]:
-    """The rows of a public set, one by one in the order of its files.
+    """The measurements of a public set, one by one in the order of its files.
 
-    path : a folder or file of the public repository, or of a tidy copy. chip : the chip whose rows are wanted, or
-    the one the files are of where they do not say it. skipped : gets the rows left out, counted by reason.
+    Parameters
+    ----------
+    name : of the set.
+    path : a folder or file of the public repository, or of a tidy copy.
+    chip : the chip whose measurements are wanted, or the chip of the files where they do not name it.
+    skipped : counts the measurements left out, by reason.
 
     Raises
     ------
-    UnknownName : no such set. UsageError : no such file, the chip must be said, or what another package brings under
-    that name cannot be loaded.
-    DataError : nothing that is understood, or something wrong in it, with file and line.
+    UnknownName : no such set.
+    UsageError : no such file, the chip must be given, or the set of another package cannot be loaded.
+    DataError : nothing readable, or an error with file and line.
     """
     return reader_named(name)(Source(Path(path), chip, Counter() if skipped is None else skipped))
 
 
 def reader_named(name: str) -> Reader:
-    """What reads the set of that name, one that ships or one that another package brings; raises as above."""
+    """The reader of the set of that name, one that ships or one of another package; raises as :func:`read_public`."""
     if name not in SETS:
         SETS[name] = _brought(name)
     return SETS[name]
@@ -66,8 +72,8 @@ def reader_named(name: str) -> Reader:
 def _brought(name: str) -> Reader:
     found = plugins.named(BROUGHT, name)
     if found is None:
-        raise UnknownName("public set", name, [*SETS, *plugins.names(BROUGHT)])
+        raise UnknownName("public data set", name, [*SETS, *plugins.names(BROUGHT)])
     if not callable(found):
-        raise plugins.wrong(BROUGHT, name, "is no function from a source to rows")
+        raise plugins.wrong(BROUGHT, name, "is not a function from a source to measurements")
     reader: Reader = found
     return reader

@@ -1,11 +1,13 @@
-"""Products on data-centre GPUs, as serving frameworks run them (ai-dynamo/aiconfigurator @ 095f58a, Apache-2.0).
+"""How are the matrix multiplications of aiconfigurator read? From data-centre GPUs, as serving frameworks run them.
 
-Understood are its tables ``systems/data/<system>/<framework>/<version>/gemm_perf.txt`` (CSV: framework, version,
-device, kernel_source, gemm_dtype, m, n, k, latency; fetched by 'git lfs pull') and tidy copies with the columns dtype,
-m, n, k, latency_ms, which are of an H200 SXM with TensorRT-LLM 1.3.0rc20. Its newer ``.parquet`` tables are not read.
+It reads the tables ``systems/data/<system>/<framework>/<version>/gemm_perf.txt`` (CSV: framework, version, device,
+kernel_source, gemm_dtype, m, n, k, latency; fetched by 'git lfs pull') and tidy copies with the columns dtype, m, n, k,
+latency_ms, which are of an H200 SXM with TensorRT-LLM 1.3.0rc20. Newer ``.parquet`` tables are not read.
 
-Latencies are in milliseconds, from replayed CUDA graphs at locked clocks. In fp8 a kernel that quantizes the input
-runs first and the result is stored in 16 bits, so every precision is a set of its own, with a floor of its own.
+Latencies are in milliseconds, from replayed CUDA graphs at locked clocks. In fp8 a kernel that quantizes the input runs
+first and the result is stored in 16 bits, so every precision is a set with its own launch floor.
+
+Source: ai-dynamo/aiconfigurator @ 095f58a, Apache-2.0.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ PUBLIC = ("framework", "version", "device", "gemm_dtype", "m", "n", "k", "latenc
 
 
 def read(source: Source) -> Iterator[Measurement]:
-    """The products, table by table."""
+    """The matrix multiplications, table by table."""
     paths = [path for path in source.files(".txt", ".csv") if _own(path) or path == source.path]
     understood(source.path, paths, f"gemm_perf.txt ({', '.join(PUBLIC)}) or a table with {', '.join(TIDY)}")
     for path in paths:
@@ -41,7 +43,7 @@ def read(source: Source) -> Iterator[Measurement]:
             if not source.wants(chip):
                 continue
             if line[dtype] not in DTYPES:
-                source.skip(f"products in {line[dtype]}")
+                source.skip(f"GEMM in {line[dtype]}")
                 continue
             stack = STACK
             if not tidy:

@@ -1,12 +1,15 @@
-"""Caffe's layers in four image nets (soumith/convnet-benchmarks @ b458aab, MIT).
+"""How are Caffe's layers of four image networks read?
 
-Understood are the logs of ``caffe time``, ``caffe/output_<net>.log`` of AlexNet, OverFeat, VGG-A and GoogLeNet, and
-tidy copies with the columns net, layer, dir, ms. Neither names the device: it was a GTX Titan X (Maxwell) with cuDNN
-R4, which had no Winograd; ``--chip`` says otherwise.
+It reads the logs of ``caffe time``, ``caffe/output_<net>.log`` of AlexNet, OverFeat, VGG-A and GoogLeNet, and tidy
+copies with the columns net, layer, dir, ms. Neither names the device: it was a GTX Titan X (Maxwell) with cuDNN R4,
+which had no Winograd; ``--chip`` overrides it.
 
-Every convolution and dense layer becomes a row for its forward pass and one for both gradients together, with the
-shapes of our files of these nets; the sums of all layers become rows of the nets. The logs say ``force_backward``: the
-first layer's gradient for the images is in them, and not in a training step here.
+Every convolution and dense layer becomes a measurement of its forward pass and one of both gradients together, with the
+shapes of the files of these networks in ``workloads/``. The sums of all layers become measurements of the networks. The
+logs have ``force_backward``: they include the first layer's gradient for the images, which a training step here does
+not.
+
+Source: soumith/convnet-benchmarks @ b458aab, MIT.
 """
 
 from __future__ import annotations
@@ -34,12 +37,12 @@ NETS: dict[str, tuple[str, int, dict[str, int]]] = {
     "vgg_a": ("vgg-a", 64, {}),
     "googlenet": ("googlenet", 128, {"lrn": 0}),
 }
-"""Its nets: ours, their batch, and symbols that differ."""
+"""Its networks: the name here, their batch, and symbols that differ."""
 DIRECTIONS = ("forward", "backward")
-"""Of its layers; also what those parts are called in rows."""
+"""Of its layers, and the names of those parts in measurements."""
 
 _PRODUCT = re.compile(r"conv\d+(/(?!relu).+)?|inception_\w+/(\dx\d(_reduce)?|pool_proj)|fc\d+")
-"""Names of its layers that multiply: everything but activations, pooling, and what joins and splits."""
+"""Names of its layers with matrix multiplications: all but activations, pooling, concatenation and splits."""
 _TIME = re.compile(r"\]\s+(\S+)\s+(forward|backward): (\S+) ms\.$")
 _NAME = re.compile(r'^name: "([^"]+)"')
 _BATCH = re.compile(r"^\s*(?:input_)?dim: (\d+)")
@@ -47,7 +50,7 @@ _BATCH = re.compile(r"^\s*(?:input_)?dim: (\d+)")
 
 @dataclass
 class Run:
-    """One net: the seconds of its layers by direction, in their order."""
+    """One network: the seconds of its layers by direction, in their order."""
 
     net: str
     place: str
@@ -59,7 +62,7 @@ class Run:
 
 
 def read(source: Source) -> Iterator[Measurement]:
-    """The products of every net, layer by layer, then the whole net."""
+    """The convolutions and dense layers of every network, layer by layer, then the whole network."""
     paths = [path for path in source.files(".csv", ".log") if stem(path)[1] == ".log" or "net" in header(path)]
     understood(source.path, paths, "logs of 'caffe time' (.log), or a table with the columns net, layer, dir, ms")
     for path in paths:
@@ -91,7 +94,7 @@ def _logged(path: Path, source: Source) -> list[Run]:
             if found is None:
                 continue
             if name not in NETS:
-                source.skip(f"logs of another net: {name or 'no name'}")
+                source.skip(f"logs of another network: {name or 'no name'}")
                 return []
             run = run or Run(name, str(path), batch)
             try:
@@ -100,7 +103,7 @@ def _logged(path: Path, source: Source) -> list[Run]:
                 raise DataError(f"{path}:{number}: expected a time in ms, got {found[3]!r}") from None
             run.add(found[1], found[2], seconds)
     if run is None:
-        source.skip("logs without times of layers")
+        source.skip("logs without layer times")
     return [run] if run else []
 
 

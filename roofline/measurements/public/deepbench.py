@@ -1,13 +1,15 @@
-"""DeepBench's products, convolutions and recurrences (baidu-research/DeepBench @ da81ba7, Apache-2.0).
+"""How are DeepBench's matrix multiplications, convolutions and recurrences read?
 
-Understood are what its NVIDIA programs print (``gemm_bench``, ``conv_bench``, ``rnn_bench``: tables of numbers between
+It reads the output of its NVIDIA programs (``gemm_bench``, ``conv_bench``, ``rnn_bench``: tables of numbers between
 dashes, times in microseconds), saved as ``.txt`` or ``.log`` and read with ``--chip``, and tidy copies ``gemm.csv``,
 ``conv.csv``, ``rnn.csv`` (milliseconds). The spreadsheets of its ``results`` are not read.
 
-cuBLAS and cuDNN are called from C++, the same call in a loop. Matrices of products are column-major, A (m, k) and
-B (k, n), either of them transposed: the product of a linear layer k -> m on n rows. Only where A is transposed and B
-is not are both stored along k, as a layer has them; elsewhere it is a plain product. cuDNN picks the fastest of its
-algorithms. Recurrences have one layer and skip its input product (CUDNN_SKIP_INPUT).
+cuBLAS and cuDNN are called from C++, the same call in a loop. Matrices are column-major, A (m, k) and B (k, n), each
+may be transposed: the GEMM of a linear layer k -> m on n rows. Only where A is transposed and B is not are both stored
+along k, as in a layer; otherwise it is a plain GEMM. cuDNN picks the fastest of its algorithms. Recurrences have one
+layer and skip its input GEMM (CUDNN_SKIP_INPUT).
+
+Source: baidu-research/DeepBench @ da81ba7, Apache-2.0.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from roofline.measurements.public.files import Line, Source, header, opened, ste
 COMMIT = "baidu-research/DeepBench @ da81ba7"
 STACK = Stack(framework="c++")
 CUDNN = {"titan-x-maxwell": 6, "tesla-t4": 7}
-"""Its major version by card: the files do not say it, their algorithms tell."""
+"""Major version by GPU: the files do not state it; their algorithms show it."""
 DTYPES = {"fp32": "fp32", "float": "fp32", "fp16_mixed": "fp16", "half": "fp16"}
 CELLS = {"vanilla": "rnn", "lstm": "lstm", "gru": "gru"}
 
@@ -39,7 +41,7 @@ TIDY = {
     "conv": dict(zip(CONV, (*"WHCNKSR", *CONV[7:11], "dtype", "fwd_ms", "bwd_in_ms", "bwd_w_ms", "algo"), strict=True)),
     "rnn": dict(zip(RNN, ("cell", "hidden", "N", "T", "dtype", "fwd_ms", "bwd_in_ms", "bwd_w_ms"), strict=True)),
 }
-"""What the columns are called in tidy copies."""
+"""Names of the columns in tidy copies."""
 
 PRINTED = {
     "m": "m",
@@ -70,14 +72,14 @@ PRINTED = {
     "pad_kerenels": "padded",
     "fwd_algo": "algo",
 }
-"""What they are called in the printed tables."""
+"""Names of the columns in the printed tables."""
 
 PARTS = {"fwd": "forward", "bwd_in": "data", "bwd_w": "weights"}
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One row: its numbers, how they are called in this file, and how many of its units of time make a second."""
+    """One line: its values, their names in this file, and how many of its units of time make a second."""
 
     line: Line
     names: Mapping[str, str]
@@ -95,7 +97,7 @@ class Asked:
 
 
 def read(source: Source) -> Iterator[Measurement]:
-    """Products, convolutions and recurrences, file by file; one row for each direction that was timed."""
+    """GEMMs, convolutions and recurrences, file by file; one measurement for each timed direction."""
     paths = source.files(".csv", ".txt", ".log")
     tidy = {path for path in paths if stem(path)[1] == ".csv" and _kind(header(path))}
     found = [path for path in paths if path in tidy or stem(path)[1] in (".txt", ".log")]
@@ -106,7 +108,7 @@ def read(source: Source) -> Iterator[Measurement]:
                 continue
             dtype = DTYPES.get(asked.text("precision") or "float")
             if dtype is None:
-                source.skip(f"rows in {asked.text('precision')}")
+                source.skip(f"measurements in {asked.text('precision')}")
                 continue
             yield from _KINDS[kind](asked, dtype, source)
 
@@ -122,7 +124,7 @@ def _tidy(path: Path) -> Iterator[tuple[str, Asked]]:
 
 
 def _printed(path: Path, source: Source) -> Iterator[tuple[str, Asked]]:
-    """The tables in a program's output: a header of known columns, then rows until something else comes."""
+    """The tables in a program's output: a header of known columns, then lines of numbers until other text."""
     columns: list[str] = []
     count = 0
     with opened(path) as file:
@@ -135,7 +137,7 @@ def _printed(path: Path, source: Source) -> Iterator[tuple[str, Asked]]:
             if not columns or not words or set(text.strip()) == {"-"}:
                 continue
             if "Not Supported" in text:
-                source.skip("rows that the library did not support")
+                source.skip("measurements that the library did not support")
                 continue
             if not "".join(words[1:2] if "cell" in columns else words[:1]).isdigit():  # remarks around the table
                 continue
@@ -147,7 +149,7 @@ def _printed(path: Path, source: Source) -> Iterator[tuple[str, Asked]]:
             chip = source.needs_chip(f"{path}: what DeepBench prints")
             yield kind, Asked(Line(path, number, dict(zip(columns, words, strict=True))), _SAME, 1e6, chip)
     if not count and path != source.path:
-        source.skip("texts that are none of its tables")
+        source.skip("text files without a table")
     elif not count:
         raise DataError(f"{path}: no table of gemm_bench, conv_bench or rnn_bench in it")
 
@@ -158,7 +160,7 @@ _SAME = {name: name for name in PRINTED.values()}
 def _gemm(asked: Asked, dtype: str, source: Source) -> Iterator[Measurement]:
     m, n, k = (asked.whole(name) for name in "mnk")
     how = "".join("T" if asked.text(name).lower() in ("1", "t") else "N" for name in ("ta", "tb"))
-    layer = how == "TN" or dtype != "fp32"  # tensor cores read their operands alike
+    layer = how == "TN" or dtype != "fp32"  # tensor cores read all operand layouts at the same speed
     op, attributes = ("linear", {"out": m, "bias": False}) if layer else ("matmul", {})
     shapes = ((n, k),) if layer else ((n, k), (k, m))
     yield _row(asked, dtype, "gemm", op, attributes, shapes, asked.seconds("time"), kernel=f"gemm {how}")
@@ -181,7 +183,7 @@ def _conv(asked: Asked, dtype: str, source: Source) -> Iterator[Measurement]:
 def _rnn(asked: Asked, dtype: str, source: Source) -> Iterator[Measurement]:
     cell, hidden = asked.text("cell").lower(), asked.whole("hidden")
     if cell not in CELLS:
-        source.skip(f"recurrences that are not here: {cell}")
+        source.skip(f"unknown recurrent cell: {cell}")
         return
     attributes = {"hidden": hidden, "skip_input": True}
     for part, seconds in _parts(asked, source):
@@ -195,7 +197,7 @@ _KINDS = {"gemm": _gemm, "conv": _conv, "rnn": _rnn}
 def _parts(asked: Asked, source: Source) -> Iterator[tuple[str, float]]:
     for name, part in PARTS.items():
         if asked.text(name) in ("", "0"):
-            source.skip(f"rows without a time of the {part} part")
+            source.skip(f"measurements without a time for the {part} part")
         else:
             yield part, asked.seconds(name)
 

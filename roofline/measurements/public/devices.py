@@ -1,4 +1,4 @@
-"""Which chip is it that a driver calls ``NVIDIA H100 80GB HBM3``?"""
+"""Which chip does a driver's name such as ``NVIDIA H100 80GB HBM3`` mean?"""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ CHIPS = {
     "NVIDIA H200": "h200-sxm",
     "NVIDIA B200": "b200-sxm",
 }
-"""Devices whose spec is called otherwise than they are."""
+"""Devices whose chip file has another name."""
 
 
 def chip_named(device: str) -> str:
-    """The name of a device's spec: ``tesla-t4`` of ``Tesla T4``, ``rtx-2070`` of ``NVIDIA GeForce RTX 2070``.
+    """The name of a device's chip file: ``tesla-t4`` for ``Tesla T4``, ``rtx-2070`` for ``NVIDIA GeForce RTX 2070``.
 
-    Whether there is such a spec is not asked: rows of an unknown device say its name.
+    It does not check that the file exists: measurements of an unknown device have its name.
     """
     if device in CHIPS:
         return CHIPS[device]

@@ -1,4 +1,4 @@
-"""How are the files of public sets read? Line by line, packed or not, with a place for everything that is wrong."""
+"""How are the files of public sets read? Line by line, compressed or not, with file and line for every error."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ from typing import TextIO
 from roofline.errors import DataError, UsageError
 
 LFS = "version https://git-lfs.github.com"
-"""How a file starts that Git keeps elsewhere."""
+"""First line of a file that Git stores elsewhere."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a reader is asked for.
+    """The input of a reader.
 
-    path : a folder or a file of the set. chip : whose rows to give, all where it is empty; where the files do not
-    name the device, the one they are of. skipped : rows and files left out, counted by reason.
+    Parameters
+    ----------
+    path : a folder or a file of the set.
+    chip : whose measurements to return, all if empty; where the files do not name the device, the chip they are of.
+    skipped : measurements and files left out, counted by reason.
     """
 
     path: Path
@@ -38,13 +41,18 @@ class Source:
         return not self.chip or self.chip == chip
 
     def needs_chip(self, what: str) -> str:
-        """The chip that was given; raises :class:`UsageError` without one."""
+        """The given chip.
+
+        Raises
+        ------
+        UsageError : no chip was given.
+        """
         if not self.chip:
-            raise UsageError(f"{what} does not name the device it was measured on: add --chip")
+            raise UsageError(f"{what} does not name the measured device: add --chip")
         return self.chip
 
     def files(self, *suffixes: str) -> list[Path]:
-        """The file itself, or all files in the folder that end so, packed (``.gz``) ones included."""
+        """The file itself, or all files in the folder with these suffixes, compressed (``.gz``) ones included."""
         if not self.path.exists():
             raise UsageError(f"{self.path}: no such file or folder")
         if self.path.is_file():
@@ -60,7 +68,7 @@ def stem(path: Path) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Line:
-    """One row of a table, with its place for messages."""
+    """One line of a table, with its place for messages."""
 
     file: Path
     number: int
@@ -74,7 +82,7 @@ class Line:
         return self.values[name]
 
     def whole(self, name: str) -> int:
-        """A size: a whole number above zero."""
+        """A size: an integer above zero."""
         return self.count(name, least=1)
 
     def count(self, name: str, least: int = 0) -> int:
@@ -88,7 +96,7 @@ class Line:
         return number
 
     def seconds(self, name: str, per_second: float = 1e3) -> float:
-        """A time above zero as seconds; ``per_second`` is 1e3 where it stands in milliseconds."""
+        """A time above zero [s]: ``value / per_second``, with ``per_second`` 1e3 for milliseconds."""
         text = self.values[name]
         try:
             value = float(text) / per_second
@@ -104,11 +112,11 @@ class Line:
 
 @contextmanager
 def opened(path: Path) -> Iterator[TextIO]:
-    """A text file, packed or not.
+    """A text file, compressed or not.
 
     Raises
     ------
-    DataError : no text, a damaged archive, or a pointer to a file that Git LFS keeps elsewhere.
+    DataError : no text, a damaged archive, or a pointer to a file that Git LFS stores elsewhere.
     """
     try:
         with (
@@ -130,16 +138,16 @@ def header(path: Path) -> list[str]:
     with opened(path) as file:
         names = next(csv.reader(file), [])
     if names and names[0].startswith(LFS):
-        raise DataError(f"{path}: a pointer of Git LFS, not the data; 'git lfs pull' fetches them")
+        raise DataError(f"{path}: a Git LFS pointer, not the data; run 'git lfs pull' to fetch it")
     return names
 
 
 def table(path: Path, *needed: str) -> Iterator[Line]:
-    """The rows of a CSV file that has these columns.
+    """The lines of a CSV file that has these columns.
 
     Raises
     ------
-    DataError : a column is missing, or a row is shorter or longer than the first line says.
+    DataError : a column is missing, or a line is shorter or longer than the first line.
     """
     missing = set(needed) - set(header(path))
     if missing:
@@ -156,6 +164,6 @@ def table(path: Path, *needed: str) -> Iterator[Line]:
 
 
 def understood(path: Path, found: Sequence[object], what: str) -> None:
-    """Refuse a folder in which nothing was found to read."""
+    """Refuse a folder without a readable file."""
     if not found:
         raise DataError(f"{path}: nothing to read; expected {what}")

@@ -1,7 +1,7 @@
-"""What did somebody's profile of PyTorch measure? A Kineto (Chrome) trace of ``torch.profiler`` as rows.
+"""What did a user's profile of PyTorch measure? A Kineto (Chrome) trace of ``torch.profiler`` as measurements.
 
-Needs ``record_shapes=True``. Every call of a known operator is a row with its shapes: on a GPU the time of the
-kernels launched within it, on a CPU its own. Calls inside a known one belong to it. Nothing in the file is executed.
+Needs ``record_shapes=True``. Every call of a known operator is a measurement with its shapes: on a GPU the time of the
+kernels it launched, on a CPU its own time. Calls inside a known one belong to it. Nothing in the file is executed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Found = tuple[str, dict[str, Any], list[Shape]]
 
 @dataclass
 class Call:
-    """One dispatched operation: shapes of its tensors (``()`` for what is none) and its plain arguments as text."""
+    """One dispatched operation: shapes of its tensors (``()`` for other arguments) and its plain arguments as text."""
 
     name: str
     start: float
@@ -39,7 +39,7 @@ class Call:
     inner: list[int] = field(default_factory=list)
 
     def numbers(self, index: int) -> tuple[int, ...]:
-        """A list of whole numbers among the arguments."""
+        """A list of integers among the arguments."""
         text = self.plain[index] if index < len(self.plain) else ""
         return tuple(int(one) for one in text.strip("[]").replace(" ", "").split(",") if one)
 
@@ -124,20 +124,25 @@ KNOWN: Mapping[str, Callable[[Call], Found]] = {
     **{name + mark: _unary(name) for name in ("relu", "sigmoid", "tanh", "silu", "exp", "sqrt") for mark in ("", "_")},
     **{name + mark: _binary(name) for name in ("add", "sub", "mul", "div") for mark in ("", "_")},
 }
-"""Operators by the name PyTorch gives them, without ``aten::``."""
+"""Operators by their PyTorch names, without ``aten::``."""
 
 
 def read(path: Path, chip: str, skipped: Counter[str] | None = None) -> Iterator[Measurement]:
-    """The rows of a trace, in the order of its calls.
+    """The measurements of a trace, in the order of its calls.
 
-    chip : whose they are; a trace names it in words of its own. skipped : gets calls left out, by reason.
+    Parameters
+    ----------
+    path : the trace.
+    chip : the chip it was taken on, which a trace does not name reliably.
+    skipped : counts calls left out, by reason.
 
     Raises
     ------
-    UsageError : no chip said, or no such file. DataError : no trace of the profiler, or one without shapes.
+    UsageError : no chip given, or no such file.
+    DataError : no trace of the profiler, or one without shapes.
     """
     if not chip:
-        raise UsageError(f"{path}: say with --chip whose measurements these are")
+        raise UsageError(f"{path}: a profile does not name the chip; add --chip")
     left = Counter[str]() if skipped is None else skipped
     events = _events(path)
     kernels: dict[int, float] = {}
@@ -147,9 +152,9 @@ def read(path: Path, chip: str, skipped: Counter[str] | None = None) -> Iterator
             kernels[external] = kernels.get(external, 0.0) + _seconds(event)
     calls = [call for event in events if (call := _call(event)) is not None]
     if not calls:
-        raise DataError(f"{path}: holds no operators; profile with activities of the CPU")
+        raise DataError(f"{path}: has no operators; profile with ProfilerActivity.CPU")
     if not any(any(call.shapes) for call in calls):
-        raise DataError(f"{path}: holds no shapes; profile with record_shapes=True")
+        raise DataError(f"{path}: has no shapes; profile with record_shapes=True")
     for call in _outermost(calls):
         row = _row(call, chip, kernels, str(path.name), left)
         if row is not None:
@@ -167,7 +172,7 @@ def _events(path: Path) -> list[dict[str, Any]]:
         raise DataError(f"{path}: is not JSON: {str(error)[:80]}") from None
     events = data.get("traceEvents") if isinstance(data, dict) else data
     if not isinstance(events, list):
-        raise DataError(f"{path}: holds no traceEvents; export it with prof.export_chrome_trace")
+        raise DataError(f"{path}: has no traceEvents; export it with prof.export_chrome_trace")
     return [event for event in events if isinstance(event, dict)]
 
 
@@ -203,7 +208,7 @@ def _call(event: Mapping[str, Any]) -> Call | None:
 
 
 def _outermost(calls: list[Call]) -> list[Call]:
-    """Known calls that are inside no other known one, with the numbers of all that happened within."""
+    """Known calls that are inside no other known call, with the numbers of everything inside them."""
     found: list[Call] = []
     open_: dict[str, Call] = {}
     for call in sorted(calls, key=lambda one: (one.start, -one.seconds)):
@@ -222,7 +227,7 @@ def _row(call: Call, chip: str, kernels: Mapping[int, float], file: str, left: C
         if not all(inputs):
             raise ValueError("without shapes")
     except (ValueError, IndexError, TypeError) as error:
-        left[f"{call.name} {error}" if isinstance(error, ValueError) else f"{call.name} in a form not known"] += 1
+        left[f"{call.name} {error}" if isinstance(error, ValueError) else f"{call.name} in an unknown form"] += 1
         return None
     seconds = sum(kernels.get(number, 0.0) for number in set(call.inner)) if kernels else call.seconds
     if seconds <= 0:

@@ -1,13 +1,15 @@
-"""NeuSight's operators on GPUs (S. Lee, A. Phanishayee, D. Mahajan, ASPLOS 2025; sitar-lab/NeuSight @ 6945927, MIT).
+"""How are NeuSight's operators on GPUs read?
 
-Understood are the files of its collector, ``dataset/train/collect/<op>/p2.1.0/<device>.csv``, merged tables of the
-same columns (``dataset/{train,test}/*.csv``), whole nets and the calls in them (:mod:`.neusight_nets`), and tidy
-copies, one table for each operator. Where a folder holds the collector's own files, merged tables in it are left out,
-because they repeat them.
+It reads the files of its collector, ``dataset/train/collect/<op>/p2.1.0/<device>.csv``, merged tables of the same
+columns (``dataset/{train,test}/*.csv``), whole networks and the calls in them (:mod:`.neusight_nets`), and tidy copies,
+one table for each operator. In a folder with the collector's own files, merged tables are left out, because they repeat
+them.
 
-Latencies are in milliseconds, of one eager call in fp32 with TF32 off and with what the host needs for it: the mean
-of the 5 smallest of 25. The letters are unusual: a batched product is [B,M,N] x [B,N,K], a linear layer is N -> K on
-B x M rows. ``...u`` is an operator with a scalar.
+Latencies are in milliseconds, of one eager call in fp32 with TF32 off, host time included: the mean of the 5 smallest
+of 25. The letters are unusual: a batched GEMM is [B,M,N] x [B,N,K], a linear layer is N -> K on B x M rows. ``...u`` is
+an operator with a scalar.
+
+Source: S. Lee, A. Phanishayee, D. Mahajan, ASPLOS 2025; sitar-lab/NeuSight @ 6945927, MIT.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ from roofline.measurements.public.neusight_nets import (
 __all__ = ["NETS", "read"]
 
 STACK = Stack(version=VERSION)
-# of the names of a column the collector's stand first, then those of tidy copies
+# names of a column: the collector's first, then those of tidy copies
 _DEVICE, _LATENCY, _KERNEL = ("Device", "device"), ("Latency", "latency_ms"), ("Kernel Name", "kernel")
 _CONV = {
     "c_in": ("Input_Channel", "c_in"),
@@ -88,11 +90,11 @@ OPERATORS: dict[str, Callable[[Line, list[str]], What]] = {
     **{op: _tensors(op) for op in ("relu", "gelu", "tanh", "softmax")},
     "ln": _tensors("layer_norm"),
 }
-"""Its operators, and what a row of each asks."""
+"""Its operators, and the question of a line of each."""
 
 
 def read(source: Source) -> Iterator[Measurement]:
-    """The operators of the set, then whole nets and the calls in them, file by file."""
+    """The operators of the set, then whole networks and the calls in them, file by file."""
     tables: list[Path] = []
     others: list[tuple[Callable[[Path, Source], Iterator[Measurement]], Path]] = []
     for path in source.files(".csv", ".json"):
@@ -105,7 +107,7 @@ def read(source: Source) -> Iterator[Measurement]:
             others.append((traced, path))
         elif _operators_in(path):
             tables.append(path)
-    understood(source.path, [*tables, *others], "tables of operators (OPName, Latency, Device...) or runs of nets")
+    understood(source.path, [*tables, *others], "tables of operators (OPName, Latency, Device...) or runs of networks")
     collected = [path for path in tables if re.fullmatch(r"p\d[\d.]*", path.parent.name)]
     if collected and len(collected) < len(tables):
         source.skip("files that repeat those of the collector", len(tables) - len(collected))
@@ -122,7 +124,7 @@ def _operators_in(path: Path) -> bool:
 
 
 def _one(names: list[str], *either: str) -> str:
-    """The one of these columns that is there; the first where none is, so that a message can name it."""
+    """The column of these names that exists; the first if none does, for the error message."""
     return next((name for name in either if name in names), either[0])
 
 
@@ -134,7 +136,7 @@ def _operators(path: Path, source: Source) -> Iterator[Measurement]:
     for line in table(path, device, latency):
         op = line.values.get("OPName", file)
         if op not in OPERATORS:
-            source.skip(f"rows of an operator that is not here: {op}")
+            source.skip(f"unknown operator: {op}")
             continue
         chip = chip_named(line[device])
         order = line.count("row") if "row" in line.values else seen[chip]
@@ -147,7 +149,7 @@ def _operators(path: Path, source: Source) -> Iterator[Measurement]:
         try:
             what, attributes, inputs = OPERATORS[op](line, names)
         except KeyError as missing:
-            raise DataError(f"{line.place}: no column {missing}, which rows of {op} have") from None
+            raise DataError(f"{line.place}: no column {missing}, which {op} needs") from None
         yield Measurement(
             kind="operator",
             chip=chip,
@@ -166,7 +168,7 @@ def _operators(path: Path, source: Source) -> Iterator[Measurement]:
 
 
 def _stack(torch: str, cudnn: str) -> Stack:
-    """``p2.1.0`` and ``8902`` as the set writes them; what it was collected with where it says nothing."""
+    """From ``p2.1.0`` and ``8902`` as the set writes them; the stack of its collection where it has neither."""
     if not torch or not cudnn.isdigit():
         return STACK
     number = int(cudnn)

@@ -1,9 +1,9 @@
-"""Whole nets of NeuSight, and the calls of one of their layers: which rows are they? See :mod:`.neusight`.
+"""How are NeuSight's whole networks, and the calls of one of their layers, read? See :mod:`.neusight`.
 
-Times of nets are ``label/<device>/<run>.json``, or a tidy table ``end_to_end.csv``; a run is called
-net-mode-sequence-batch. The calls are traced one by one, ``label/<device>/<run>.csv`` or a tidy table with the
-columns device, run, op, target, input_shapes, output_shape, dtype, forward_ms and backward_ms. Of them products, norms,
-softmax, activations and arithmetic become rows, with both gradients together where the run trains.
+Times of networks are ``label/<device>/<run>.json``, or a tidy table ``end_to_end.csv``; a run is called
+network-mode-sequence-batch. The calls are traced one by one, ``label/<device>/<run>.csv`` or a tidy table with the
+columns device, run, op, target, input_shapes, output_shape, dtype, forward_ms and backward_ms. GEMMs, norms, softmax,
+activations and arithmetic become measurements, with both gradients together in training runs.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ NETS: dict[str, tuple[str, dict[str, int]]] = {
     "gpt3_27": ("gpt3-2.7b", {}),
     "gpt3_xl": ("gpt3-2.7b", {"layers": 24, "hidden": 3072, "heads": 24}),
 }
-"""Its nets and ours, with the sizes that differ; its gpt3_xl is not the published one."""
+"""Its networks and their names here, with the sizes that differ; its gpt3_xl is not the published one."""
 
 HEADED = {"bert-large": "bert-large-pretraining"}
-"""What is trained instead of a net without a head."""
+"""Networks trained with a head instead of the one without."""
 
 TIDY_NETS = ("device", "run", "e2e_ms")
 TRACED = ("op", "target", "input_shapes", "output_shape", "dtype")
@@ -49,7 +49,7 @@ What = tuple[str, dict[str, Any], tuple[Shape, ...]]
 
 
 def tidy_nets(path: Path, source: Source) -> Iterator[Measurement]:
-    """Times of nets, one a line."""
+    """Times of networks, one a line."""
     for line in table(path, *TIDY_NETS):
         yield from _net(line.place, line["device"], line["run"], line.seconds("e2e_ms"), source)
 
@@ -68,7 +68,7 @@ def labelled_net(path: Path, source: Source) -> Iterator[Measurement]:
 
 
 def device_of(path: Path) -> str:
-    """The device a labelled file is of."""
+    """The device of a labelled file."""
     return path.parent.name.replace("_", " ")
 
 
@@ -80,10 +80,10 @@ def _net(place: str, device: str, run: str, seconds: float, source: Source) -> I
     if not source.wants(chip):
         return
     if found["fused"]:
-        source.skip("runs of nets with fused operators, whose fusions the set does not list")
+        source.skip("runs of networks with fused operators, whose fusions the data set does not list")
         return
     if found["net"] not in NETS:
-        source.skip(f"runs of a net that is not here: {found['net']}")
+        source.skip(f"runs of an unknown network: {found['net']}")
         return
     name, sizes = NETS[found["net"]]
     training = found["mode"] == "train"
@@ -103,7 +103,7 @@ def _net(place: str, device: str, run: str, seconds: float, source: Source) -> I
 
 
 def traced(path: Path, source: Source) -> Iterator[Measurement]:
-    """The calls of one layer of a run, forward and, where it trains, backward."""
+    """The calls of one layer of a run, forward and, in training, backward."""
     order: dict[str, int] = defaultdict(int)
     for line in table(path, *TRACED):
         chip = chip_named(line.values.get("device") or device_of(path))
@@ -113,7 +113,7 @@ def traced(path: Path, source: Source) -> Iterator[Measurement]:
             continue
         asked = _asked(line) if line["dtype"] == "torch.float32" else None
         if asked is None:
-            source.skip("traced calls that launch nothing, or are not here")
+            source.skip("traced calls that launch no kernel, or of unknown operators")
             continue
         op, attributes, inputs = asked
         for part, either in PARTS.items():
@@ -141,7 +141,7 @@ _NOTHING = ("", "0", "0.0")
 
 
 def _told_backward(op: str, inputs: tuple[Shape, ...]) -> bool:
-    """Whether a row can say what the backward did: sums pass gradients on, and a smaller operand may need none."""
+    """Whether a measurement can describe the backward: sums pass gradients on, and a smaller operand may need none."""
     other = inputs[-1]
     return op not in ("add", "sub") and (op == "matmul" or other in ((), inputs[0]))
 
@@ -155,7 +155,7 @@ _ACTIVATIONS = {"activation_fn": "relu", "activation": "tanh"}
 
 
 def _asked(line: Line) -> What | None:
-    """What a traced call computes; None where it is nothing that becomes a row."""
+    """The operator of a traced call; None if it becomes no measurement."""
     found = _FUNCTION.match(line["target"])
     name = found[1] if found else line["target"].rsplit(".", 1)[-1]
     shapes, out = _shapes(line, "input_shapes"), _shapes(line, "output_shape")[0]
@@ -174,7 +174,7 @@ def _asked(line: Line) -> What | None:
     if name in ("softmax", "gelu", "tanh"):
         return name, {}, (shapes[0],)
     if name in _ARITHMETIC and len(shapes) <= 2:
-        # a number is not listed, or as one element
+        # a number is missing, or listed as one element
         other = shapes[1] if len(shapes) == 2 and shapes[1] != (1,) else ()
         return _ARITHMETIC[name], {}, (shapes[0], other)
     return None

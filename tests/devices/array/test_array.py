@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small import SMALL
 
 from roofline import specs
 from roofline.core.chip import ArrayGeometry, Chip, Fact
@@ -243,14 +244,19 @@ def test_more_never_slows_an_array(
         assert after.seconds.middle <= before * (1 + 1e-9), more
 
 
-@pytest.mark.parametrize("name", NPUS)
-@pytest.mark.parametrize("net", sorted(NETS))
+PAIRS = [(name, "small") for name in NPUS] + [
+    (NPUS[(5 * index + turn) % len(NPUS)], net) for index, net in enumerate(sorted(READ)) for turn in range(3)
+]
+"""Every array with a small net of many kinds of layers, and every net with three arrays."""
+
+
+@pytest.mark.parametrize(("name", "net"), PAIRS)
 def test_never_faster_than_light(name: str, net: str) -> None:
     """No net is done before its products are, at the top clock and on all cores, whatever a stack may promise."""
     chip = CHIPS[name]
     dtype = str(chip.precisions()[0])
     for calibration in (None, specs.load_unfitted()):
-        made = predict(chip, READ[net], bind=NETS[net], dtype=dtype, calibration=calibration)
+        made = predict(chip, READ.get(net, SMALL), bind=NETS.get(net), dtype=dtype, calibration=calibration)
         products = sum(layer.flops for layer in made.layers if layer.op in ("conv2d", "linear", "attention", "matmul"))
         fastest = max(engine.peak(p, "top") for engine in chip.engines for p in engine.rates)
         assert products / fastest <= made.seconds.low <= made.seconds.middle <= made.seconds.high

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roofline import specs
-from roofline.analysis.largest_batch import largest_batch
 from roofline.core.run import Run
 from roofline.core.schedule import Kernel, Schedule
 from roofline.core.stack import Stack
@@ -18,6 +17,7 @@ from roofline.devices.array.memory import traffic
 from roofline.devices.array.parameters import Parameters
 from roofline.devices.array.sharding import collective_seconds, joined, sharded
 from roofline.errors import UsageError
+from roofline.prediction.largest_batch import largest_batch
 from roofline.prediction.predict import predict
 
 
@@ -144,7 +144,7 @@ def test_the_largest_batch_of_several_chips() -> None:
 
 
 def test_several_chips_are_for_arrays() -> None:
-    with pytest.raises(UsageError, match="for NPUs and TPUs; rtx-2070 is a GPU"):
+    with pytest.raises(UsageError, match="for NPUs and TPUs only, and rtx-2070 is a GPU"):
         predict("rtx-2070", "mlp", stack=Stack(chips=2))
 
 

@@ -21,7 +21,7 @@ from roofline.devices.gpu import model as gpu
 from roofline.devices.gpu.convolution_plans import Images, Machine
 from roofline.devices.gpu.parameters import Parameters
 from roofline.lowering import lower, single
-from roofline.lowering.lower import case_of
+from roofline.lowering.nodes import case_of
 from roofline.operators import operator_named
 from roofline.prediction.predict import predict
 

@@ -1,4 +1,4 @@
-"""Which chip are rows of, where no file describes it? This machine, with what the rows show of it."""
+"""Which chip do measurements belong to if no file describes it? This machine, with the ceilings that they show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from roofline.errors import DataError, RooflineError, UnknownName
 
 
 def chip_of(measurements: Sequence[Measurement], name: str) -> Chip:
-    """The chip of that name; where no file has it and this machine is called so, this machine.
+    """The chip of that name; if no file describes it and this machine has that name, this machine.
 
     Raises
     ------
@@ -27,13 +27,13 @@ def chip_of(measurements: Sequence[Measurement], name: str) -> Chip:
     dtype = next((row.dtype for row in measurements if row.chip == name and row.kind == "operator"), "fp32")
     try:
         rows = operator_rows(measurements, detected, dtype=dtype)
-    except DataError:  # networks alone show no ceilings
+    except DataError:  # measurements of networks show no ceilings
         return detected
     return specs.detect_cpu(machine_ceilings(rows, detected)) if len(rows.seconds) else detected
 
 
 def chips_of(measurements: Sequence[Measurement]) -> dict[str, Chip]:
-    """Every chip the rows are of that can be found; validation counts the rows of the others."""
+    """All chips of the measurements that can be found; validation counts the measurements of others."""
     found: dict[str, Chip] = {}
     for name in dict.fromkeys(row.chip for row in measurements):
         try:
