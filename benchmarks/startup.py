@@ -5,6 +5,7 @@ compared; the fastest of each counts. CPU is the least that all its threads and 
 
     python benchmarks/startup.py            a table
     python benchmarks/startup.py --check    exit status 1 above 5 times numpy or 120 MB (help, completion: above numpy)
+    python benchmarks/startup.py --quick    one round
 """
 
 from __future__ import annotations
@@ -54,12 +55,13 @@ def run(code: str) -> tuple[float, float, float]:
 
 def main() -> int:
     os.chdir(Path(__file__).resolve().parent.parent)
-    for code in COMMANDS.values():  # once for the disk
+    quick = "--quick" in sys.argv
+    for code in () if quick else COMMANDS.values():  # once for the disk
         run(code)
     seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
     cpu = dict.fromkeys(COMMANDS, float("inf"))
     peak = dict.fromkeys(COMMANDS, 0.0)
-    for _ in range(ROUNDS):
+    for _ in range(1 if quick else ROUNDS):
         for name, code in COMMANDS.items():
             took, busy, memory = run(code)
             seconds[name].append(took)

@@ -1,6 +1,7 @@
 """How many kernels can be predicted per second, from a thousand to a million at once?
 
-The shapes are those of a campaign, repeated; lowering them is not counted, timing them is.
+The shapes are the operators of a campaign, repeated. The table counts the time of the models; the first line is the
+lowering of the shapes.
 
     python benchmarks/throughput.py [kernels...]
 """
@@ -19,10 +20,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from synthetic import CEILINGS, calibration, chip, lower, parameters
+from synthetic import CEILINGS, calibration, chip, fittable, lower, parameters
 
 from roofline import specs
-from roofline.campaign.design import design
 from roofline.core.chip import TileList
 from roofline.core.schedule import Schedule
 from roofline.devices import ceiling
@@ -45,19 +45,20 @@ def fastest(function: Callable[[], Any]) -> float:
 
 def main() -> None:
     counts = [int(float(text)) for text in sys.argv[1:]] or [1_000, 100_000, 1_000_000]
+    asked = fittable(500)
     start = time.perf_counter()
-    shapes = lower(design(500))
+    shapes = lower(asked)
     print(f"lowering: {len(shapes) / (time.perf_counter() - start):,.0f} operators/s")
     gpu, part, fitted, known = specs.load_chip("rtx-2070"), chip(), calibration(), parameters()
     one_tile = replace(gpu, tiles={kind: TileList(((128, 128),), "benchmark") for kind in gpu.tiles})
-    products = [index for index, name in enumerate(shapes.family_names()) if name in ("linear", "bmm")]
+    gemms = [index for index, name in enumerate(shapes.family_names()) if name in ("linear", "bmm")]
     models: dict[str, Callable[[Schedule], Any]] = {
         "plain roofline, rtx-2070": lambda schedule: ceiling.ceiling_times(schedule, gpu),
-        "limit of light, rtx-2070": lambda schedule: ceiling.light(schedule, gpu),
+        "speed-of-light bound, rtx-2070": lambda schedule: ceiling.light(schedule, gpu),
         "model of CPU cores": lambda schedule: cpu.cpu_times(schedule, known, CEILINGS),
         "model of GPUs, rtx-2070": lambda schedule: gpus.gpu_times(schedule, gpu, Parameters()),
-        "its products, tiles searched": lambda schedule: gpus.gpu_times(among(products, schedule), gpu, Parameters()),
-        "its products, one tile": lambda schedule: gpus.gpu_times(among(products, schedule), one_tile, Parameters()),
+        "its GEMMs, tiles searched": lambda schedule: gpus.gpu_times(among(gemms, schedule), gpu, Parameters()),
+        "its GEMMs, one tile": lambda schedule: gpus.gpu_times(among(gemms, schedule), one_tile, Parameters()),
         "all of it with intervals, rtx-2070": lambda schedule: time_schedule(schedule, gpu),
         "all of it with intervals, CPU": lambda schedule: time_schedule(schedule, part, calibration=fitted),
     }

@@ -3,7 +3,9 @@
 ResNet-50 (batch 32) and a decoder of the sizes of Llama 2 7B (2048 tokens), in training: the trace at four sizes,
 and the whole step with its gradients and Adam derived from it. Each in a process of its own.
 
-    python benchmarks/tracing.py
+    python benchmarks/tracing.py [--quick]
+
+``--quick`` traces one block of each stage of ResNet-50 and two layers of the decoder.
 """
 
 # torch has no types here, so its classes count as unknown
@@ -18,12 +20,12 @@ import time
 from pathlib import Path
 
 CODE = """
-import sys; sys.path.insert(0, {here!r}); import torch; import tracing; tracing.one({name!r})
+import sys; sys.path.insert(0, {here!r}); import torch; import tracing; tracing.one({name!r}, {quick})
 """
 CASES = ("resnet50", "llama-2-7b")
 
 
-def llama() -> object:
+def llama(layers: int) -> object:
     """Layers of Llama with rotations written out, on the meta device by itself."""
     import torch
     from torch import nn
@@ -54,7 +56,7 @@ def llama() -> object:
         def __init__(self) -> None:
             super().__init__()
             self.words = nn.Embedding(32000, 4096)
-            self.layers = nn.ModuleList(Layer(4096, 32, 11008) for _ in range(32))
+            self.layers = nn.ModuleList(Layer(4096, 32, 11008) for _ in range(layers))
             self.norm, self.head = nn.RMSNorm(4096), nn.Linear(4096, 32000, bias=False)
             self.register_buffer("frequencies", torch.ones(64))
 
@@ -69,7 +71,7 @@ def llama() -> object:
     return Llama()
 
 
-def one(name: str) -> None:
+def one(name: str, quick: bool = False) -> None:
     """Trace one model and print what it took; torch is imported already."""
     start = time.perf_counter()
     from roofline.campaign import modules
@@ -79,9 +81,10 @@ def one(name: str) -> None:
     from roofline.lowering import build, lower_training, training_step
 
     if name == "resnet50":
-        net = trace(lambda: modules.ResNet(modules.Bottleneck, (3, 4, 6, 3)), ["32x3x224x224"], mode="training")
+        blocks = (1, 1, 1, 1) if quick else (3, 4, 6, 3)
+        net = trace(lambda: modules.ResNet(modules.Bottleneck, blocks), ["32x3x224x224"], mode="training")
     else:
-        net = trace(llama, ["1x2048:int64"], mode="training")
+        net = trace(lambda: llama(2 if quick else 32), ["1x2048:int64"], mode="training")
     traced = time.perf_counter()
     schedule = lower_training(training_step(build(net), Recipe("adam"), Stack(), cuda=True))
     done = time.perf_counter()
@@ -96,7 +99,8 @@ def one(name: str) -> None:
 def main() -> None:
     here = str(Path(__file__).resolve().parent)
     for name in CASES:
-        subprocess.run([sys.executable, "-c", CODE.format(here=here, name=name)], check=True)
+        code = CODE.format(here=here, name=name, quick="--quick" in sys.argv)
+        subprocess.run([sys.executable, "-c", code], check=True)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from roofline.analysis.compare import compare
     from roofline.analysis.explain import Explanation, explain
     from roofline.analysis.generate import Generation, generate
+    from roofline.analysis.sweep import Sweep, sweep
     from roofline.calibration.calibrate import calibrate
     from roofline.campaign.measure import measure
     from roofline.core.calibration import Calibration
@@ -49,6 +50,7 @@ _MODULES = {
     "RooflineError": "roofline.errors",
     "Run": "roofline.core.run",
     "Stack": "roofline.core.stack",
+    "Sweep": "roofline.analysis.sweep",
     "Validation": "roofline.core.validation",
     "calibrate": "roofline.calibration.calibrate",
     "chips": "roofline.specs",
@@ -63,6 +65,7 @@ _MODULES = {
     "plot": "roofline.render.plot",
     "predict": "roofline.prediction.predict",
     "read_measurements": "roofline.measurements.store",
+    "sweep": "roofline.analysis.sweep",
     "trace": "roofline.frontends",
     "validate": "roofline.validation.validate",
 }
@@ -82,6 +85,7 @@ __all__ = [
     "RooflineError",
     "Run",
     "Stack",
+    "Sweep",
     "Validation",
     "__version__",
     "calibrate",
@@ -97,6 +101,7 @@ __all__ = [
     "plot",
     "predict",
     "read_measurements",
+    "sweep",
     "trace",
     "validate",
 ]

@@ -1,9 +1,9 @@
-"""How many rounds, and how long a burst, until a row repeats? The table of docs/measurements.md.
+"""How many rounds, and how long a burst, until a measurement repeats? The table of docs/measurements.md.
 
-Some cold operators of the design are visited round after round with the bursts of a campaign; then rows made of
-some of the rounds are held against rows made of as many others: |log(a / b)|, median and 90th percentile.
+Some cold operators of the design are visited round after round with the bursts of a campaign. Then measurements made
+of some of the rounds are compared with measurements made of as many others: |log(a / b)|, median and 90th percentile.
 
-    python studies/rounds.py [SECONDS_OF_A_BURST] [ROUNDS]
+    python studies/rounds.py [SECONDS_OF_A_BURST] [ROUNDS] [OPERATORS]
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ ROWS, TAKEN = 100, (3, 5, 10, 20)
 Floats = NDArray[np.float64]
 
 
-def visited(rounds: int) -> Floats:
+def visited(rounds: int, operators: int = ROWS) -> Floats:
     """Seconds, a row of the matrix for every round and a column for every operator."""
     torch = import_torch()
     torch.set_num_threads(1)
     pin_allocator()
-    asked = random.Random(1).sample(design(Plan().rows), ROWS)
+    asked = random.Random(1).sample(design(Plan().rows), operators)
     rows = [
         Measurement("operator", "here", "fp32", 0.0, op=q.op, attributes=q.attributes, inputs=q.inputs, part=q.part)
         for q in asked
     ]
-    time_of, seconds = bench.bench_of("cpu", "fp32"), np.zeros((rounds, ROWS))
+    time_of, seconds = bench.bench_of("cpu", "fp32"), np.zeros((rounds, operators))
     with torch.inference_mode():
         for number in range(rounds):
-            for place in random.Random(number).sample(range(ROWS), ROWS):
+            for place in random.Random(number).sample(range(operators), operators):
                 seconds[number, place] = time_of(rows[place]).typical
     return seconds
 
@@ -54,7 +54,7 @@ def apart(seconds: Floats, count: int, made_of: Callable[..., Floats]) -> Floats
 
 def main() -> None:
     bench.BURST_S = float(sys.argv[1]) if len(sys.argv) > 1 else bench.BURST_S
-    seconds = visited(int(sys.argv[2]) if len(sys.argv) > 2 else 50)
+    seconds = visited(*map(int, sys.argv[2:] or (50,)))
     print(f"bursts of {1e3 * bench.BURST_S:g} ms")
     print("| rounds | best of them | their median |")
     print("|---|---|---|")

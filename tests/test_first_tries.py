@@ -85,9 +85,9 @@ def test_words_for_stack_mode_and_optimizer() -> None:
     for function in (roofline.explain, roofline.largest_batch, roofline.compare):
         first = ["rtx-2070"] if function is roofline.compare else "rtx-2070"
         layer = ["dense1"] if function is roofline.explain else []
-        with pytest.raises(UsageError, match="an optimizer is for training; add mode='training'"):
+        with pytest.raises(UsageError, match="an optimizer applies to training only; add mode='training'"):
             function(first, "mlp", *layer, optimizer="adamw")  # type: ignore[operator]
-    with pytest.raises(UsageError, match="run says mode and optimizer"):
+    with pytest.raises(UsageError, match="mode and optimizer are part of run"):
         roofline.predict("rtx-2070", "mlp", run=run, mode="training")
     with pytest.raises(UsageError, match="did you mean training"):
         roofline.predict("rtx-2070", "mlp", mode="traning")
@@ -172,7 +172,7 @@ def test_a_module_of_pytorch() -> None:
     assert roofline.predict("rtx-2070", model, inputs=example, mode="training").mode == "training"
     with pytest.raises(UsageError, match=r"Sequential is a PyTorch module, which needs its inputs"):
         roofline.predict("rtx-2070", model)
-    with pytest.raises(UsageError, match="inputs are of a PyTorch module; mlp has its own"):
+    with pytest.raises(UsageError, match="inputs belong to a PyTorch module; mlp has its own"):
         roofline.predict("rtx-2070", "mlp", inputs=example)
     with pytest.raises(UsageError, match="expected a text, a shape or a tensor"):
         roofline.predict("rtx-2070", model, inputs=[3.5])

@@ -169,7 +169,7 @@ def test_a_set_that_another_package_brings_is_imported_and_validated(place: Path
     data = place.parent / "gtx-980.csv"
     data.write_text("m,n,k,us\n1024,1024,1024,600\n2048,2048,2048,4500\n", encoding="utf-8")
     rows = place.parent / "rows.jsonl"
-    assert "2 rows: 2 of gtx-980" in run(place, "import", "mine", str(data), "--out", str(rows)).stderr
+    assert "2 measurements: 2 of gtx-980" in run(place, "import", "mine", str(data), "--out", str(rows)).stderr
     first = json.loads(rows.read_text(encoding="utf-8").splitlines()[0])
     assert (first["set"], first["seconds"]) == ("mine/products", 600e-6)
     scored = json.loads(run(place, "validate", str(rows), "--json").stdout)
@@ -261,5 +261,5 @@ def test_two_packages_of_one_name(installed: Path) -> None:
         "entry point 'glu_mine' of roofline.operators (one:GLU, from one 0.1) and entry point 'glu_mine' of "
         "roofline.operators (two:GLU, from two 0.1) have the same name; uninstall one of them"
     )
-    with pytest.raises(UsageError, match=r"\(one:GLU, from one 0.1\) is no function from a source to rows"):
+    with pytest.raises(UsageError, match=r"\(one:GLU, from one 0.1\) is not a function from a source to measurements"):
         read_public("both", installed)

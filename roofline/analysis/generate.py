@@ -98,7 +98,7 @@ class Generation(Shown):
             "dtype": self.prefill.dtype,
             "stack": self.prefill.stack.to_dict(),
             "tier": self.last.tier,
-            "tier_meaning": meaning_of(self.last.tier, modelled=bool(self.last.calibration)),
+            "tier_meaning": meaning_of(self.last.tier, modelled=self.last.unfitted),
             "warnings": list(self.warnings),
             "prompt": self.prompt,
             "tokens": self.tokens,

@@ -22,6 +22,7 @@ VERBS: Mapping[str, str] = {
     "report": "measure this machine, predict the built-in networks, write an HTML page",
     "predict": "how long a network takes on a chip, why, and how certain that is",
     "compare": "compare chips on one network, with the reason for each speed-up",
+    "sweep": "predict every combination of chips, networks, batches and more, as a table",
     "plot": "draw rooflines, with the layers of a network on them",
     "explain": "the arithmetic behind the time of one layer",
     "trace": "convert a PyTorch model to a network file",

@@ -149,7 +149,7 @@ def traced(model: str, inputs: tuple[str, ...], mode: str, name: str = "") -> Ne
     from roofline.frontends import load
 
     if not inputs:
-        raise click.UsageError("--model needs --input: add for example --input 32x3x224x224:float32")
+        raise click.UsageError("a PyTorch model needs its inputs: add for example --input 32x3x224x224:float32")
     with redirect_stdout(sys.stderr):  # what the model prints is no part of the answer
         found = load().trace(model, inputs, mode=mode, name=name)
     for note in found.network.notes:

@@ -120,7 +120,7 @@ def _ridges(parts: list[Chip], form: str) -> None:
         Column("chip", "chip"),
         Column("engine", "engine"),
         Column("precision", "precision"),
-        Column("peak", "peak", lambda rate: format_si(rate, "FLOP/s"), right=True),
+        Column("peak", "peak\n[op/s]", lambda rate: format_si(rate, ""), right=True),
         Column("memory", "memory"),
         Column("intensity", "machine balance\n[FLOP/B]", lambda value: f"{value:,.2f}", right=True),
     )

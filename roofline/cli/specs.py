@@ -147,7 +147,7 @@ def check_(ctx: click.Context, files: tuple[str, ...], form: str) -> None:
         if files:
             yield from (f"{name} is a base for chips to extend; no fault in what it contains" for name in parts)
         else:
-            yield f"{len(parts)} of them for chips to extend"
+            yield f"bases for chips to extend: {len(parts)}"
         right, explained = (sum(getattr(one, key) for one in done.values()) for key in ("rederived", "explained"))
         yield f"stated peaks: {right} equal units x 2 x FMA per clock x clock, {explained} differ with a stated reason"
 

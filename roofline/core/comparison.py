@@ -179,7 +179,7 @@ def _clause(reason: Reason, *, first: bool) -> str:
     before, after = (names.get(name, name) for name in (reason.before, reason.after))
     start = f"{share} of the time is bound by {before}" if first else f"{share} by {before}"
     if reason.before != reason.after:
-        start += f", here by {after}"
+        start += f", on this chip by {after}"
     if reason.ratio is None:
         return f"{start}: {faster}"
     noun = {"peak": "the peak", "bandwidth": "the bandwidth", "launch": "the launch rate"}[reason.what]

@@ -138,6 +138,7 @@ class Prediction(Shown):
     """A whole network on a chip under a stack.
 
     hardware : the chip as its file describes it: price, power, packages. None where the prediction was made by hand.
+    unfitted : tier ``datasheet`` means a model with no parameter fitted, not the plain roofline.
     """
 
     chip: str
@@ -158,6 +159,7 @@ class Prediction(Shown):
     merged: Merged | None = None
     warnings: tuple[str, ...] = ()
     hardware: Chip | None = field(default=None, compare=False)
+    unfitted: bool = False
 
     @property
     def network(self) -> str:
@@ -261,7 +263,7 @@ class Prediction(Shown):
             "phases": self.phases,
             "tier": self.tier,
             "tiers": self.tiers,
-            "tier_meaning": meaning_of(self.tier, modelled=bool(self.calibration)),
+            "tier_meaning": meaning_of(self.tier, modelled=self.unfitted),
             "calibration": self.calibration,
             "anchor": dict(vars(self.anchor)) if self.anchor else None,
             **({"merged": dict(vars(self.merged))} if self.merged else {}),

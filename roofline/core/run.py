@@ -133,9 +133,9 @@ class Run:
         """
         if mode is not None or optimizer is not None:
             if value is not None:
-                raise UsageError("run says mode and optimizer; give run=..., or mode=... and optimizer=...")
+                raise UsageError("mode and optimizer are part of run; give either run, or mode and optimizer")
             if mode != "training" and optimizer is not None:
-                raise UsageError("an optimizer is for training; add mode='training'")
+                raise UsageError("an optimizer applies to training only; add mode='training'")
             return cls(cast(Mode, mode), Recipe.of(optimizer))
         if isinstance(value, Run):
             return value

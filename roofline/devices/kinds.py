@@ -92,6 +92,7 @@ class DeviceModel:
     transfer : a calibration from those of other chips (``lenders``), with the ``spread`` of their errors, where the
         chip has none; None for a kind without such a transfer.
     explain : the arithmetic behind every fitted kernel.
+    unfitted : tier ``datasheet`` with a calibration means this model with no parameter fitted.
     sheet : what tier ``datasheet`` means here, where it is not the plain roofline.
     borrowed : which chips a borrowed prediction comes from.
     warnings : what else the reader must know.
@@ -118,6 +119,7 @@ class DeviceModel:
     warnings: Callable[[Chip, Prediction, Calibration | None], list[str]] = _no_warnings
     options: frozenset[str] = frozenset()
     together: bool = False
+    unfitted: bool = False
     runs_on: str = ""
     torch_device: str = ""
     precisions: tuple[str, ...] = ("fp32", "fp16")
@@ -161,6 +163,7 @@ ARRAY = DeviceModel(
     warnings=array_remarks.warnings,
     options=frozenset({"serving", "chips"}),
     together=True,
+    unfitted=True,
     runs_on="its own compiler",
 )
 CPU = DeviceModel(

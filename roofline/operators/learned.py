@@ -44,9 +44,7 @@ def _expand_backward(case: Case, needs: Needs) -> list[Kernel]:
 def _bag_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     ids = inputs[0]
     if ids.dtype.kind != "int" or len(ids.shape) < 2:
-        raise UsageError(
-            f"embedding_bag takes integer ids (..., ids of a bag), not {ids.dtype.name} {dims(ids.shape)}"
-        )
+        raise UsageError(f"embedding_bag takes integer ids (..., ids of a bag), not {ids.dtype.name} {dims(ids.shape)}")
     features = attributes.whole("features")
     return Inferred(((*ids.shape[:-1], features),), (Weight("weight", (attributes.whole("entries"), features)),))
 

@@ -170,6 +170,7 @@ def _combine(
         parameters=program.workload.parameters,
         run=program.run,
         calibration=calibration.file if calibration else "",
+        unfitted=calibration is not None and model_of(chip).unfitted,
     )
     outside = float(timing.total[timing.octaves > 0].sum() / max(timing.total.sum(), 1e-300))
     if outside > 0.01:

@@ -52,7 +52,7 @@ def network_of(workload: Any, inputs: Any = None, *, mode: str = "inference") ->
 
 def _without(inputs: Any, network: Network | Workload, name: str) -> Network | Workload:
     if inputs is not None:
-        raise UsageError(f"inputs are of a PyTorch module; {name} has its own, sized by batch and bind")
+        raise UsageError(f"inputs belong to a PyTorch module; {name} has its own, set their sizes with batch and bind")
     return network
 
 

@@ -61,10 +61,9 @@ def warnings_of(chip: Chip, prediction: Prediction, calibration: Calibration | N
     if prediction.run.cache and not prediction.memory.cache:
         said.append(f"--kv-cache has no effect: {prediction.workload} has no KV cache; leave it out")
     if prediction.stack.tf32 and prediction.dtype != "tf32":
-        said.append(
-            f"--tf32 has no effect: it applies to fp32 on chips that have tf32, and {chip.name} runs "
-            f"{prediction.dtype}; leave it out"
-        )
+        lacks = prediction.dtype == "fp32"
+        why = f"{chip.name} has no tf32" if lacks else f"it applies to fp32, not to {prediction.dtype}"
+        said.append(f"--tf32 has no effect: {why}; leave it out")
     said += _idle(chip, prediction, calibration)
     waits = prediction.bounds.get("host", 0.0)
     if waits > 0.05 and prediction.run.host_dispatch is None and "host_dispatch" in model.options:

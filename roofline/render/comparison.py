@@ -35,7 +35,7 @@ def reasons(comparison: Comparison) -> list[tuple[str, str]]:
 def tier_note(comparison: Comparison) -> str:
     """What the figures rest on, said plainly."""
     made = [entry.prediction for entry in comparison.predicted if entry.prediction]
-    told = [(one.tier, meaning_of(one.tier, modelled=bool(one.calibration))) for one in made]
+    told = [(one.tier, meaning_of(one.tier, modelled=one.unfitted)) for one in made]
     ordered = sorted(dict.fromkeys(told), key=lambda one: TIERS.index(one[0]))
     return "; ".join(f"tier {name}: {meaning}" for name, meaning in ordered)
 

@@ -71,10 +71,10 @@ def worth(value: Worth, noun: str, note: str = "") -> list[tuple[str, str]]:
 def sold_as(packages: Sequence[Package], per_s: float, noun: str) -> str:
     """``card with 2 devices: 626 images/s``: what all devices of a package do, each with its own batch."""
     told = [
-        f"{package.name} with {package.count.value:g} devices: {count(per_s * package.count.value)}"
+        f"{package.name} with {package.count.value:g} devices: {count(per_s * package.count.value)} {noun}/s"
         for package in packages
     ]
-    return f"{', '.join(told)} {noun}/s; each device runs its own batch"
+    return f"{', '.join(told)}; each device runs its own batch"
 
 
 def question(prediction: Prediction) -> str:
@@ -125,7 +125,7 @@ def parts(prediction: Prediction) -> str:
 
 def tier(prediction: Prediction) -> str:
     """The tier and what it means; of several the share of time in each and all their meanings; and the file."""
-    modelled, several = bool(prediction.calibration), len(prediction.tiers) > 1
+    modelled, several = prediction.unfitted, len(prediction.tiers) > 1
     text = f"{words.shares(prediction.tiers)} of the time; " if several else ""
     named = prediction.tiers if several else (prediction.tier,)
     text += "; ".join(f"{name}: {meaning_of(name, modelled=modelled)}" for name in named)

@@ -78,14 +78,14 @@ def _explanation(made: Explanation) -> View:
 
 def _validation(made: Validation) -> View:
     kinds = [kind for kind in ("network", "operator") if made.of_kind(kind)]
-    skipped = [*made.warnings, *(f"{count:,} left out: {why}" for why, count in made.skipped.items())]
+    skipped = [*made.warnings, *(f"{count:,} not scored: {why}" for why, count in made.skipped.items())]
     found = [scores.score_table(made, kind) for kind in kinds]
     return View("", (), found, [("", f"calibration: {made.calibration or 'none'}")], skipped, scores.rows_table(made))
 
 
 def _published(made: PublishedScores) -> View:
     table = scores.published_table(made)
-    return View("", (), [table], (), [f"{count:,} left out: {why}" for why, count in made.skipped.items()], table)
+    return View("", (), [table], (), [f"{count:,} not scored: {why}" for why, count in made.skipped.items()], table)
 
 
 def _chip(made: Chip) -> View:

@@ -54,9 +54,9 @@ def print_table(source: Table, screen: Console) -> None:
         screen.print()
     screen.print(Padding(drawn, (0, 0, 0, INDENT), expand=False) if kept else "")
     hidden = [
-        column.heading.replace("\n", " ") or column.key
+        column.heading.replace("\n", " ")
         for index, column in enumerate(source.shown)
-        if index not in kept
+        if index not in kept and column.heading
     ]
     if hidden and kept:
         note = f"hidden to fit the window: {', '.join(hidden)}; use a wider window or --csv"

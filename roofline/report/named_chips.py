@@ -80,7 +80,7 @@ def chip_sections(target: Path, own: Chip | None) -> list[Section]:
                     rows.append([net, chip.name, dtype, None, None, None, str(error)])
                     continue
                 predictions.append(result)
-                tiers[f"{result.tier}: {meaning_of(result.tier, modelled=bool(result.calibration))}"] = None
+                tiers[f"{result.tier}: {meaning_of(result.tier, modelled=result.unfitted)}"] = None
                 low, high = (result.batch / edge for edge in (result.seconds.high, result.seconds.low))
                 bound = result.tier == "datasheet"
                 panels.setdefault(net, []).append(

@@ -127,8 +127,8 @@ def test_time_that_the_gpu_waits_for_python_is_said_plainly() -> None:
     parts = [Reason(0.6, "host", "host", 1.03), Reason(0.3, "DRAM", "host", 1.5), Reason(0.1, "launch", "DRAM", 2.0)]
     assert words(1.2, parts) == (
         "1.20x: 60 % of the time the GPU waits for Python (host-bound), where a faster GPU does not help but --stack "
-        "graphs does; 30 % of the time is bound by DRAM, here by the host (Python): 1.50x as fast; "
-        "10 % by launch latency, here by DRAM: 2.00x as fast"
+        "graphs does; 30 % of the time is bound by DRAM, on this chip by the host (Python): 1.50x as fast; "
+        "10 % by launch latency, on this chip by DRAM: 2.00x as fast"
     )
 
 

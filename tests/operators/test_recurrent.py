@@ -1,25 +1,26 @@
-"""What do recurrent layers move? Their weights of the inputs once, those of the state in every step, counted by hand."""
+"""What do recurrent layers move? Weights of the inputs once, those of the state in every step, counted by hand."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from roofline.core.run import Recipe
-from roofline.core.schedule import Kernel, Schedule
+from roofline.core.schedule import Kernel
 from roofline.core.stack import Stack
 from roofline.core.workload import Workload
-from roofline.lowering import lower, lower_training, single, training_step
+from roofline.lowering import lower, single
+from roofline.lowering.nodes import case_of
+from roofline.operators import operator_named
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 
 
-def step_of(net: Workload) -> Schedule:
-    return lower_training(training_step(net, Recipe("none"), Stack(), cuda=True))
-
-
 def backward(net: Workload) -> list[Kernel]:
-    schedule = step_of(net)
-    return list(schedule.select(schedule.phase == 1))
+    """The gradients of the one layer, that of its input among them."""
+    function = operator_named(net.nodes[0].op).backward
+    assert function is not None
+    return function(case_of(net.nodes[0], replace(net, training=True), Stack()), (True,))
 
 
 @pytest.mark.parametrize("op", GATES)
@@ -49,6 +50,8 @@ def test_gradients_read_them_in_every_step_too(op: str, steps: int) -> None:
     assert sum(k.weights * k.repeats for k in found) == 4 * (rows * 4 + steps * rows * 6)
     written = [k.writes * k.repeats for k in found if k.op in ("linear_backward_weight", "bias_backward")]
     assert sum(written) == 4 * net.parameters
+    in_each = {k.op for k in found if k.repeats == steps} if steps > 2 else set()
+    assert in_each <= {f"{op}_gates_backward", "linear_backward_data"}
 
 
 def test_the_gradients_of_an_lstm() -> None:

@@ -33,7 +33,13 @@ def said(chip: str, net: str, pattern: str, **how: Any) -> list[str]:
         ("rtx-2070", "mlp", Stack(cudnn=4), "--cudnn", "no convolutions"),
         ("rtx-2070", "mlp", Stack(cudnn=4, autotuned=True), "--cudnn and --autotune have no effect", "no convolutions"),
         ("rtx-2070", "mlp", Stack(threads=4), "--threads", "is a GPU"),
-        ("inferentia2", "resnet18", Stack(cudnn=4, winograd=False), "--cudnn and --no-winograd have", "is an NPU or TPU"),
+        (
+            "inferentia2",
+            "resnet18",
+            Stack(cudnn=4, winograd=False),
+            "--cudnn and --no-winograd have",
+            "is an NPU or TPU",
+        ),
         ("tpu-v1", "mlp", Stack(serving="sharded"), "--serving sharded", "has one; leave it out"),
         ("inferentia2", "mlp", Stack(serving="latency", chips=4), "--chips 4 adds memory only", "sharded"),
     ],
@@ -52,6 +58,35 @@ def test_options_that_change_something_are_not_said_to_be_idle() -> None:
     assert said("rtx-2070", "resnet18", "the plain roofline does not choose", stack=stack, calibration="none")
     assert not said("inferentia2", "resnet18", IDLE, dtype="bf16", stack=Stack(serving="sharded", chips=2))
     assert said("tpu-v3", "mlp", "--host-dispatch", dtype="bf16", run=Run(host_dispatch=1e-5))
+
+
+TO_DO = re.compile(r"roofline \w|--\w|docs/\w|\b(add|use|check|choose|leave|install|read)\b")
+REMARKS = ("no GEMM tile list", " fused: applied to results", "their intervals are widened")
+"""What needs no action, or is said of every answer by the predictor itself."""
+
+
+@pytest.mark.parametrize(
+    ("chip", "net", "how"),
+    [
+        ("rtx-2070", "mlp", {"stack": Stack(cudnn=4, tf32=True, threads=2), "run": Run(cache="int8")}),
+        ("rtx-2070", "mlp", {"calibration": "none"}),
+        ("h100-sxm", "bert-large", {"batch": 1}),
+        ("h100-sxm", "bert-base", {"bind": {"seq": 1024}, "dtype": "fp16"}),
+        ("gtx-980", "vgg16", {"batch": 1000}),
+        ("gtx-980", "vgg16", {"batch": 1000, "run": Run("training")}),
+        ("gtx-980", "mlp", {"batch": 4096}),
+        ("a100-pcie-40gb", "resnet18", {}),
+        ("mi300x", "mlp", {"dtype": "bf16"}),
+        ("epyc-9654", "mlp", {}),
+        ("inferentia", "mlp", {"dtype": "bf16", "stack": Stack(serving="latency", chips=2)}),
+        ("tesla-fsd-npu", "mlp", {"dtype": "int8"}),
+        ("nnp-i-1000", "llama-3-8b", {"dtype": "int8"}),
+    ],
+)
+def test_a_warning_says_what_to_do(chip: str, net: str, how: dict[str, Any]) -> None:
+    told = [text for text in predict(chip, net, **how).warnings if not any(word in text for word in REMARKS)]
+    assert told
+    assert [text for text in told if not TO_DO.search(text)] == []
 
 
 def test_a_batch_that_takes_longer_on_several_chips() -> None:

@@ -33,7 +33,7 @@ def data() -> Path:
 @pytest.mark.parametrize(
     ("name", "count", "left_out"),
     [
-        ("deepbench", 1431, {"rows without a time of the data part": 30}),
+        ("deepbench", 1431, {"measurements without a time for the data part": 30}),
         ("caffe", 178, {}),
         pytest.param("aiconfigurator", 71_400, {}, marks=pytest.mark.slow),
         pytest.param(

@@ -139,7 +139,7 @@ def test_what_nobody_knows_is_counted(cpu: Synthetic) -> None:
 def test_nothing_to_score_is_an_error_that_says_why(cpu: Synthetic) -> None:
     with pytest.raises(DataError, match=r"no measurement could be predicted .*tpu-9"):
         validate([replace(cpu.rows[0], chip="tpu-9")], calibration="none")
-    with pytest.raises(DataError, match="no rows"):
+    with pytest.raises(DataError, match="the file has none"):
         validate([])
 
 

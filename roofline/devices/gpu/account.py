@@ -58,4 +58,23 @@ def achieved(name: str, seconds: float, chip: Chip, kernel: Kernel) -> str:
     if name == chip.dram.name:
         traffic = kernel.reads + kernel.weights + kernel.writes
         return f"{format_si(traffic, 'B')} at {format_si(traffic / seconds, 'B/s')}"
-    return f"{format_si(kernel.flops, 'FLOP')} at {format_si(kernel.flops / seconds, 'FLOP/s')}"
+    return (
+        f"{format_si(kernel.flops, 'FLOP')} at "
+        f"{format_si(kernel.flops / seconds, 'FLOP/s')}{included(name, chip, kernel)}"
+    )
+
+
+def included(name: str, chip: Chip, kernel: Kernel) -> str:
+    """What the rate of an engine on a GEMM includes, as text; empty for other kernels.
+
+    Parameters
+    ----------
+    name : name of the engine.
+    chip : the GPU.
+    kernel : the kernel.
+    """
+    kinds = {engine.name: engine.kind for engine in chip.engines}
+    if kernel.family not in model.PRODUCTS or name not in kinds:
+        return ""
+    waves = "wave quantization, " if kinds[name] == "vector" else ""
+    return f", with tile edge overhead, {waves}occupancy and split-k"
