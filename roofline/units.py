@@ -71,6 +71,9 @@ def parse(text: str | float | int, dimension: str) -> float:
         return value
     if unit.startswith("K") and not unit.startswith("Ki"):
         raise UsageError(f"{text!r}: K is ambiguous; write k{unit[1:]} (1000) or Ki{unit[1:]} (1024)")
+    if re.fullmatch(r"[kMGTP]?b(/s)?", unit):
+        bits, whole = unit.replace("b", "bit"), unit.replace("b", "B")
+        raise UsageError(f"{text!r}: {unit!r} can mean bits or bytes; write {bits} for bits or {whole} for bytes")
     if unit not in _SPELLINGS:
         raise UsageError(f"{text!r}: unknown unit {unit!r}; write for example {_example(dimension)}")
     found, factor = _SPELLINGS[unit]

@@ -1,12 +1,14 @@
 """What do published figures say about the array model? Its constants, their uncertainty, and what each term buys.
 
     python studies/array_model.py            the fits, every figure, the ablation
+    python studies/array_model.py --quick    the fits, two lines of the ablation
 
 The fits are those of ``roofline calibrate`` (:mod:`roofline.calibration.array`).
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -74,7 +76,7 @@ def beside(chip: Chip) -> Chip:
 
 
 def main() -> None:
-    every = rows()
+    every, quick = rows(), "--quick" in sys.argv
     neuron = [row for row in every if row.fit == "neuroncore-v2/neuron.yaml"]
     first = [row for row in every if row.chip == "inferentia"]
     tpu = [row for row in every if row.chip == "tpu-v1"]
@@ -103,7 +105,7 @@ def main() -> None:
     print("inferentia", own)
 
     print("\nvariants, constants fitted anew: median error (inf2, inf1 unseen, tpu-v1)")
-    for what, change in {
+    variants: dict[str, Change] = {
         "as it is": lambda c: c,
         "im2col": geometry(lowering="im2col"),
         "tap by tap": geometry(lowering="per-tap"),
@@ -114,11 +116,12 @@ def main() -> None:
         "weights packed": geometry(padded_weights=False),
         "weights may stay": geometry(streamed_weights=False),
         "no least interval": geometry(issue=None),
-    }.items():
+    }
+    for what, change in list(variants.items())[: 2 if quick else None]:
         one = fitted(neuron, change)
         line(what, one.left, errors(first, with_values(none, **one.values), change), fitted(tpu, change).left)
     print("\nInferentia's memory, which is not published; constants of Inferentia2")
-    for size in (4, 8, 12, 16, 24, 32, 1000):
+    for size in (4,) if quick else (4, 8, 12, 16, 24, 32, 1000):
         line(f"{size} MiB a core", errors(first, with_values(shared, sram=size * 2.0**20)))
 
     print("\nfigure by figure: measured / predicted")

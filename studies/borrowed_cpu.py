@@ -1,13 +1,13 @@
 """What do measured CPUs teach about one that was not, or hardly? Each of those in the repository left out in turn.
 
-    python studies/borrowed_cpu.py [--write]
+    python studies/borrowed_cpu.py [--write | --quick]
 
 For every machine, by what the others lend (:mod:`roofline.devices.cpu.transfer`; those of its architecture never do):
 its operators and networks predicted with none of its rows and the clock that the system shows (the others tell how much
 of it counts), and the errors of fits on its first 150, 300 ... rows, each row by a fit without its shape group, beside
 fits on the same rows that start from physics alone. ``--write`` keeps how far off its operators were without rows, by
 plan and with each machine the same weight in the width, in hw_specs/calibrations/borrowed-cpu.yaml: the intervals of
-CPUs without measurements.
+CPUs without measurements. ``--quick`` leaves out one machine alone, and fits few of its operators.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from roofline import specs
 from roofline.calibration.cpu.rows import Rows, operator_rows
-from roofline.calibration.learning_curve import learning_curve
+from roofline.calibration.learning_curve import COUNTS, learning_curve
 from roofline.calibration.spreads import borrowed_cpu, left_out
 from roofline.core.calibration import Calibration, FamilyFit
 from roofline.core.chip import Chip, Clock, Fact
@@ -46,6 +46,8 @@ CAMPAIGNS = (
     "cpu-intel-xeon/2026-11-27.jsonl.gz",
 )
 WORST = 3
+QUICK = ("linear", "elementwise", "softmax")
+"""Families of ``--quick``: those that are fitted fast."""
 AGREEING = {"start": cpu_plans.PLAN_NAMES, "rate": ("linear", "bmm", "attention", "conv-blocked", "conv-gemm", "pool")}
 
 
@@ -113,8 +115,8 @@ def shares(machines: Sequence[Machine]) -> list[float]:
     return [float(np.exp((found.sum() - own) / (len(found) - 1))) for own in found]
 
 
-def lines(machine: Machine, share: float) -> Iterator[str]:
-    """The table of a machine."""
+def lines(machine: Machine, share: float, counts: Sequence[int] = COUNTS) -> Iterator[str]:
+    """The table of a machine; ``counts`` are the rows of its learning curves."""
     yield f"| {machine.chip.architecture} | median | p90 | mean | worst | bias | predicted |\n{'|---' * 7}|"
     for known, chip in (("no rows", machine.shown(share)), ("no rows but its clock", machine.chip)):
         fitted, seconds = machine.unmeasured(chip)
@@ -126,7 +128,7 @@ def lines(machine: Machine, share: float) -> Iterator[str]:
     for way, rows in (("alone", replace(machine.rows, lent=None)), ("borrowing", machine.rows)):
         for ladder in (True, False):
             counted = "the ladder beside them" if ladder else "the ladder among them"
-            for lesson in learning_curve(rows, ladder=ladder):
+            for lesson in learning_curve(rows, counts, ladder=ladder):
                 p90 = f"{lesson.p90:.0%}" if np.isfinite(lesson.p90) else "–"
                 yield (
                     f"| {lesson.rows} rows, {counted}, {way} | {lesson.median:.1%} | {p90} | | | "
@@ -174,20 +176,23 @@ def coverage(mine: Mapping[str, Floats], others: Mapping[str, FamilyFit]) -> str
     return f"no rows: {share:.0%} of operators inside the 90 % intervals of the others, high/low {factor:.1f}"
 
 
-def main(write: bool) -> None:
+def main(write: bool, quick: bool) -> None:
     """Print the tables, and keep the spread if asked to."""
     machines = [Machine.read(REPOSITORY / "reports/measurements" / path) for path in CAMPAIGNS]
     told = shares(machines)
     residuals = [machine.residuals(share) for machine, share in zip(machines, told, strict=True)]
-    if write:
+    if write and not quick:
         made = borrowed_cpu(residuals, [machine.chip.architecture for machine in machines], machines[0].rows.stack)
         specs.save_calibration(made, REPOSITORY / "hw_specs/calibrations/borrowed-cpu.yaml")
     print("\n".join(agreement()), end="\n\n")
-    for place, machine in enumerate(machines):
-        for text in lines(machine, told[place]):
+    for place, machine in enumerate(machines[:1] if quick else machines):
+        if quick:
+            few = machine.rows.select(machine.rows.schedule.in_family(*QUICK))
+            machine = replace(machine, rows=few)
+        for text in lines(machine, told[place], (75,) if quick else COUNTS):
             print(text, flush=True)
         print(coverage(residuals[place], left_out([*residuals[:place], *residuals[place + 1 :]])), end="\n\n")
 
 
 if __name__ == "__main__":
-    main("--write" in sys.argv)
+    main("--write" in sys.argv, "--quick" in sys.argv)

@@ -1,10 +1,11 @@
 """How much longer than the plain roofline do real GPU kernels take? Fits the datasheet interval.
 
-    ROOFLINE_DATA=<folder with neusight/, deepbench/, aiconfigurator/> python studies/datasheet_spread.py [--write]
+    ROOFLINE_DATA=<folder of the sets> python studies/datasheet_spread.py [--write | --quick]
 
 For every public row of a card we have a spec of, log(measured / plain roofline), where the roofline is at
 least 20 us so that host time is not what is seen; per operator family the 5, 50 and 95 % quantiles, each
-device counting the same. ``--write`` puts them into hw_specs/calibrations/datasheet-gpu.yaml.
+device counting the same. ``--write`` puts them into hw_specs/calibrations/datasheet-gpu.yaml; ``--quick`` takes few of
+the rows.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import gzip
 import os
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,8 @@ SETS = (
     "aiconfigurator (ai-dynamo/aiconfigurator @ 095f58a)"
 )
 ELEMENTWISE = {"add": "add", "mul": "mul", "div": "div", "relu": "relu", "gelu": "gelu", "tanh": "tanh"}
+QUICK = 50
+"""``--quick`` takes one row of so many."""
 DTYPES = {"fp32": "fp32", "fp16_mixed": "fp16", "bfloat16": "bf16"}
 
 
@@ -81,12 +85,12 @@ def questions(data: Path) -> Iterator[tuple[str, str, str, dict[str, object], li
             )
 
 
-def spread(data: Path) -> tuple[Ratios, dict[str, int]]:
-    """family -> device -> log ratios, and rows used by device."""
+def spread(data: Path, every: int = 1) -> tuple[Ratios, dict[str, int]]:
+    """family -> device -> log ratios, and rows used by device; ``every`` so many of them is taken."""
     kernels: dict[str, list[Kernel]] = {}
     seconds: dict[str, list[float]] = {}
     known = specs.list_chips()
-    for device, dtype, op, attributes, inputs, measured in questions(data):
+    for device, dtype, op, attributes, inputs, measured in islice(questions(data), 0, None, every):
         if device in known and measured > 0:
             work = lowering.single(op, attributes, inputs, precision(dtype))  # type: ignore[arg-type]
             kernels.setdefault(device, []).extend(lowering.lower(work))
@@ -98,14 +102,15 @@ def main() -> None:
     folder = os.environ.get("ROOFLINE_DATA")
     if not folder:
         sys.exit("set ROOFLINE_DATA to the folder that holds neusight/, deepbench/ and aiconfigurator/")
-    ratios, counts = spread(Path(folder))
+    quick = "--quick" in sys.argv
+    ratios, counts = spread(Path(folder), QUICK if quick else 1)
     made = datasheet(ratios, counts, {"sets": SETS})
     for family, fit in made.families.items():
         factors = "  ".join(f"{level}: x{np.exp(value):.2f}" for level, value in fit.quantiles.items())
         print(f"{family:12s} {fit.points:6d} rows, {len(ratios[family])} devices   {factors}")
         medians = {device: round(float(np.exp(np.median(logs))), 2) for device, logs in ratios[family].items()}
         print(f"{'':12s} median by device {medians}")
-    if "--write" in sys.argv:
+    if "--write" in sys.argv and not quick:
         specs.save_calibration(made, Path(__file__).parent.parent / "hw_specs/calibrations/datasheet-gpu.yaml")
 
 

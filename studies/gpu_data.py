@@ -11,7 +11,7 @@ import hashlib
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from roofline.calibration.gpu.rows import DRIFTING
@@ -55,10 +55,12 @@ def folder() -> Path:
     return Path(path)
 
 
-def operators(data: Path, *, apart: bool = False, most: int = MOST) -> list[Measurement]:
+def operators(
+    data: Path, *, apart: bool = False, most: int = MOST, sets: Sequence[str] = tuple(SETS)
+) -> list[Measurement]:
     """The rows drawn of every card and set, in the order of collection; or those kept ``apart``."""
     groups: dict[tuple[str, ...], list[tuple[str, int, Measurement]]] = defaultdict(list)
-    for place, row in enumerate(_all(data)):
+    for place, row in enumerate(_all(data, sets)):
         hashed = digest(row)
         if (hashed[0] in APART) == apart:
             groups[row.chip, row.set, row.op, row.dtype, row.part].append((hashed, place, row))
@@ -69,8 +71,8 @@ def operators(data: Path, *, apart: bool = False, most: int = MOST) -> list[Meas
     return [row for _, row in sorted(drawn, key=lambda one: one[0])]
 
 
-def _all(data: Path) -> Iterator[Measurement]:
-    for name in SETS:
+def _all(data: Path, sets: Sequence[str]) -> Iterator[Measurement]:
+    for name in sets:
         for row in read_public(name, data / name):
             if row.kind == "operator" and row.set not in JUDGES:
                 yield row
@@ -87,6 +89,6 @@ def judges(data: Path) -> list[Measurement]:
     return [row for row in rows if row.kind == "operator" and row.set in JUDGES]
 
 
-def networks(data: Path) -> list[Measurement]:
-    """Whole nets, which are never fitted on."""
-    return [row for name in ("neusight", "caffe") for row in read_public(name, data / name) if row.kind == "network"]
+def networks(data: Path, sets: Sequence[str] = ("neusight", "caffe")) -> list[Measurement]:
+    """Whole networks, which are never fitted on."""
+    return [row for name in sets for row in read_public(name, data / name) if row.kind == "network"]

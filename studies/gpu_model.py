@@ -1,11 +1,12 @@
 """How good is the GPU model, and which numbers does it ship? Fits, scores and pictures, from the public sets.
 
-    ROOFLINE_DATA=<folder of the sets> python studies/gpu_model.py [--write] [--apart N]
+    ROOFLINE_DATA=<folder of the sets> python studies/gpu_model.py [--write] [--apart N] [--out FOLDER] [--quick]
 
 Writes reports/validation/gpu.md with its pictures: by operator family, card and net, the plain roofline, the model
 with the card left out, and with half of its calls seen. ``--write`` ships the numbers shared by all GPUs and
 those of each card (hw_specs/calibrations). ``--apart N`` also scores the rows that nothing was fitted
-or chosen on, and says that N variants of the model were tried before.
+or chosen on, and says that N variants of the model were tried before. ``--out`` writes to another folder than reports;
+``--quick`` takes few calls of three cards and fits of few steps.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from gpu_data import SETS, drifting, folder, judges, networks, operators
 
 from roofline import specs
+from roofline.calibration.gpu import fit as gpu_fit
 from roofline.calibration.gpu.calibrate import calibrate_any, calibrate_card
 from roofline.calibration.gpu.rows import parts_of
 from roofline.calibration.left_out import How
@@ -30,7 +32,8 @@ from roofline.validation.leave_out import validate_held_out
 from roofline.validation.validate import validate
 
 ROOT = Path(__file__).resolve().parent.parent
-OUT = ROOT / "reports" / "validation"
+QUICK = ("deepbench", "aiconfigurator")
+"""Sets of ``--quick``: those that are read fast."""
 
 NEUSIGHT = {
     "linear": (20.0, 13.9),
@@ -202,15 +205,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--write", action="store_true", help="ship the numbers")
     parser.add_argument("--apart", type=int, metavar="N", help="score the rows kept apart; N variants were tried")
+    parser.add_argument("--out", type=Path, default=ROOT / "reports", metavar="FOLDER", help="in place of reports")
+    parser.add_argument("--quick", action="store_true", help="few calls, fits of few steps")
     asked = parser.parse_args()
     data = folder()
-    rows, nets, around = operators(data), networks(data), drifting(data)
+    if asked.quick:
+        gpu_fit.ROUNDS = 2
+        rows, nets, around = operators(data, most=10, sets=QUICK), networks(data, ("caffe",)), []
+    else:
+        rows, nets, around = operators(data), networks(data), drifting(data)
     whole = [*rows, *nets]
     with ProcessPoolExecutor(2) as pool:
         jobs = {how: pool.submit(validate_held_out, whole, how, around=around) for how in ("device", "half")}
         more = {}
         if asked.apart is not None:
-            kept = operators(data, apart=True)
+            kept = operators(data, apart=True, **({"most": 10, "sets": QUICK} if asked.quick else {}))
             for how, words in HELD_OUT.items():
                 title = f"{words} ({asked.apart} variants of the model were tried before)"
                 more[title] = pool.submit(validate_held_out, rows, how, apart=kept, around=around)
@@ -220,11 +229,12 @@ def main() -> None:
         others = {JUDGED: validate(judges(data)), **{title: job.result() for title, job in more.items()}}
     nothing = Validation(tuple(plain(out.rows)), out.skipped)
     results = {"Plain roofline": nothing, "Card left out": out, "Half of the calls seen": half}
-    OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "gpu.md").write_text(page(results, others), encoding="utf-8")
+    for place in ("validation", "figures"):
+        (asked.out / place).mkdir(parents=True, exist_ok=True)
+    (asked.out / "validation" / "gpu.md").write_text(page(results, others), encoding="utf-8")
     for name, validation, title in (("left-out", out, "each card left out"), ("half", half, "half of its calls seen")):
         pairs = [Pair(row.family, row.predicted, row.measured) for row in validation.of_kind("operator")]
-        save_figure(scatter_figure(pairs, f"Calls on GPUs, {title}"), ROOT / "reports" / "figures" / f"gpu-{name}.png")
+        save_figure(scatter_figure(pairs, f"Calls on GPUs, {title}"), asked.out / "figures" / f"gpu-{name}.png")
     for how, validation in results.items():
         print(how)
         for family, found in validation.by("operator", lambda row: row.family).items():

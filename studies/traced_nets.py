@@ -4,7 +4,9 @@ Needs a campaign of this machine (``roofline measure``) and a quiet machine: one
 inference and in a training step with Adam, in rounds of random order, the lower quartile of undisturbed calls of the
 best round. What was measured is kept in ``measured.json``, and measured only where that is not there yet.
 
-    python studies/traced_nets.py rows.jsonl measured.json [chip.yaml]
+    python studies/traced_nets.py rows.jsonl measured.json [chip.yaml] [--quick]
+
+``--quick`` takes one network, few operators of the campaign, and one short round.
 """
 
 # torch has no types here, so its classes count as unknown
@@ -16,7 +18,7 @@ import json
 import random
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,9 @@ NETS = {  # at sizes that take some milliseconds
     "speech": ["4x1x64x400"],
 }
 ROUNDS, SECONDS = 10, 0.2
+QUICK = "minigpt"
+FEW = ("linear", "matmul", "relu", "add", "softmax", "layer_norm", "gelu", "attention", "embedding", "adam")
+"""Network and operators of ``--quick``."""
 
 
 def inputs_of(name: str) -> list[Any]:
@@ -68,32 +73,35 @@ def calls_of(name: str) -> dict[str, Callable[[], Any]]:
     return {"inference": lambda: module(*given), "training": step}
 
 
-def measured() -> dict[str, float]:
-    """Seconds of a call by net and mode."""
+def measured(nets: Iterable[str], rounds: int, burst: float) -> dict[str, float]:
+    """Seconds of a call by network and mode, in ``rounds`` bursts of so many seconds."""
     torch.set_num_threads(1)
     pin_allocator()
-    jobs = [(f"{name} {mode}", call) for name in NETS for mode, call in calls_of(name).items()]
+    jobs = [(f"{name} {mode}", call) for name in nets for mode, call in calls_of(name).items()]
     seconds: dict[str, list[float]] = {label: [] for label, _ in jobs}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         random.shuffle(jobs)
         for label, call in jobs:
-            seconds[label].append(
-                burst_cold(repeat(call), lambda: None, seconds=SECONDS, at_least=1, warm_up=1).typical
-            )
+            seconds[label].append(burst_cold(repeat(call), lambda: None, seconds=burst, at_least=1, warm_up=1).typical)
     return {label: min(values) for label, values in seconds.items()}
 
 
 def main() -> None:
-    read, kept = read_measurements(sys.argv[1]), Path(sys.argv[2])
+    quick = "--quick" in sys.argv
+    path, results, *chip_file = [word for word in sys.argv[1:] if word != "--quick"]
+    read, kept = read_measurements(path), Path(results)
     if not kept.exists():
-        kept.write_text(json.dumps(measured(), indent=1))
-    here = specs.load_chip(sys.argv[3]) if len(sys.argv) > 3 else specs.detect_cpu()
-    rows = operator_rows(read.measurements, here)
-    chip = here if len(sys.argv) > 3 else specs.detect_cpu(machine_ceilings(rows, here))
+        found = measured([QUICK], 1, 0.01) if quick else measured(NETS, ROUNDS, SECONDS)
+        kept.write_text(json.dumps(found, indent=1))
+    here = specs.load_chip(chip_file[0]) if chip_file else specs.detect_cpu()
+    rows = operator_rows([row for row in read.measurements if not quick or row.op in FEW], here)
+    chip = here if chip_file else specs.detect_cpu(machine_ceilings(rows, here))
     calibration = calibrate(rows, chip)
     errors: dict[str, list[float]] = {"inference": [], "training": []}
     for label, seconds in json.loads(kept.read_text()).items():
         name, mode = label.split()
+        if quick and name != QUICK:
+            continue
         run = Run("training", Recipe("adam")) if mode == "training" else Run()
         net = trace(ZOO[name][0], NETS[name], mode=mode)
         predicted = predict(chip, net, calibration=calibration, run=run).seconds.middle

@@ -71,7 +71,7 @@ def test_what_is_needed_to_run_is_what_is_imported() -> None:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.split(".")[0])
     imported -= sys.stdlib_module_names
-    optional = {"torch", "pynvml", "onnx", "pandas"}
+    optional = {"torch", "pynvml", "onnx", "pandas", "pyarrow"}
     assert {{"yaml": "pyyaml"}.get(name, name) for name in imported - optional - {"roofline"}} == needed
 
 

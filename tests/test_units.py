@@ -76,6 +76,7 @@ def test_examples(text: str | float, dimension: str, value: float) -> None:
         ("8 KB", "B", "ambiguous"),
         ("8 GB", "B/s", "expected B/s"),
         ("8 gb", "B", "unknown unit"),
+        ("448 Gb/s", "B/s", "write Gbit/s for bits or GB/s for bytes"),
         ("fast", "Hz", "not a quantity"),
         ("12:30", "s", "12:30"),
         ("1620 mHz", "Hz", "unknown unit"),

@@ -114,7 +114,8 @@ def command(
         prediction = anchored(part, network, prediction, read.measurements, chips=chips, file=str(anchor))
     if question.batch == "max":
         fits = f"largest batch that fits: {prediction.batch:,}"
-        none = f"not even a batch of {prediction.batch:,} fits; fewer bits, micro-batches or checkpoints may help"
+        fewer = "--accumulate or --checkpoint" if question.run.training else "--weights or --dtype with fewer bits"
+        none = f"not even a batch of {prediction.batch:,} fits; use {fewer}"
         click.echo(fits if prediction.fits else none, err=True)
     # the text answers with tier and memory in its first lines; the other forms need them said
     from roofline.render import headline
@@ -153,8 +154,9 @@ def _generate(ctx: click.Context, chip: Chip, net: Network, question: Question, 
         run=question.run,
     )
     if question.batch == "max":
-        most = f"most answers side by side that fit: {answer.batch:,}"
-        click.echo(most if answer.fullest.fits else "not even one answer fits", err=True)
+        most = f"largest batch of answers that fits: {answer.batch:,}"
+        none = "not even one answer fits; use fewer bits (--weights, --kv-cache) or fewer tokens"
+        click.echo(most if answer.fullest.fits else none, err=True)
     from roofline.render import headline
 
     warn(message for message in answer.warnings if form != "text" or not message.startswith(headline.SAID))

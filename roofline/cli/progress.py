@@ -13,7 +13,7 @@ PAUSE_S = 0.25
 
 @contextmanager
 def progress_bar() -> Iterator[Report | None]:
-    """A function to be called with (done, in all, what), or None where nobody is looking.
+    """A function to be called with (done, in all, what), or None where there is no terminal.
 
     The bar is drawn in those calls alone: a thread of its own would disturb what is being measured.
     """

@@ -38,7 +38,7 @@ from roofline.report.named_chips import chip_sections, make_folder, write
 Say = Callable[[str], None]
 
 GPU_ROWS, GPU_ROUNDS = 420, 3
-"""Shapes and rounds of each precision on a GPU: some ten minutes for two of them, nets included."""
+"""Shapes and rounds of each precision on a GPU: some ten minutes for two of them, networks included."""
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,8 @@ def test_the_pace_of_a_core_reaches_plans_without_rows(cpu: Synthetic) -> None:
 
 
 def test_borrowing_from_a_twin_beats_few_rows_alone(cpu: Synthetic) -> None:
-    rows = fitted_fast(cpu)
+    rows = operator_rows(cpu.rows, cpu.chip)
+    rows = rows.select(rows.schedule.in_family("linear", "elementwise", "norm"))
     (alone,) = learning_curve(rows, (75,))
     (helped,) = learning_curve(replace(rows, lent=Lent.of([lender(cpu)], cpu.chip)), (75,))
     assert helped.fitted == 1.0

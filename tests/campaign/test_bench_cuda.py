@@ -298,7 +298,7 @@ def test_what_a_device_cannot_do_is_refused_with_the_reason(monkeypatch: pytest.
     refuse("int8", turing)
     with pytest.raises(Unsupported):
         refuse("bf16", turing, specs.load_chip("tesla-t4"))
-    with pytest.raises(Unsupported, match="int8 can be measured on CUDA devices only; on a CPU choose fp32, fp16, bf16"):
+    with pytest.raises(Unsupported, match="int8 can be measured on CUDA devices only; on a CPU choose fp32,"):
         refuse("int8", None)
     with pytest.raises(UnknownName):
         refuse("int4", None)

@@ -119,7 +119,7 @@ def test_it_goes_on_where_it_stopped(tmp_path: Path, run) -> None:  # type: igno
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("step", [29, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [61, pytest.param(3, marks=pytest.mark.slow)])
 def test_cut_at_any_byte_it_goes_on(tmp_path: Path, run, monkeypatch, step: int) -> None:  # type: ignore[no-untyped-def]
     whole = tmp_path / "whole.jsonl"
     plan = Plan(rows=1, rounds=1, networks={})

@@ -19,6 +19,7 @@ from roofline.lowering import part_kernels
 from roofline.lowering.program import make_program
 from roofline.measurements.kernels import OPTIMIZERS, kernels_of
 from roofline.measurements.plan import MEASURED, Plan
+from roofline.specs import load_network
 
 
 def test_equal_seeds_give_equal_designs_and_no_question_twice() -> None:
@@ -60,7 +61,9 @@ def test_no_layer_of_a_net_that_tests_the_fit_is_asked() -> None:
     fp32, layers = precision("fp32"), set()
     for name, sizes in MEASURED.items():
         for run in (Run(), Run("training", Recipe("adam"))):
-            net = make_program(name, bind=sizes, precision=fp32, stack=Stack(), run=run, cuda=False).schedule
+            net = make_program(
+                load_network(name), bind=sizes, precision=fp32, stack=Stack(), run=run, cuda=False
+            ).schedule
             products = net.select(np.flatnonzero(net.kind == KINDS.index("matmul")))
             layers |= set(zip(*(getattr(products, size).tolist() for size in SIZES), strict=True))
     asked = {

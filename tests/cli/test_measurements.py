@@ -10,7 +10,7 @@ import pytest
 from campaigns import CHIP, Counting, burst, length
 from click.testing import CliRunner, Result
 
-from roofline.campaign import campaign, check
+from roofline.campaign import check, measure
 from roofline.campaign.check import Check, Finding
 from roofline.cli.app import cli
 from roofline.core.measurement import Measurement
@@ -110,8 +110,8 @@ def test_check(monkeypatch: pytest.MonkeyPatch, good: bool) -> None:
 
 def test_several_threads_need_a_quiet_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured: list[Any] = []
-    monkeypatch.setattr(campaign, "run_campaign", lambda *_, **options: measured.append(options["threads"]))
-    monkeypatch.setattr(check, "check", lambda *_, **__: checked(False))
+    monkeypatch.setattr(measure, "run_campaign", lambda *_, **options: measured.append(options["threads"]))
+    monkeypatch.setattr(measure, "check", lambda *_, **__: checked(False))
     out = ("--device", "cpu", "--out", str(tmp_path / "rows.jsonl"))
     refused = roofline("measure", "--threads", "1,2", *out)
     assert refused.exit_code == 2
@@ -119,9 +119,9 @@ def test_several_threads_need_a_quiet_machine(tmp_path: Path, monkeypatch: pytes
     assert "--anyway" in refused.stderr
     assert measured == []
     assert roofline("measure", "--threads", "1,2", "--anyway", *out).exit_code == 0
-    monkeypatch.setattr(check, "check", lambda *_, **__: checked(True))
+    monkeypatch.setattr(measure, "check", lambda *_, **__: checked(True))
     assert roofline("measure", "--threads", "2", *out).exit_code == 0
-    monkeypatch.setattr(check, "check", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(measure, "check", lambda *_, **__: 1 / 0)
     assert roofline("measure", *out).exit_code == 0  # one thread asks for no check
     assert measured == [(1, 2), (2,), (1,)]
 
@@ -144,7 +144,7 @@ def test_an_interrupted_campaign_says_how_to_go_on(tmp_path: Path, monkeypatch: 
     def stop(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(campaign, "run_campaign", stop)
+    monkeypatch.setattr(measure, "run_campaign", stop)
     result = roofline("measure", "--device", "cpu", "--out", str(tmp_path / "rows.jsonl"))
     assert result.exit_code == 130
     assert "the same command resumes" in result.stderr

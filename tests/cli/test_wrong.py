@@ -146,7 +146,7 @@ def test_a_bug_is_one_line_and_debug_shows_where(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("roofline.prediction.predict.predict", broken)
     result = run("predict", "rtx-2070", *NET)
     assert result.exit_code == 70
-    assert result.stderr.splitlines() == ["roofline: error: a bug: ZeroDivisionError: oops; add --debug for the traceback"]
+    assert result.stderr == "roofline: error: a bug: ZeroDivisionError: oops; add --debug for the traceback\n"
     assert "Traceback" in run("--debug", "predict", "rtx-2070", *NET).stderr
     assert "Traceback" in run("predict", "rtx-2070", *NET, "--debug").stderr
 

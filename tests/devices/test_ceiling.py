@@ -13,6 +13,7 @@ from roofline.core.chip import MemoryLevel
 from roofline.core.dtype import precision
 from roofline.core.schedule import Kernel, Schedule
 from roofline.devices.ceiling import ceiling_times, dram_bytes, engine_and_rate, light, on_chip_capacity, ridges
+from roofline.devices.timing import time_schedule
 from roofline.errors import Unsupported
 
 
@@ -86,6 +87,66 @@ def test_an_array_keeps_on_the_chip_what_fits() -> None:
     secret = replace(part, memory=part.memory[-1:])
     assert on_chip_capacity(secret) == np.inf
     np.testing.assert_array_equal(dram_bytes(small, secret), [0.0, 0.0])
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu", "array"])
+def test_weights_that_fit_on_the_chip_are_read_once_for_all_steps_of_a_recurrence(kind: str) -> None:
+    """Ten launches with 32 MiB of weights in a cache of 32 MiB read them once; 8 bytes more, in every launch."""
+    part, room = replace(chip(), kind=kind), 2.0**25
+    streaming = [stream(1.0, 2 * room)] if kind == "array" else []  # else an array keeps them from run to run
+    for weights, read in ((room, room / 10), (room + 8, room + 8)):
+        step = replace(product(1.0, 1000.0, weights=weights), repeats=10)
+        moved = dram_bytes(Schedule.of([step, *streaming]), part)[0]
+        assert moved == read + (0.0 if kind == "array" else 1000.0)
+    times = ceiling_times(Schedule.of([replace(product(1.0, 0.0, weights=room), repeats=10)]), chip())
+    np.testing.assert_allclose(times.resources["DRAM"], [room / 10 / 6e10])
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_a_training_step_reads_them_in_every_launch(kind: str) -> None:
+    step = replace(product(1.0, 1000.0, weights=5000.0), repeats=10)
+    both = Schedule.of([step, replace(step, phase="backward")])
+    np.testing.assert_array_equal(dram_bytes(both, replace(chip(), kind=kind)), [6000.0, 6000.0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "bound"),
+    [
+        ("cpu", "measured", True),
+        ("cpu", "datasheet", True),
+        ("gpu", "datasheet", True),
+        ("gpu", "derived", True),
+        ("gpu", "measured", False),
+        ("gpu", "unverified", False),
+    ],
+)
+def test_the_best_that_a_benchmark_saw_of_a_cache_of_a_gpu_bounds_nothing(kind: str, status: str, bound: bool) -> None:
+    """Another program may be faster there; DRAM bounds whatever is said of it."""
+    level = chip().memory[1]
+    assert level.bandwidth is not None
+    cache = replace(level, bandwidth=replace(level.bandwidth, status=status))
+    part = replace(chip(), kind=kind, memory=(cache, replace(chip().dram, bandwidth=fact(6e10))))
+    inside, outside = light(Schedule.of([stream(1.0, 2.0**24), stream(1.0, 2.0**26)]), part)
+    assert inside == pytest.approx(2.0**24 / 2e11 if bound else 1 / (4 * 64 * 2 * 4.2e9))
+    assert outside == pytest.approx(2.0**26 / 6e10)
+
+
+def test_whole_numbers_run_at_their_own_rate_where_there_is_one() -> None:
+    """Half as many int32 lanes as fp32 lanes."""
+    engine, whole = chip().engines[0], precision("int32")
+    own = replace(chip(), engines=(replace(engine, rates={**engine.rates, whole: fact(32.0)}),))
+    assert engine_and_rate(own, whole, matrix=False)[1] == 4 * 32 * 2 * 4e9
+    assert engine_and_rate(chip(), whole, matrix=False)[1] == 4 * 64 * 2 * 4e9
+
+
+def test_the_speed_of_light_bound_of_a_kernel_is_that_of_all_its_launches() -> None:
+    once = Schedule.of([product(1e9, 1e6), stream(1e6, 1e7)])
+    often = Schedule.of([replace(kernel, repeats=7) for kernel in once])
+    one, seven = time_schedule(once, chip()), time_schedule(often, chip())
+    for column in ("light", "ceiling", "total", "low", "high"):
+        np.testing.assert_allclose(getattr(seven, column), 7 * getattr(one, column))
+    for name, seconds in one.resources.items():
+        np.testing.assert_allclose(seven.resources[name], 7 * seconds)
 
 
 def test_ridges_are_where_roofs_meet_slopes() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -20,6 +21,17 @@ def run(*words: str) -> str:
     result = CliRunner().invoke(cli, list(words))
     assert result.exit_code == 0, result.output
     return result.stdout
+
+
+def without_notes(answer: Any) -> Any:
+    """An answer without what the tracer says of the module; its file does not know that."""
+    if isinstance(answer, dict):
+        return {key: without_notes(value) for key, value in answer.items()}
+    if isinstance(answer, list):
+        return [
+            without_notes(one) for one in answer if not str(one).startswith("OwnGradient defines its own gradients")
+        ]
+    return answer
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +52,7 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> str:
     ids=lambda words: f"{words[0]} {len(words)}",
 )
 def test_answers(words: tuple[str, ...], net: str) -> None:
-    answers = [json.loads(run(*words, *which)) for which in (MODEL, ("-w", net))]
+    answers = [without_notes(json.loads(run(*words, *which))) for which in (MODEL, ("-w", net))]
     assert answers[0] == answers[1]
     assert "fc" in json.dumps(answers[0]) or words[0] == "compare"
 

@@ -135,7 +135,7 @@ def test_a_batch_of_one_that_takes_other_steps_is_said() -> None:
 
     found = trace(Turned, ["batch=1x8"])
     assert found.network.bind({}) == {"batch": 1}
-    assert "at batch 1 it takes other steps" in found.notes[0]
+    assert "at batch=1 the model takes other steps" in found.notes[0]
     assert [node.op for node in build(found.network, {"batch": 4}).nodes] == ["transpose", "copy", "view", "scale"]
 
 

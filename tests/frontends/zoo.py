@@ -627,7 +627,7 @@ ZOO: dict[str, tuple[Callable[[], nn.Module], list[str]]] = {
     "mixture": (mixture, ROWS),
     "t5": (t5, ROWS),
     "lstm": (lstm_classifier, TOKENS),
-    "speech": (speech, ["4x1x64x40"]),
+    "speech": (speech, ["4x1x64x20"]),
     "elman": (elman, ["4x10x16"]),
     "wavenet": (wavenet, ["4x1x200"]),
     "pointnet": (pointnet, ["4x3x256"]),

@@ -20,7 +20,7 @@ from roofline.core.workload import Tensor, Workload
 from roofline.errors import Unsupported, UsageError
 from roofline.lowering import build, lower, lower_training, single, training_step
 from roofline.lowering.build import node_of
-from roofline.lowering.nodes import case_of
+from roofline.lowering.nodes import case_of, lowered
 from roofline.operators import OPERATORS, cuda, operator_named
 from roofline.operators.elementwise import UNARY_FLOPS
 

@@ -216,7 +216,12 @@ def test_a_window_beyond_the_border_counts_like_any_other() -> None:
     ("op", "attributes", "shapes", "message"),
     [
         ("conv_transpose2d", {"out": 4, "kernel": 3, "groups": 2}, [(1, 3, 8, 8)], "do not divide into 2 groups"),
-        ("conv_transpose2d", {"out": 4, "kernel": 3, "padding": 2}, [(1, 3, 1, 1)], "leaves nothing of 3 pixels"),
+        (
+            "conv_transpose2d",
+            {"out": 4, "kernel": 3, "padding": 2},
+            [(1, 3, 1, 1)],
+            "a padding of 2 removes all 3 pixels",
+        ),
         ("conv_transpose2d", {"out": 4, "kernel": 3, "output_padding": 1}, [(1, 3, 8, 8)], "smaller than the stride"),
         ("conv_transpose2d", {"out": 4, "kernel": 3}, [(3, 8)], "images (batch, channels, height, width)"),
         ("dropout", {"percent": 100}, [(3, 8)], "write 1 to 99"),

@@ -56,7 +56,7 @@ BROKEN = [
     ("name: card", "name: unit", "packages[0].name: this word is reserved for the device itself"),
     ("count: {value: 2, source: sheet}\nprice", "count: {value: 2.5, source: sheet}\nprice", "must be a whole number"),
     ("    count: {value: 2, source: sheet}\nprice", "price", "packages[0].count: is missing; write how many"),
-    ("packages:", "packages:\n  - {name: Card, count: {value: 3, source: sheet}}", "'card' is the name of another entry"),
+    ("packages:", "packages:\n  - {name: Card, count: {value: 3, source: sheet}}", "'card' is the name of another"),
     ("per: card}", "per: crad}", "price[1].per: 'crad' is not a package of this chip; did you mean card?"),
     ("per: card}", "per: server}", "price[1].per: 'server' is not a package of this chip; write one of unit, card"),
     ("every: hour", "every: minute", "price[2].every: 'minute' is not known"),

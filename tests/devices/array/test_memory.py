@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,7 @@ from roofline.core.run import Run
 from roofline.core.schedule import Kernel, Schedule
 from roofline.core.stack import Stack
 from roofline.devices.array.memory import traffic
+from roofline.devices.array.model import moved_bytes, rooms
 from roofline.devices.array.parameters import Parameters
 from roofline.devices.array.sharding import collective_seconds, joined, sharded
 from roofline.errors import UsageError
@@ -69,6 +71,17 @@ def test_a_batch_in_pieces_reads_weights_again() -> None:
     activations, weights = moved(chain(90, 150, 150, 90, weights=10), 100, samples=2, keep=False)
     assert sum(weights) == 60
     assert sum(activations) == 90 + 90
+
+
+def test_steps_of_a_recurrence_read_weights_once_where_they_fit() -> None:
+    """Ten launches on a core of an Inferentia2, 24 MiB: its weights are spread over them unless they do not fit."""
+    chip, parameters = specs.load_chip("inferentia2"), Parameters()
+    room, _ = rooms(chip, parameters)
+    for weights, launches in ((room, 10), (room + 8, 1)):
+        step = replace(chain(64, 64, weights=weights).kernel(0), repeats=10)
+        filler = replace(step, repeats=1, weights=2 * room)  # so that not all weights stay from request to request
+        found = moved_bytes(Schedule.of([step, filler]), chip, parameters).traffic.weights
+        assert found.tolist() == [weights / launches, 2 * room]
 
 
 @given(st.lists(st.floats(1, 1e6), min_size=2, max_size=6), st.floats(10, 1e6), st.floats(1.0, 4.0))

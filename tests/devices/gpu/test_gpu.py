@@ -20,7 +20,7 @@ from roofline.core.stack import Stack
 from roofline.devices import ceiling
 from roofline.devices.gpu import model as gpu
 from roofline.devices.gpu.parameters import Parameters
-from roofline.devices.gpu.products import Grid, Sizes, product_seconds, tile_seconds
+from roofline.devices.gpu.products import LEAST_CUT, Grid, Sizes, product_seconds, tile_seconds
 from roofline.devices.timing import time_schedule
 from roofline.errors import UsageError
 from roofline.lowering import lower, single
@@ -64,6 +64,14 @@ def test_a_cut_of_k_shares_the_steps_and_writes_its_parts() -> None:
     whole, cut = (tile_seconds(sizes(1, 128, 64, 4096), grid, 128, 64, cuts, BARE) for cuts in (1, 4))
     assert cut[0] == pytest.approx(whole[0] / 4)
     assert cut[1] - whole[1] == pytest.approx([4 * 128 * 64 * 4 / 1e12])
+
+
+@pytest.mark.parametrize(("k", "cuts"), [(2 * LEAST_CUT - 1, 1), (2 * LEAST_CUT, 2), (4 * LEAST_CUT - 8, 3)])
+def test_k_is_split_into_parts_of_a_least_length(k: int, cuts: int) -> None:
+    """One block on ten multiprocessors, no cost of adding: as many parts as the length allows."""
+    grid = Grid(units=10, rate=1e9, bandwidth=1e30, cache=1e30, tiles=((128, 64),))
+    compute, _ = product_seconds(sizes(1, 128, 64, k), grid, BARE)
+    assert compute == pytest.approx(tile_seconds(sizes(1, 128, 64, k), grid, 128, 64, cuts, BARE)[0])
 
 
 def test_panels_that_miss_are_read_again_by_the_next_blocks() -> None:
