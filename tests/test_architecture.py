@@ -123,7 +123,7 @@ USERS = {
     "click": {"cli"},
     "matplotlib": {"render"},
     "onnx": {"frontends"},
-    "pandas": {"render"},
+    "pandas": {"analysis", "render"},
     "rich": {"cli", "render"},
     "torch": {"campaign", "frontends"},
     "yaml": {"specs"},

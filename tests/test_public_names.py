@@ -37,8 +37,8 @@ print(json.dumps([count, [name for name in names if not callable(getattr(rooflin
 
 
 EXPORTED = """
-Calibration Chip Comparison Explanation Generation Interval Measurement Network Prediction Recipe RooflineError Run Stack
-Sweep Validation __version__ calibrate chips compare explain generate largest_batch load_chip load_network measure
+Calibration Chip Comparison Explanation Generation Interval Measurement Network Prediction Recipe RooflineError Run
+Stack Sweep Validation __version__ calibrate chips compare explain generate largest_batch load_chip load_network measure
 networks plot predict read_measurements sweep trace validate
 """
 """The public interface. A name that goes missing here breaks the programs of others."""

@@ -110,7 +110,7 @@ def make_program(
     UsageError : a batch that is not a multiple of the micro-batches, or a precision that cannot be trained in.
     Unsupported : a layer that cannot be trained.
     """
-    sizes = tuple((name, type(size), size) for name, size in (bind or {}).items())
+    sizes = tuple((name, type(size), size) for name, size in checks.table("bind", bind or {}).items())
     key = (Same(workload), type(batch), batch, sizes, precision, stack, run, cuda, lowered)
     found = _made.get(key)
     if found is None:

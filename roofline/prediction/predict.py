@@ -174,7 +174,10 @@ def _combine(
     )
     outside = float(timing.total[timing.octaves > 0].sum() / max(timing.total.sum(), 1e-300))
     if outside > 0.01:
-        warnings.append(f"{outside:.0%} of the time is in shapes outside those fitted; their intervals are widened")
+        warnings.append(
+            f"{outside:.0%} of the time is in shapes outside those fitted; their intervals are widened; "
+            "to narrow them, measure this chip: roofline measure"
+        )
     return replace(prediction, warnings=(*warnings, *warnings_of(chip, prediction, calibration)))
 
 

@@ -61,7 +61,7 @@ def test_options_that_change_something_are_not_said_to_be_idle() -> None:
 
 
 TO_DO = re.compile(r"roofline \w|--\w|docs/\w|\b(add|use|check|choose|leave|install|read)\b")
-REMARKS = ("no GEMM tile list", " fused: applied to results", "their intervals are widened")
+REMARKS = ("no GEMM tile list", " fused: applied to results")
 """What needs no action, or is said of every answer by the predictor itself."""
 
 
