@@ -125,7 +125,8 @@ def misunderstood(text: str) -> str:
     """Why a command that is not run is none: a command or an option that there is not; empty if it is fine."""
     words = shlex.split(text, comments=True)
     arguments = words[1 : next((i for i, word in enumerate(words) if word in (">", "&&", "|")), len(words))]
-    context, group = click.Context(cli, info_name="roofline"), cli
+    # with its own settings, because click keeps the help option that a command is first asked for
+    context, group = click.Context(cli, info_name="roofline", **cli.context_settings), cli
     try:
         while isinstance(group, click.Group) and arguments:
             _, found, arguments = group.resolve_command(context, arguments)
