@@ -118,8 +118,8 @@ def test_measure_calibrate_validate_page(card: Gpu, tmp_path: Path) -> None:
     page = (folder / "index.html").read_text()
     for words in (
         "NVIDIA A100",
-        "numbers of this card from the other half of its calls",
-        "Numbers that other GPUs taught",
+        "fitted on the other half of the measurements",
+        "parameters from other GPUs",
         "--host-dispatch",
         "<svg",
     ):

@@ -40,8 +40,8 @@ def data() -> Path:
             "neusight",
             252_415,
             {
-                "traced calls that launch nothing, or are not here": 2319,
-                "runs of nets with fused operators, whose fusions the set does not list": 4,
+                "traced calls that launch no kernel, or of unknown operators": 2319,
+                "runs of networks with fused operators, whose fusions the data set does not list": 4,
             },
             marks=pytest.mark.slow,
         ),
