@@ -123,7 +123,7 @@ USERS = {
     "click": {"cli"},
     "matplotlib": {"render"},
     "onnx": {"frontends"},
-    "pandas": {"analysis", "render"},
+    "pandas": {"core"},
     "rich": {"cli", "render"},
     "torch": {"campaign", "frontends"},
     "yaml": {"specs"},

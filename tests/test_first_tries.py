@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from toy import ROW
 
 import roofline
 from roofline.errors import MissingExtra, UsageError
@@ -127,21 +128,6 @@ def test_plot_is_a_figure(prediction: roofline.Prediction, tmp_path: Path) -> No
         roofline.plot([])
     with pytest.raises(UsageError, match="drawn on its own chip"):
         roofline.plot(prediction, "mlp")
-
-
-ROW = {
-    "record": "measurement",
-    "schema": 1,
-    "kind": "operator",
-    "chip": "rtx-2070",
-    "dtype": "fp32",
-    "cache": "cold",
-    "op": "linear",
-    "attributes": {"out": 512},
-    "inputs": [[256, 512]],
-    "seconds": 1e-4,
-    "provenance": "a test",
-}
 
 
 def test_validate_a_path(tmp_path: Path) -> None:

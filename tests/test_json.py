@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from toy import ROW
 
 import roofline
 from roofline.cli.app import cli as main
@@ -62,24 +63,11 @@ def no_constant(name: str) -> Any:
 
 @pytest.fixture
 def places(tmp_path: Path) -> dict[str, str]:
-    row = {
-        "record": "measurement",
-        "schema": 1,
-        "kind": "operator",
-        "chip": "rtx-2070",
-        "dtype": "fp32",
-        "cache": "cold",
-        "op": "linear",
-        "attributes": {"out": 512},
-        "inputs": [[256, 512]],
-        "seconds": 1e-4,
-        "provenance": "a test",
-    }
     rows, wrong = tmp_path / "rows.jsonl", tmp_path / "wrong.yaml"
-    fast = row | {"seconds": 1e-9, "inputs": [[4096, 512]]}
+    fast = ROW | {"seconds": 1e-9, "inputs": [[4096, 512]]}
     net = {"kind": "network", "network": "mlp", "symbols": {"batch": 8}, "seconds": 1e-3}
-    kept = {key: row[key] for key in ("record", "schema", "chip", "dtype", "cache", "provenance")}
-    rows.write_text("".join(json.dumps(one) + "\n" for one in (row, fast, kept | net)))
+    kept = {key: ROW[key] for key in ("record", "schema", "chip", "dtype", "cache", "provenance")}
+    rows.write_text("".join(json.dumps(one) + "\n" for one in (ROW, fast, kept | net)))
     wrong.write_text("name: wrong\n")
     return {"root": str(ROOT), "rows": str(rows), "wrong": str(wrong)}
 

@@ -44,3 +44,19 @@ software: {cuda_capability: "5.2", first_cuda: "6.5", last_cuda: 12.x, first_tor
 
 def chip_of(text: str = GOOD) -> Chip:
     return read_chip(parse_document(text, "toy.yaml"))
+
+
+ROW = {
+    "record": "measurement",
+    "schema": 1,
+    "kind": "operator",
+    "chip": "rtx-2070",
+    "dtype": "fp32",
+    "cache": "cold",
+    "op": "linear",
+    "attributes": {"out": 512},
+    "inputs": [[256, 512]],
+    "seconds": 1e-4,
+    "provenance": "a test",
+}
+"""A measurement as its file has it."""

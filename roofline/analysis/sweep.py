@@ -7,19 +7,22 @@ Every row is what :func:`roofline.predict` says; a point that cannot be predicte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
 from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any
 
+from roofline import specs
 from roofline.analysis.what_if import Change, changed
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
+from roofline.core.frames import data_frame
 from roofline.core.prediction import Prediction
 from roofline.core.stack import Stack
-from roofline.errors import MissingExtra, RooflineError, UsageError
+from roofline.errors import RooflineError, UsageError
 from roofline.prediction.largest_batch import Batch
 from roofline.prediction.predict import predict
 from roofline.prediction.question import network_of
@@ -27,6 +30,8 @@ from roofline.prediction.select import resolve_chip
 
 MOST_POINTS = 10**8
 """Points of a sweep: more take weeks."""
+SEPARATOR = " | "
+ALL = "all"
 Progress = Callable[[int, int, str], None]
 """Called with (points done, points in all, what is being predicted)."""
 
@@ -36,7 +41,7 @@ class Row:
     """One point of a sweep. Seconds, bytes, samples per second; None where nothing is known.
 
     symbols, what_if : as text, ``seq=512``, ``DRAM.bandwidth=600 GB/s``.
-    bound_share : share of the time that the bound limits. warnings : the number of them.
+    bound_share : share of the time that the bound limits. warnings : joined by :data:`SEPARATOR`.
     refusal : why there is no prediction; empty where there is one.
     """
 
@@ -69,56 +74,100 @@ class Row:
     samples_per_s_per_price: float | None = None
     samples_per_rent: float | None = None
     calibration: str = ""
-    warnings: int = 0
+    warnings: str = ""
     refusal: str = ""
 
 
-COLUMNS = tuple(field.name for field in fields(Row))
+COLUMNS = tuple(column.name for column in fields(Row))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sweep:
-    """A product of axes; iterating over it predicts its points one after the other, as :class:`Row` values."""
+    """A product of axes; iterating over it predicts its points one after the other, as :class:`Row` values.
 
-    chips: tuple[Any, ...]
-    networks: tuple[Any, ...]
-    batch: tuple[Batch, ...] = (None,)
-    dtype: tuple[str, ...] = ("fp32",)
-    mode: tuple[str, ...] = ("inference",)
-    optimizer: tuple[str | None, ...] = (None,)
-    stack: tuple[Any, ...] = (None,)
-    bind: tuple[Mapping[str, int], ...] = ({},)
-    what_if: tuple[Change, ...] = ({},)
+    ``bind`` has the sizes of each symbol. In inference there is no optimizer, so its axis counts in training alone.
+    """
+
+    chips: Sequence[Any]
+    networks: Sequence[Any]
+    batch: Sequence[Batch] = (None,)
+    dtype: Sequence[str] = ("fp32",)
+    mode: Sequence[str] = ("inference",)
+    optimizer: Sequence[str | None] = (None,)
+    stack: Sequence[Any] = (None,)
+    bind: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    what_if: Sequence[Change] = ({},)
     calibration: Any = None
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
-        for name in _AXES:
-            if not getattr(self, name):
+        for name, size in self._sizes().items():
+            if not size:
                 raise UsageError(f"{name} of the sweep is empty; give at least one")
-        if len(self) > MOST_POINTS:
-            sizes = " x ".join(f"{len(getattr(self, n)):,} {n}" for n in _AXES if len(getattr(self, n)) > 1)
-            raise UsageError(f"the sweep has {len(self):,} points ({sizes}); at most {MOST_POINTS:,} are predicted")
+        if self.points > MOST_POINTS:
+            told = f"{self.points:,} points ({self._axes()})"
+            raise UsageError(f"the sweep has {told}; at most {MOST_POINTS:,} are predicted")
+
+    def _sizes(self) -> dict[str, int]:
+        """The length of every axis."""
+        names = ("chips", "networks", "batch", "dtype", "mode", "optimizer", "stack", "what_if")
+        return {name: len(getattr(self, name)) for name in names} | {name: len(of) for name, of in self.bind.items()}
+
+    def _axes(self) -> str:
+        return " x ".join(f"{size:,} {name}" for name, size in self._sizes().items() if size > 1)
+
+    @property
+    def points(self) -> int:
+        """How many points it has; ``len`` is the same, and cannot count beyond 2**63."""
+        sizes = self._sizes()
+        training = sum(mode == "training" for mode in self.mode)
+        runs = len(self.mode) + training * (sizes.pop("optimizer") - 1)
+        del sizes["mode"]
+        return runs * prod(sizes.values())
 
     def __len__(self) -> int:
-        return prod(len(getattr(self, name)) for name in _AXES)
+        return self.points
+
+    def __repr__(self) -> str:
+        return f"<Sweep: {self.points:,} points; {self._axes() or 'one of everything'}>"
 
     def __iter__(self) -> Iterator[Row]:
-        done, total = 0, len(self)
-        chips = [[_changed(chip, change) for chip in self.chips] for change in self.what_if]
+        done, total = 0, self.points
+        chips = [[_found(partial(_changed, chip, change)) for chip in self.chips] for change in self.what_if]
+        runs = [(mode, one) for mode in self.mode for one in (self.optimizer if mode == "training" else (None,))]
         for network in self.networks:
-            found = _found(lambda network=network: network_of(network))  # type: ignore[misc]
-            axes = (self.mode, self.optimizer, self.stack, self.dtype, self.bind, self.batch)
-            for mode, optimizer, stack, dtype, bind, batch in product(*axes):
-                for change, parts in zip(self.what_if, chips, strict=True):
-                    for chip, part in zip(self.chips, parts, strict=True):
-                        point = _point(network, chip, batch, dtype, mode, optimizer, stack, bind, change)
-                        asked = {"batch": batch, "bind": bind, "dtype": dtype, "stack": stack}
-                        asked |= {"mode": mode, "optimizer": optimizer, "calibration": self.calibration}
-                        yield _row(point, part, found, asked)
-                        done += 1
-                        if self.progress:
-                            self.progress(done, total, f"{point['network']} on {point['chip']}")
+            found = _found(partial(network_of, network))
+            for (mode, optimizer), stack, dtype, *sizes in product(runs, self.stack, self.dtype, *self.bind.values()):
+                bind = dict(zip(self.bind, sizes, strict=True))
+                how = {"mode": mode, "optimizer": optimizer, "stack": stack, "dtype": dtype, "bind": bind}
+                for batch in self.batch:
+                    for change, parts in zip(self.what_if, chips, strict=True):
+                        for chip, part in zip(self.chips, parts, strict=True):
+                            row = self._row(network, chip, change, part, found, how | {"batch": batch})
+                            yield row
+                            done += 1
+                            if self.progress:
+                                self.progress(done, total, f"{row.network} on {row.chip}")
+
+    def _row(self, network: Any, chip: Any, change: Change, part: Any, found: Any, how: dict[str, Any]) -> Row:
+        """One prediction, or the reason why there is none: of the network, of the chip, or of the two together."""
+        mode, stack, batch = how["mode"], how["stack"], how["batch"]
+        point = {
+            "network": _name(network),
+            "chip": _name(chip),
+            "batch": batch if isinstance(batch, int) else None,
+            "dtype": how["dtype"],
+            "mode": mode,
+            "optimizer": (how["optimizer"] or "sgd") if mode == "training" else "",
+            "stack": str(stack) if isinstance(stack, Stack) else stack or "eager",
+            "symbols": _text(how["bind"]),
+            "what_if": _text(change),
+        }
+        for one in (found, part):
+            if isinstance(one, RooflineError):
+                return Row(**point, refusal=str(one))
+        made = _found(partial(predict, part, found, calibration=self.calibration, **how))
+        return Row(**point, refusal=str(made)) if isinstance(made, RooflineError) else _predicted(point, made)
 
     def to_frame(self) -> Any:
         """All rows as a ``pandas.DataFrame``.
@@ -127,14 +176,7 @@ class Sweep:
         ------
         MissingExtra : pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise MissingExtra("a data frame", "pandas") from None
-        return pandas.DataFrame([vars(row) for row in self], columns=list(COLUMNS))
-
-
-_AXES = ("chips", "networks", "batch", "dtype", "mode", "optimizer", "stack", "bind", "what_if")
+        return data_frame((tuple(vars(row).values()) for row in self), COLUMNS)
 
 
 def sweep(
@@ -173,32 +215,24 @@ def sweep(
     ------
     UsageError : an empty axis, or more than :data:`MOST_POINTS` points.
     """
-    symbols = {name: _several(sizes) for name, sizes in (bind or {}).items()}
     return Sweep(
-        chips=_all(chips, "chip"),
-        networks=_all(networks, "network"),
+        chips=specs.chips() if chips == ALL else _several(chips),
+        networks=specs.networks() if networks == ALL else _several(networks),
         batch=_several(batch),
         dtype=_several(dtype),
         mode=_several(mode),
         optimizer=_several(optimizer),
         stack=_several(stack),
-        bind=tuple(dict(zip(symbols, sizes, strict=True)) for sizes in product(*symbols.values())),
-        what_if=({},) if what_if is None else (what_if,) if isinstance(what_if, Mapping) else tuple(what_if),
+        bind={name: _several(sizes) for name, sizes in (bind or {}).items()},
+        what_if=({},) if what_if is None else _several(what_if),
         calibration=calibration,
         progress=progress,
     )
 
 
-def _several(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, list | tuple | range) else (value,)
-
-
-def _all(value: Any, kind: str) -> tuple[Any, ...]:
-    from roofline import specs
-
-    if isinstance(value, str) and value == "all":
-        return tuple(specs.chips() if kind == "chip" else specs.networks())
-    return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str | Path | Chip) else (value,)
+def _several(value: Any) -> Sequence[Any]:
+    """A list, a tuple or a range as it is, anything else as the only entry."""
+    return value if isinstance(value, list | tuple | range) else (value,)
 
 
 def _found(make: Callable[[], Any]) -> Any:
@@ -209,33 +243,8 @@ def _found(make: Callable[[], Any]) -> Any:
         return error
 
 
-def _changed(chip: Any, change: Change) -> Any:
-    return _found(lambda: changed(resolve_chip(chip), change))
-
-
-def _point(
-    network: Any,
-    chip: Any,
-    batch: Batch,
-    dtype: str,
-    mode: str,
-    optimizer: str | None,
-    stack: Any,
-    bind: Mapping[str, int],
-    change: Change,
-) -> dict[str, Any]:
-    """What is asked, as the first columns of a row."""
-    return {
-        "network": _name(network),
-        "chip": _name(chip),
-        "batch": batch if isinstance(batch, int) else None,
-        "dtype": dtype,
-        "mode": mode,
-        "optimizer": (optimizer or "sgd") if mode == "training" else "",
-        "stack": str(stack) if isinstance(stack, Stack) else stack or "eager",
-        "symbols": _text(bind),
-        "what_if": _text(change),
-    }
+def _changed(chip: Any, change: Change) -> Chip:
+    return changed(resolve_chip(chip), change)
 
 
 def _name(value: Any) -> str:
@@ -246,17 +255,7 @@ def _text(values: Mapping[str, Any]) -> str:
     return "; ".join(f"{name}={value}" for name, value in values.items())
 
 
-def _row(point: dict[str, Any], chip: Any, network: Any, asked: dict[str, Any]) -> Row:
-    """One prediction, or the reason why there is none."""
-    for found in (network, chip):
-        if isinstance(found, RooflineError):
-            return Row(**point, refusal=str(found))
-    if asked["mode"] != "training":
-        asked = asked | {"optimizer": None}
-    try:
-        made: Prediction = predict(chip, network, **asked)
-    except RooflineError as error:
-        return Row(**point, refusal=str(error))
+def _predicted(point: dict[str, Any], made: Prediction) -> Row:
     worth, bounds = made.worth, made.bounds
     return Row(
         **point | {"batch": made.batch, "chip": made.chip, "network": made.workload},
@@ -280,5 +279,5 @@ def _row(point: dict[str, Any], chip: Any, network: Any, asked: dict[str, Any]) 
         samples_per_s_per_price=worth.per_price,
         samples_per_rent=worth.per_rent,
         calibration=made.calibration,
-        warnings=len(made.warnings),
+        warnings=SEPARATOR.join(made.warnings),
     )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from roofline import units
-from roofline.core.chip import Chip, Engine, Fact, MemoryLevel
+from roofline.core.chip import Chip, Engine, Fact
 from roofline.core.dtype import precision
 from roofline.errors import UnknownName, UsageError
 
@@ -85,8 +84,7 @@ def _fact(old: Fact | None, value: float | str, dimension: str, path: str) -> Fa
 def paths(chip: Chip) -> list[str]:
     """Every figure that can be replaced, as ``what_if`` names it."""
     found = [name for name in OF_CHIP if getattr(chip, name)]
-    has: Callable[[MemoryLevel, str], Any] = getattr
-    found += [f"{level.name}.{name}" for level in chip.memory for name in OF_MEMORY if has(level, name)]
+    found += [f"{level.name}.{name}" for level in chip.memory for name in OF_MEMORY if getattr(level, name)]
     for engine in chip.engines:
         found += [
             f"{engine.name}.count",

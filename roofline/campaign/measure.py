@@ -77,28 +77,35 @@ def measure(
     seed : of the random shapes.
     progress : called with (samples done, samples in all, what is being measured).
 
+    Returns
+    -------
+    ReadResult
+        The measurements of the file, with what the campaign said among the warnings.
+
     Raises
     ------
     UsageError : wishes that exclude each other. MissingExtra : torch is not installed.
     RooflineError : the machine is too noisy for several threads. OutputError : the file cannot be written.
     """
     counts = (threads,) if isinstance(threads, int) else tuple(threads)
-    on = devices.choose_device(device)
-    wanted = {"quick": quick, "budget": budget, "rows": rows, "rounds": rounds, "networks": networks}
-    one = planned(
+    campaign = planned(
         chip,
         out,
-        on,
+        devices.choose_device(device),
         dtype,
         counts,
+        quick=quick,
+        budget=budget,
+        rows=rows,
+        rounds=rounds,
+        networks=networks,
         workload=workload,
         sizes=sizes(bind, batch),
         seed=seed,
-        **wanted,  # type: ignore[arg-type]
     )
-    if max(counts) > 1:
-        quiet_enough(max(counts), anyway, progress)
-    return read_measurements(one.run(progress))
+    said = [quiet_enough(max(counts), anyway, progress)] if max(counts) > 1 else []
+    found = read_measurements(campaign.run(progress, said.append))
+    return replace(found, warnings=(*filter(None, said), *found.warnings))
 
 
 def sizes(bind: Mapping[str, int] | None, batch: int | None) -> dict[str, int]:

@@ -45,9 +45,7 @@ def command(ctx: click.Context, chips: tuple[str, ...], net: str | Network, ques
         run=question.run,
     )
     unfit = [entry for entry in comparison.predicted if entry.prediction and entry.prediction.fits is False]
-    for entry in unfit:
-        said = entry.prediction.warnings if entry.prediction else ()
-        warn(f"{entry.chip}, {entry.dtype}: {text}" for text in said if text.startswith("does not fit"))
+    warn(comparison.warnings)
 
     def show(screen: Console) -> None:
         from roofline.render.comparison import print_comparison

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from roofline.cli.output import warn
 from roofline.cli.running import RUNNING, run_of, stack_of
 
 if TYPE_CHECKING:
@@ -152,8 +153,7 @@ def traced(model: str, inputs: tuple[str, ...], mode: str, name: str = "") -> Ne
         raise click.UsageError("a PyTorch model needs its inputs: add for example --input 32x3x224x224:float32")
     with redirect_stdout(sys.stderr):  # what the model prints is no part of the answer
         found = load().trace(model, inputs, mode=mode, name=name)
-    for note in found.network.notes:
-        click.echo(f"roofline: warning: {note}", err=True)
+    warn(found.network.notes)
     network: Network = found.network
     return network
 

@@ -23,9 +23,13 @@ if TYPE_CHECKING:
 
 
 def warn(messages: Iterable[str]) -> None:
-    """One line each on standard error."""
+    """One line each on standard error; what this command said before is not said again."""
+    context = click.get_current_context(silent=True)
+    told: set[str] = context.find_root().meta.setdefault("roofline.told", set()) if context else set()
     for message in messages:
-        click.echo(f"roofline: warning: {message}", err=True)
+        if message not in told:
+            told.add(message)
+            click.echo(f"roofline: warning: {message}", err=True)
 
 
 def hidden(found: Found) -> Iterator[str]:
@@ -48,8 +52,8 @@ def load_net(name: str | Network) -> Network:
     if name.endswith((".json", ".onnx")):
         from roofline.frontends import open_net
 
-        opened, notes = open_net(name)
-        warn(notes)
+        opened = open_net(name)
+        warn(opened.notes)
         return opened
     found = specs.find("workload", name)
     warn(hidden(found))

@@ -18,6 +18,7 @@ from roofline.cli.options import (
     traced_if_named,
 )
 from roofline.cli.output import emit, load_chip, load_net, warn
+from roofline.core.prediction import warnings_together
 from roofline.render.table import Column, Table, table
 from roofline.units import format_si
 
@@ -95,13 +96,7 @@ def command(
     ]
     for one in made:
         warn(one.refusals)
-        told = [prediction for several in one.networks for prediction in several]
-        warn(
-            f"{prediction.chip}, {prediction.dtype}: {text}"
-            for prediction in told
-            for text in prediction.warnings
-            if not text.startswith("tier ")
-        )
+    warn(warnings_together(made_of for one in made for several in one.networks for made_of in several))
     if out is not None:
         from roofline.render.roofplot import roofline_figure
         from roofline.render.style import save_figure

@@ -120,8 +120,7 @@ def command(
     # the text answers with tier and memory in its first lines; the other forms need them said
     from roofline.render import headline
 
-    told = [message for message in prediction.warnings if message not in network.notes]
-    warn(message for message in told if form != "text" or not message.startswith(headline.SAID))
+    warn(message for message in prediction.warnings if form != "text" or not message.startswith(headline.SAID))
 
     def show(screen: Console) -> None:
         from roofline.render.tables import layer_table

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from roofline.core.chip import Chip, Price
-from roofline.core.prediction import SCHEMA_VERSION, Prediction
+from roofline.core.prediction import SCHEMA_VERSION, Prediction, warnings_together
 from roofline.core.shown import Shown
 from roofline.core.stack import Stack
 from roofline.core.worth import Worth
@@ -139,6 +139,11 @@ class Comparison(Shown):
     @property
     def predicted(self) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.entries if entry.prediction)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings of all predictions, each text once, with the chips and precisions that it is about."""
+        return warnings_together(entry.prediction for entry in self.predicted if entry.prediction)
 
     def to_dict(self) -> dict[str, Any]:
         return {

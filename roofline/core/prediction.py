@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -277,3 +277,20 @@ class Prediction(Shown):
             "warnings": list(self.warnings),
             "layers": [layer.to_dict() for layer in self.layers],
         }
+
+
+def warnings_together(predictions: Iterable[Prediction]) -> tuple[str, ...]:
+    """The warnings of several predictions, each text once, with the chips and precisions that it is about.
+
+    What a tier means is said once for all of them, so warnings about tiers are left out.
+    """
+    several, about = list(predictions), dict[str, list[str]]()
+    for made in several:
+        for text in made.warnings:
+            named = text.startswith(f"{made.chip}: ")
+            about.setdefault(text, []).append("" if named else f"{made.chip} {made.dtype}")
+    return tuple(
+        text if len(who) == len(several) or "" in who else f"{', '.join(dict.fromkeys(who))}: {text}"
+        for text, who in about.items()
+        if not text.startswith("tier ")
+    )

@@ -48,7 +48,7 @@ def load() -> Any:
     return import_module("roofline.frontends.pytorch.tracing")
 
 
-def open_net(path: str) -> tuple[Network, tuple[str, ...]]:
+def open_net(path: str) -> Network:
     """The network of a ``config.json`` or an ``.onnx`` file, and its notes. Nothing is executed.
 
     Raises
@@ -63,4 +63,4 @@ def open_net(path: str) -> tuple[Network, tuple[str, ...]]:
         from roofline.frontends.huggingface import from_config
 
         network, notes = from_config(path)
-    return replace(network, notes=notes), notes
+    return replace(network, notes=notes)

@@ -21,6 +21,8 @@ from roofline.lowering.program import Program
 
 LOADER = "loader"
 REQUEST = "request"
+WAIT = "wait"
+"""The operator of the layer that waits for the input pipeline; its figures are the user's, not the chip's."""
 
 
 def pipeline_layer(program: Program, chip: Chip, device: Interval) -> LayerPrediction | None:
@@ -49,7 +51,7 @@ def pipeline_layer(program: Program, chip: Chip, device: Interval) -> LayerPredi
     waits = [max(0.0, slowest - seconds) for seconds in (device.high, device.middle, device.low)]
     return LayerPrediction(
         name="input pipeline",
-        op="wait",
+        op=WAIT,
         shapes="",
         flops=0.0,
         bytes=0.0,

@@ -81,8 +81,9 @@ def predict(
     cuda = model_of(part).cuda
     program = make_program(network, **sizes, stack=on, run=task, cuda=cuda)
     fitted = resolve_calibration(part, wanted, calibration, on)
-    prediction = replace(_answer(part, program, on, fitted, wanted), hardware=one)
-    prediction = replace(prediction, warnings=(*notes_of(network), *prediction.warnings))
+    answer = _answer(part, program, on, fitted, wanted)
+    warnings = (*notes_of(network), *answer.warnings)
+    prediction = replace(answer, hardware=one, symbols=dict(answer.symbols), warnings=warnings)
     if on.serving == "sharded" and on.chips > 1:
         alone = _answer(one, program, replace(on, chips=1), fitted, wanted)
         prediction = replace(prediction, warnings=(*prediction.warnings, *slower_together(prediction, alone)))

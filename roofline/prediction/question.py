@@ -34,7 +34,7 @@ def network_of(workload: Any, inputs: Any = None, *, mode: str = "inference") ->
         return _without(inputs, workload, workload.name)
     if isinstance(workload, str | Path):
         if str(workload).endswith((".json", ".onnx")):
-            return _without(inputs, open_net(str(workload))[0], str(workload))
+            return _without(inputs, open_net(str(workload)), str(workload))
         if ":" in str(workload) and inputs is not None:
             return trace(str(workload), inputs, mode=mode)
         return _without(inputs, specs.load_network(workload), str(workload))

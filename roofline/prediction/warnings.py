@@ -9,6 +9,7 @@ from roofline.core.prediction import Prediction
 from roofline.core.stack import Stack
 from roofline.core.unverified import unverified_figures
 from roofline.devices.kinds import KINDS, model_of
+from roofline.prediction.input_pipeline import WAIT
 from roofline.units import format_bytes, plural
 
 SHEET = (
@@ -33,7 +34,9 @@ def warnings_of(chip: Chip, prediction: Prediction, calibration: Calibration | N
     """What the reader must know before trusting the prediction, one sentence each."""
     model = model_of(chip)
     said = []
-    unfitted = prediction.tiers.get("datasheet", 0.0)
+    device = [layer for layer in prediction.layers if layer.op != WAIT]
+    sheet_s = sum(layer.seconds.middle for layer in device if layer.tier == "datasheet")
+    unfitted = sheet_s / (sum(layer.seconds.middle for layer in device) or 1.0)
     if unfitted > 0.99:
         said.append(model.sheet(chip, prediction, calibration) or SHEET)
     elif unfitted > 0:

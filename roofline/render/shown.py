@@ -20,10 +20,10 @@ from roofline.analysis.generate import Generation
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.comparison import Comparison
+from roofline.core.frames import data_frame
 from roofline.core.network import Network
 from roofline.core.prediction import Prediction
 from roofline.core.validation import PublishedScores, Validation
-from roofline.errors import MissingExtra
 from roofline.render import chips, comparison, explanation, generation, headline, lines, scores, tables
 from roofline.render.page import html_table
 from roofline.render.table import Table
@@ -55,8 +55,9 @@ def _prediction(made: Prediction) -> View:
 
 def _comparison(made: Comparison) -> View:
     table = tables.comparison_table(made)
+    why = [(f"{about}: ", reason) for about, reason in comparison.reasons(made)]
     last = [("", comparison.tier_note(made)), ("", comparison.stack_note(made))]
-    return View("", (), [table], [*((f"{about}: ", why) for about, why in comparison.reasons(made)), *last], (), table)
+    return View("", (), [table], [*why, *last], made.warnings, table)
 
 
 def _generation(made: Generation) -> View:
@@ -103,27 +104,32 @@ def _calibration(made: Calibration) -> View:
     return View("", (), [table], (), (), table)
 
 
-VIEWS: Mapping[type, Callable[[Any], View]] = {
-    Prediction: _prediction,
-    Comparison: _comparison,
-    Generation: _generation,
-    Explanation: _explanation,
-    Validation: _validation,
-    PublishedScores: _published,
-    Chip: _chip,
-    Network: _network,
-    Calibration: _calibration,
+KINDS: Mapping[type, tuple[Callable[[Any], str], Callable[[Any], View]]] = {
+    Prediction: (lines.prediction, _prediction),
+    Comparison: (lines.comparison, _comparison),
+    Generation: (lines.generation, _generation),
+    Explanation: (lines.explanation, _explanation),
+    Validation: (lines.validation, _validation),
+    PublishedScores: (lines.published, _published),
+    Chip: (lines.chip, _chip),
+    Network: (lines.network, _network),
+    Calibration: (lines.calibration, _calibration),
 }
+"""Each kind of result, in one line and as a view."""
+
+
+def _view(result: Any) -> View:
+    return KINDS[type(result)][1](result)
 
 
 def line(result: Any) -> str:
     """One line: what was asked, the answer, how sure it is."""
-    return lines.line(result)
+    return f"<{type(result).__name__}: {KINDS[type(result)][0](result)}>"
 
 
 def text(result: Any) -> str:
     """One screen, as wide as the window and at most :data:`WIDEST` columns."""
-    view, out = VIEWS[type(result)](result), io.StringIO()
+    view, out = _view(result), io.StringIO()
     width = min(shutil.get_terminal_size((80, 24)).columns, WIDEST)
     screen = Console(file=out, width=width, highlight=False, markup=False, color_system=None)
     if view.title or view.facts:
@@ -140,7 +146,7 @@ def text(result: Any) -> str:
 
 def html(result: Any) -> str:
     """The same for a notebook: a title, facts as a table, tables, warnings as a list. Everything is escaped."""
-    view = VIEWS[type(result)](result)
+    view = _view(result)
     parts = [f"<h4>{escape(view.title)}</h4>"] if view.title else []
     if view.facts:
         rows = (f'<tr><th scope="row">{escape(label)}</th><td>{escape(said)}</td></tr>' for label, said in view.facts)
@@ -154,12 +160,8 @@ def html(result: Any) -> str:
 
 def frame(result: Any) -> Any:
     """The rows of the table of a result as a ``pandas.DataFrame``, columns named as in CSV; unknown is missing."""
-    try:
-        import pandas
-    except ImportError:
-        raise MissingExtra("a data frame", "pandas") from None
-    source = VIEWS[type(result)](result).data
+    source = _view(result).data
     assert source is not None
     keep = [index for index, column in enumerate(source.columns) if not column.text_only]
-    rows = [[row[index] for index in keep] for row in source.rows]
-    return pandas.DataFrame(rows, columns=[source.columns[index].key for index in keep])
+    rows = ([row[index] for index in keep] for row in source.rows)
+    return data_frame(rows, [source.columns[index].key for index in keep])

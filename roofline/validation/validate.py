@@ -60,13 +60,13 @@ def validate(
     if isinstance(measurements, str | Path):
         read = read_measurements(Path(measurements))
         measurements, sha256, notes = read.measurements, read.sha256, tuple(read.warnings)
-        chips = chips_of(measurements) if chips is None else chips
+    chips = chips_of(measurements) if chips is None else chips
     skipped: dict[str, int] = {}
     scored: list[Scored] = []
     used: dict[str, None] = {}
     for (name, dtype, stack), rows in _by_question(measurements).items():
         try:
-            chip = (chips or {}).get(name) or resolve_chip(name)
+            chip = chips.get(name) or resolve_chip(name)
             # parameters of other machines must not come from these measurements
             lends = _not_from(rows, sha256)
             fitted = resolve_calibration(chip, parse_precision(dtype), calibration, stack, lends)

@@ -23,7 +23,7 @@ def same(row: Row, chip: str, network: str, **asked: object) -> bool:
     except RooflineError as error:
         return row.refusal == str(error)
     close = pytest.approx([made.seconds.low, made.seconds.middle, made.seconds.high, made.samples_per_s], rel=1e-9)
-    words = (made.batch, made.bound, made.tier, made.fits, made.calibration, len(made.warnings))
+    words = (made.batch, made.bound, made.tier, made.fits, made.calibration, " | ".join(made.warnings))
     return (
         [row.low_s, row.seconds, row.high_s, row.samples_per_s] == close
         and (row.batch, row.bound, row.tier, row.fits, row.calibration, row.warnings) == words
@@ -93,12 +93,25 @@ def test_the_largest_batch_of_each() -> None:
 
 
 def test_too_large_and_empty_sweeps_are_refused_at_once() -> None:
-    with pytest.raises(UsageError, match=r"1,000,000,000,000 points \(1,000,000 batch x 1,000 dtype x 1,000 mode\)"):
-        sweep("rtx-2070", "mlp", batch=range(1, 10**6 + 1), dtype=["fp32"] * 1000, mode=["inference"] * 1000)
+    with pytest.raises(UsageError, match=r"1,000,000,000,000 points \(1,000,000,000,000 batch\)"):
+        sweep("rtx-2070", "mlp", batch=range(1, 10**12 + 1))
+    million = range(1, 10**6 + 1)
+    with pytest.raises(UsageError, match=r"1,000,000 batch x 1,000,000 seq x 1,000,000 context"):
+        sweep("rtx-2070", "gpt2", batch=million, bind={"seq": million, "context": million})
     with pytest.raises(UsageError, match="chips of the sweep is empty"):
         sweep([], "mlp")
-    most = {"batch": range(1, 10_001), "dtype": ["fp32"] * (MOST_POINTS // 10_000)}
-    assert len(sweep("rtx-2070", "mlp", **most)) == MOST_POINTS  # type: ignore[arg-type]
+    largest = sweep("rtx-2070", "mlp", batch=range(1, MOST_POINTS + 1))
+    assert len(largest) == MOST_POINTS
+    assert repr(largest) == "<Sweep: 100,000,000 points; 100,000,000 batch>"
+    assert next(iter(largest)).batch == 1
+
+
+def test_an_optimizer_is_an_axis_of_training_alone() -> None:
+    asked = sweep("rtx-2070", "mlp", mode=["inference", "training"], optimizer=["sgd", "adamw"], dtype=["fp32", "fp16"])
+    rows = list(asked)
+    assert len(asked) == len(rows) == 6
+    runs = [("inference", ""), ("training", "sgd"), ("training", "adamw")]
+    assert [(row.mode, row.optimizer) for row in rows[::2]] == runs
 
 
 def test_it_starts_at_once_and_keeps_nothing() -> None:

@@ -1,4 +1,4 @@
-"""Is what leaves the program as JSON strict JSON, whatever a result holds?"""
+"""Is what leaves the program as JSON strict JSON, and is every warning said, and said once?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from roofline.analysis.compare import compare
+from roofline.cli.app import cli
 from roofline.cli.output import clean, emit
 
 
@@ -35,3 +38,18 @@ def test_everything_else_leaves_as_it_is(value: Any, capsys: pytest.CaptureFixtu
 
 def test_names_become_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed({1: 2, None: 3}, capsys) == {"1": 2, "None": 3}
+
+
+def test_a_warning_is_said_once_and_all_of_a_comparison_are_said() -> None:
+    """``compare`` says what ``predict`` says of each chip, each text once."""
+    alone = CliRunner().invoke(cli, ["predict", "apple-m1", "-w", "mlp"]).stderr
+    both = CliRunner().invoke(cli, ["compare", "apple-m1", "rtx-2070", "-w", "mlp", "--dtype", "fp32"]).stderr
+    assert "no launch time is known" in alone
+    assert "warning: apple-m1: no launch time is known" in both
+    assert len(both.splitlines()) == len(set(both.splitlines()))
+    assert "no launch time is known" in str(compare(["apple-m1", "rtx-2070"], "mlp", dtypes=["fp32"]))
+
+
+def test_a_slow_loader_is_no_gap_in_a_calibration() -> None:
+    said = CliRunner().invoke(cli, ["predict", "rtx-2070", "-w", "resnet50", "--loader-rate", "100"]).stderr
+    assert "calibration does not cover" not in said

@@ -96,7 +96,7 @@ def test_too_many_points_and_other_formats(tmp_path: Path) -> None:
     result = run(str(path))
     assert result.exit_code == 2
     assert "points (" in result.stderr
-    assert "1,000 batch x 1,000 bind" in result.stderr
+    assert "1,000 batch x 1,000 seq" in result.stderr
     result = run(str(path), "--out", "x.xlsx")
     assert result.exit_code == 2
     assert "the name must end in one of .csv, .jsonl, .parquet" in result.stderr

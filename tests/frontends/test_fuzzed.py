@@ -57,7 +57,7 @@ def flipped(data: bytes, changes: list[tuple[int, int]], cut: int) -> bytes:
 def read(path: Path) -> None:
     """A net, lowered; or an error that is ours."""
     with contextlib.suppress(RooflineError):
-        network = open_net(str(path))[0] if path.suffix in (".json", ".onnx") else load_network(path)
+        network = open_net(str(path)) if path.suffix in (".json", ".onnx") else load_network(path)
         lower(build(network))
 
 
