@@ -1,4 +1,4 @@
-"""How much faster is that chip than this one on this net, and why?
+"""How much faster is that chip than this one on this network, and why?
 
 The reason is an identity, not a guess: the first chip's time is cut into parts by what bounds each layer
 there and on the other chip, and every part has its own speed-up. With shares s of the first chip's time,
@@ -45,7 +45,7 @@ def compare(
     mode: str | None = None,
     optimizer: str | None = None,
 ) -> Comparison:
-    """Predict a net on several chips and say why they differ.
+    """Predict a network on several chips and say why they differ.
 
     Parameters
     ----------

@@ -87,7 +87,7 @@ class KernelAccount:
 
 @dataclass(frozen=True, repr=False)
 class Explanation(Shown):
-    """The account of one layer of a net on a chip."""
+    """The account of one layer of a network on a chip."""
 
     chip: str
     workload: str

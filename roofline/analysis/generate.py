@@ -1,6 +1,6 @@
 """How long does a language model take to answer? A prompt read at once, then token by token.
 
-Prefill runs the net on the whole prompt with an empty cache; every further token runs it on one position
+Prefill runs the network on the whole prompt with an empty cache; every further token runs it on one position
 with all earlier ones in the cache. The time of a token grows almost on a line with what is in the cache, so
 the mean over an answer is that of its first and its last token.
 """
@@ -139,7 +139,7 @@ def generate(
 
     Raises
     ------
-    UsageError : the net keeps no cache (no symbols ``seq`` and ``context``), or it is to be trained.
+    UsageError : the network keeps no cache (no symbols ``seq`` and ``context``), or it is to be trained.
     """
     network = unbound(network_of(workload))
     missing = [name for name in ("seq", "context") if name not in network.symbols]

@@ -1,4 +1,4 @@
-"""How do chips compare on a net, and why? The answer as a value."""
+"""How do chips compare on a network, and why? The answer as a value."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class Entry:
 
 @dataclass(frozen=True, repr=False)
 class Comparison(Shown):
-    """Chips beside each other on one net; entries by precision, then in the order of the chips.
+    """Chips beside each other on one network; entries by precision, then in the order of the chips.
 
     runs_on : of each chip the software that runs it, empty where it is that of the stack.
     """

@@ -32,7 +32,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class LayerPrediction:
-    """One node of the net: what it does, how long it takes, what bounds it.
+    """One node of the network: what it does, how long it takes, what bounds it.
 
     ``resources`` are the seconds each resource alone would take, summed over the node's kernels. In
     training a node stands twice, in the ``phase`` forward and in backward.

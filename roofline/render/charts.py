@@ -125,7 +125,7 @@ def _seconds_axes(axes: Axes) -> None:
 
 @dataclass(frozen=True)
 class Speed:
-    """Samples per second of one chip on one net, with its interval.
+    """Samples per second of one chip on one network, with its interval.
 
     ``bound``: only an upper bound on speed, drawn hollow. Without ``value``, ``note`` says why.
     """

@@ -5,7 +5,7 @@ folder/rows.jsonl        every sample (docs/measurements.md); of a GPU one file 
 folder/chip.yaml         this device, with its measured ceilings
 folder/calibration.yaml  the fit
 folder/validation.json   predicted against measured, row by row
-folder/predictions.json  the named chips on the built-in nets
+folder/predictions.json  the named chips on the built-in networks
 folder/*.svg             the pictures
 """
 

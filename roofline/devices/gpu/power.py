@@ -15,7 +15,7 @@ higher clock::
 Only some measurements have rests between calls: NeuSight prepares every shape anew, about 10 ms a call.
 
 Form: this project's own. Evidence, fp32 GEMMs: a T4 holds 0.40 of its boost clock in NeuSight and 0.55 in DeepBench, a
-P4 0.6 to 0.7, a V100 0.93: 32 to 42 pJ per lane and clock, all at 12 or 16 nm, which count as one process. P100 and
+P4 0.80 to 0.87, a V100 0.93: 32 to 42 pJ per lane and clock, all at 12 or 16 nm, which count as one process. P100 and
 Titan X are not limited by power, nor are older GPUs of 28 nm (GTX 980). An A100 holds 0.88, which the rule does not
 explain (it gives ``hold``). Below 12 nm the exponent rests on consumer GPUs known to reach their spec sheet.
 """
