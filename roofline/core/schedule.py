@@ -171,7 +171,23 @@ class Schedule:
     @classmethod
     def concatenate(cls, parts: Sequence[Schedule]) -> Schedule:
         """Schedules joined end to end; layer and tensor numbers stay those of each part."""
-        return cls.of(kernel for part in parts for kernel in part)
+        if len(parts) == 1:
+            return parts[0]
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts] or [np.zeros(0, kind)])
+            for names, kind in ((_CODED, np.int64), (_INTS, np.int64), (_FLOATS, np.float64))
+            for name in names
+        }
+        for name in _TEXT:
+            names = tuple(sorted({word for part in parts for word in getattr(part, f"{name}_names")}))
+            place = {word: code for code, word in enumerate(names)}
+            codes = [
+                np.array([place[word] for word in getattr(part, f"{name}_names")], dtype=np.int64)[getattr(part, name)]
+                for part in parts
+            ]
+            columns[name] = np.concatenate(codes or [np.zeros(0, np.int64)])
+            columns[f"{name}_names"] = names
+        return cls(**columns)
 
     def __len__(self) -> int:
         return len(self.family)

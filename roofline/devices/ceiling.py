@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from roofline.core.chip import Chip, ClockName, Engine, MemoryLevel
 from roofline.core.dtype import Precision
 from roofline.core.dtype import precision as parse_precision
+from roofline.core.parts import Parts
 from roofline.core.schedule import KINDS, Schedule
 from roofline.core.times import Times
 from roofline.errors import Unsupported
@@ -84,7 +85,7 @@ def engine_and_rate(
     return best
 
 
-def ceiling_times(schedule: Schedule, chip: Chip, *, pieces: int = 1, footprint: float = 0.0) -> Times:
+def ceiling_times(schedule: Schedule, chip: Chip, parts: Parts | None = None) -> Times:
     """The plain roofline of every kernel (:data:`FORMULA`), with the seconds of each engine, memory and the launch::
 
         compute = flops / peak,  memory = dram_bytes / dram_bandwidth
@@ -97,8 +98,7 @@ def ceiling_times(schedule: Schedule, chip: Chip, *, pieces: int = 1, footprint:
     ----------
     schedule : N kernels: operations [FLOP] and compulsory bytes [B] of one launch.
     chip : the chip, with clocks [Hz], bandwidths [B/s] and launch time [s].
-    pieces : number of parts a batch may be split into [1] (see :func:`dram_bytes`).
-    footprint : bytes the network keeps in memory [B] (see :func:`dram_bandwidth`).
+    parts : the programs that they belong to (see :func:`dram_bytes`); one program that keeps nothing if None.
 
     Returns
     -------
@@ -108,14 +108,15 @@ def ceiling_times(schedule: Schedule, chip: Chip, *, pieces: int = 1, footprint:
     ------
     Unsupported : the chip lacks a precision of the schedule, or the bandwidth of its DRAM is unknown.
     """
-    bandwidth = dram_bandwidth(chip, footprint)
+    parts = parts or Parts.one(len(schedule))
+    bandwidth = dram_bandwidth(chip, float(parts.footprint.max(initial=0.0)))
     if bandwidth is None:
         raise Unsupported(
             f"{chip.name}: the bandwidth of {chip.dram.name} is unknown; "
             f"measure it ('roofline specs detect --measure') or add it to the chip file"
         )
     resources, compute = _compute(schedule, chip, "boost")
-    outside = dram_bytes(schedule, chip, pieces, footprint)
+    outside = dram_bytes(schedule, chip, parts)
     resources[chip.dram.name] = outside / bandwidth
     memory = resources[chip.dram.name]
     inside = largest_on_chip(chip)
@@ -163,45 +164,44 @@ def at_footprint(chip: Chip, footprint: float) -> Chip:
     return replace(chip, memory=(*chip.memory[:-1], whole))
 
 
-def dram_bytes(schedule: Schedule, chip: Chip, pieces: int = 1, footprint: float = np.inf) -> Floats:
+def dram_bytes(schedule: Schedule, chip: Chip, parts: Parts | None = None) -> Floats:
     """Least bytes that one launch of each kernel moves to and from DRAM.
 
     All operands count, but weights that fit on the chip are read once for all launches of a recurrence::
 
         bytes = reads + writes + weights / (repeats, if they fit)    [B]
 
-    Arrays with software-managed memory move less. A batch is split into ``pieces``; activations stay on the chip where
-    one piece fits, and weights where all of them fit beside the largest activation. An NNP-I runs ResNet-50 six times
-    faster than its DRAM could deliver every activation. The ``footprint`` of a training step stays on the chip as a
-    whole or not at all. Form: this project's own; evidence: docs/evidence.md.
+    Arrays with software-managed memory move less. A batch is split into one piece for each sample; activations stay on
+    the chip where one piece fits, and weights where all of them fit beside the largest activation. An NNP-I runs
+    ResNet-50 six times faster than its DRAM could deliver every activation. The ``footprint`` of a training step (its
+    saved tensors, gradients and states) stays on the chip as a whole or not at all. Form: this project's own; evidence: docs/evidence.md.
 
     Parameters
     ----------
     schedule : N kernels.
     chip : the chip, with memory capacities [B].
-    pieces : number of parts a batch may be split into [1].
-    footprint : bytes of saved tensors, gradients and states of a training step [B].
+    parts : the programs that they belong to, with samples [1] and footprint [B]; one program if None.
 
     Returns
     -------
     bytes : DRAM traffic of one launch [B], shape (N,).
     """
-    training = bool((schedule.phase > 0).any())
-    again = schedule.repeats if not training else np.ones(len(schedule), dtype=np.int64)
+    parts = parts or Parts.one(len(schedule), footprint=np.inf)
+    training = (parts.largest(schedule.phase) > 0)[parts.index]
+    again = np.where(training, 1, schedule.repeats)
     if chip.kind != "array":
         inner = chip.memory[-2].capacity if len(chip.memory) > 1 else None
         stays = schedule.weights <= (inner.value if inner else 0.0)
         return schedule.reads + schedule.writes + np.where(stays, schedule.weights / again, schedule.weights)
     room = on_chip_capacity(chip)
-    if training:
-        return np.zeros(len(schedule)) if footprint <= room else schedule.bytes
     activations = schedule.reads + schedule.writes
-    largest = float(activations.max(initial=0.0)) / pieces
-    all_stay = schedule.weights.sum() + min(largest, room) <= room and not _streams_weights(chip)
-    weights = np.zeros(len(schedule)) if all_stay else schedule.weights
+    largest = parts.largest(activations) / parts.samples
+    all_stay = (parts.sums(schedule.weights) + np.minimum(largest, room) <= room)[parts.index]
+    weights = schedule.weights
     if not _streams_weights(chip):
-        weights = np.where(schedule.weights <= room, weights / again, weights)
-    return np.where(activations / pieces <= room, 0.0, activations) + weights
+        weights = np.where(all_stay, 0.0, np.where(weights <= room, weights / again, weights))
+    moved = np.where(activations / parts.samples[parts.index] <= room, 0.0, activations) + weights
+    return np.where(training, np.where((parts.footprint <= room)[parts.index], 0.0, schedule.bytes), moved)
 
 
 def _streams_weights(chip: Chip) -> bool:
@@ -223,7 +223,7 @@ def largest_on_chip(chip: Chip) -> MemoryLevel | None:
     return max(known, key=lambda level: level.capacity.value if level.capacity else 0.0)
 
 
-def light(schedule: Schedule, chip: Chip, *, pieces: int = 1) -> Floats:
+def light(schedule: Schedule, chip: Chip, parts: Parts | None = None) -> Floats:
     """The speed-of-light bound: operations at the top clock, bytes at the nearest level that can hold them::
 
         light = max(flops / peak at the top clock, bytes / bandwidth of the nearest level that fits)    [s]
@@ -235,7 +235,7 @@ def light(schedule: Schedule, chip: Chip, *, pieces: int = 1) -> Floats:
     ----------
     schedule : N kernels.
     chip : the chip.
-    pieces : number of parts a batch may be split into [1].
+    parts : the programs that they belong to, whose batch an array may process sample by sample; one sample if None.
 
     Returns
     -------
@@ -246,11 +246,12 @@ def light(schedule: Schedule, chip: Chip, *, pieces: int = 1) -> Floats:
     pending = np.ones(len(schedule), dtype=bool)
     if chip.kind == "array" and np.isinf(on_chip_capacity(chip)):
         return compute  # on-chip capacity is not published
+    split = chip.kind == "array" and parts is not None
+    held = schedule.bytes / (parts.samples[parts.index] if split else 1)
     for level in chip.memory:
         last = level is chip.dram
         if level.capacity is None and not last:
             continue
-        held = schedule.bytes / (pieces if chip.kind == "array" else 1)
         holds = pending if last else pending & (held <= level.capacity.value)  # type: ignore[union-attr]
         stated = level.bandwidth is None or level.bandwidth.status in ("datasheet", "derived")
         sure = last or chip.kind != "gpu" or stated

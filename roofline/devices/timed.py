@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from roofline.core.calibration import Calibration, FamilyFit
 from roofline.core.chip import Chip
 from roofline.core.labels import Labels
+from roofline.core.parts import Parts
 from roofline.core.prediction import Tier
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
@@ -63,9 +64,8 @@ class Asked:
     chip : the chip as the stack uses it.
     stack : software stack.
     calibration : fitted parameters, or None.
-    samples : number of samples of a batch, which may be processed in parts [1].
-    footprint : bytes the network keeps in memory [B].
-    network : True if the kernels run one after the other.
+    parts : the programs that the kernels belong to, with their samples [1] and footprints [B].
+    network : True if the kernels of a program run one after the other.
     host_dispatch : host time to launch an elementwise kernel [s], where it is known.
     """
 
@@ -73,8 +73,7 @@ class Asked:
     chip: Chip
     stack: Stack
     calibration: Calibration | None
-    samples: int = 1
-    footprint: float = 0.0
+    parts: Parts
     network: bool = False
     host_dispatch: float | None = None
 

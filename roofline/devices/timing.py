@@ -14,6 +14,7 @@ import numpy as np
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.labels import Labels
+from roofline.core.parts import Parts
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.devices import ceiling
@@ -37,6 +38,31 @@ def time_schedule(
     footprint: float = 0.0,
     host_dispatch: float | None = None,
 ) -> Timing:
+    """Time every kernel of one program, by :func:`time_parts` [s].
+
+    Parameters
+    ----------
+    schedule : N kernels.
+    pieces : number of pieces the batch may be split into [1].
+    footprint : bytes the program keeps in memory [B].
+    chip, stack, calibration, spread, network, host_dispatch : as for :func:`time_parts`.
+    """
+    parts = Parts.one(len(schedule), pieces, footprint)
+    how = {"stack": stack, "calibration": calibration, "spread": spread}
+    return time_parts(schedule, parts, chip, **how, network=network, host_dispatch=host_dispatch)
+
+
+def time_parts(
+    schedule: Schedule,
+    parts: Parts,
+    chip: Chip,
+    *,
+    stack: Stack | None = None,
+    calibration: Calibration | None = None,
+    spread: Calibration | None = None,
+    network: bool = False,
+    host_dispatch: float | None = None,
+) -> Timing:
     """Time every kernel: by the device model where the calibration covers it, else by the plain roofline::
 
         time = max(fitted or plain roofline, speed-of-light bound) * repeats + waits of the device kind    [s]
@@ -44,13 +70,13 @@ def time_schedule(
     Parameters
     ----------
     schedule : N kernels.
+    parts : the programs that they belong to, with the number of pieces that a batch may be split into [1] and the bytes
+        that each keeps in memory [B]. All see one DRAM bandwidth, see :func:`.ceiling.dram_bandwidth`.
     chip : the chip.
     stack : software stack; the default stack if None.
     calibration : fitted parameters of the device model, or None.
     spread : quantiles of log(measured / plain roofline), by operator family.
-    network : True if the kernels run one after the other and wait for the host that launches them.
-    pieces : number of parts a batch may be split into [1].
-    footprint : bytes the network keeps in memory [B].
+    network : True if the kernels of a program run one after the other and wait for the host that launches them.
     host_dispatch : host time to launch an elementwise kernel [s], where it is known.
 
     Returns
@@ -67,8 +93,8 @@ def time_schedule(
             f"a calibration of the {calibration.model!r} model of {calibration.chip} "
             f"does not apply to {chip.name}, {model.noun}"
         )
-    part = model.part(chip, stack)
-    plain = ceiling.ceiling_times(schedule, part, pieces=pieces, footprint=footprint)
+    part = ceiling.at_footprint(model.part(chip, stack), float(parts.footprint.max(initial=0.0)))
+    plain = ceiling.ceiling_times(schedule, part, parts)
     low, high = _datasheet_range(schedule, plain.total, spread)
     timing = Timing(
         schedule,
@@ -78,12 +104,11 @@ def time_schedule(
         dict(plain.resources),
         plain.bound(),
         Labels.all("datasheet", len(schedule)),
-        ceiling.light(schedule, part, pieces=pieces),
+        ceiling.light(schedule, part, parts),
         plain.total,
         np.zeros(len(schedule)),
     )
-    here = ceiling.at_footprint(part, footprint)
-    asked = Asked(timing, here, stack, calibration, pieces, footprint, network, host_dispatch)
+    asked = Asked(timing, part, stack, calibration, parts, network, host_dispatch)
     if calibration is not None:
         timing = merged(timing, model.times(asked))
     total = np.maximum(timing.total, timing.light)

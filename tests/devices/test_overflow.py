@@ -12,6 +12,7 @@ from synthetic import chip as make_chip
 from synthetic import fact
 
 from roofline.core.chip import Chip, Overflow
+from roofline.core.parts import Parts
 from roofline.core.schedule import Schedule
 from roofline.devices.ceiling import ceiling_times, dram_bandwidth, light
 from roofline.lowering import lower, single
@@ -44,7 +45,7 @@ def schedule() -> Schedule:
 )
 def test_by_hand(footprint: float, seconds_per_byte: float) -> None:
     assert dram_bandwidth(chip(), footprint) == pytest.approx(1 / seconds_per_byte)
-    times = ceiling_times(schedule(), chip(), footprint=footprint)
+    times = ceiling_times(schedule(), chip(), Parts.one(len(schedule()), footprint=footprint))
     moved = schedule().bytes
     np.testing.assert_allclose(times.resources["DRAM"], moved * seconds_per_byte)
 
@@ -67,7 +68,7 @@ def test_without_a_slow_part_the_footprint_is_no_matter(footprint: float) -> Non
 def test_nothing_beats_light(footprint: float) -> None:
     """Light moves every byte at the fast rate."""
     np.testing.assert_array_equal(light(schedule(), chip()), light(schedule(), chip(overflow=False)))
-    times = ceiling_times(schedule(), chip(), footprint=footprint)
+    times = ceiling_times(schedule(), chip(), Parts.one(len(schedule()), footprint=footprint))
     assert (times.total >= light(schedule(), chip()) * (1 - 1e-12)).all()
 
 

@@ -34,8 +34,7 @@ def times(asked: Asked) -> Fitted:
         light=light,
         unseen=stranger,
         serving=asked.stack.serving,
-        samples=asked.samples,
-        footprint=asked.footprint,
+        parts=asked.parts,
         network=asked.network,
     )
     tier = uncertainty.tier_of(calibration, chip)

@@ -5,18 +5,24 @@ needed last goes to DRAM first (Belady, IBM Systems Journal 5(2), 1966). It is w
 Weights stay from request to request if all of them fit beside the peak memory of the activations; otherwise every
 request reads them. A batch may be processed in pieces, and each piece reads those weights again. The number of pieces
 with the least traffic is used.
+
+Which tensor goes first does not depend on sizes. So programs that differ in sizes alone (the batches of a network) are
+walked through together, each with all its numbers of pieces.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from roofline.core.parts import Parts
 from roofline.core.schedule import FAMILIES, Schedule
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 ATTENTION = FAMILIES.index("attention")
 NEVER = 1 << 30
 """The next reader of a tensor that has no further reader."""
@@ -36,7 +42,7 @@ class Traffic:
 
 
 def traffic(
-    schedule: Schedule, stored: Floats, room: float, samples: int, *, weight_room: float = 0.0, keep: bool = True
+    schedule: Schedule, stored: Floats, room: float, parts: Parts, *, weight_room: float = 0.0, keep: bool = True
 ) -> Traffic:
     """Bytes that every kernel moves to and from DRAM in one request::
 
@@ -49,7 +55,7 @@ def traffic(
     schedule : N kernels in program order.
     stored : weights as stored in memory [B], shape (N,).
     room : memory of one core [B].
-    samples : of the batch, the largest number of pieces [1].
+    parts : the programs that they belong to; the samples of each are its largest number of pieces [1].
     weight_room : shared memory of all cores for weights, beside their own [B].
     keep : False where weights never stay.
 
@@ -57,69 +63,107 @@ def traffic(
     -------
     traffic : weights and activations [B], shape (N,) each.
     """
-    best: Traffic | None = None
-    pieces = 1
-    while best is None or pieces <= samples:
-        spilled, fullest = _spilled(schedule, pieces, room)
-        spare = max(0.0, room - fullest) + weight_room if keep else 0.0
-        read = np.zeros(len(schedule)) if stored.sum() <= spare else stored * pieces
-        made = Traffic(read, spilled * pieces)
-        best = made if best is None or made.total < best.total else best
-        pieces *= 2
-    return best
+    weights, activations = np.zeros(len(schedule)), np.zeros(len(schedule))
+    for rows, walk in _alike(schedule, parts):
+        samples = parts.samples[parts.index[rows[:, 0]]]
+        pieces = 2.0 ** np.arange(int(samples.max()).bit_length())  # 1, 2, 4... up to the largest batch
+        split = np.broadcast_to(pieces, (len(rows), len(pieces)))
+        sizes = (np.repeat(values[rows].T, len(pieces), axis=1) / split.ravel() for values in (schedule.reads, schedule.writes))
+        spilled, peak = _spilled(walk, *sizes, room)
+        spilled = spilled.reshape(-1, *split.shape) * pieces
+        spare = np.maximum(0.0, room - peak.reshape(split.shape)) + weight_room if keep else 0.0
+        all_of = stored[rows].sum(axis=1)[:, None]
+        read = np.where(all_of <= spare, 0.0, all_of * pieces)
+        total = np.where(pieces <= np.maximum(samples, 1)[:, None], read + spilled.sum(axis=0), np.inf)
+        best = total.argmin(axis=1)
+        lanes = np.arange(len(rows))
+        again = np.where(read[lanes, best] > 0, pieces[best], 0.0)
+        weights[rows] = stored[rows] * again[:, None]
+        activations[rows] = spilled[:, lanes, best].T
+    return Traffic(weights, activations)
 
 
-def _spilled(s: Schedule, pieces: int, room: float) -> tuple[Floats, float]:
-    """Bytes of activations that each kernel moves for one piece, and the peak memory (at most ``room``)."""
-    moved = np.zeros(len(s))
-    sources = [(int(a), int(b)) for a, b in zip(s.source, s.source2, strict=True)]
-    targets = [int(t) for t in s.target]
+@dataclass(frozen=True)
+class _Walk:
+    """Which tensors each kernel reads and writes, by number, and whether it is attention; N of each."""
+
+    sources: tuple[tuple[int, int], ...]
+    targets: tuple[int, ...]
+    attends: tuple[bool, ...]
+
+
+def _alike(s: Schedule, parts: Parts) -> list[tuple[Ints, _Walk]]:
+    """The kernels of programs that read and write the same tensors in the same order, shape (programs, N)."""
+    found = []
+    for rows in parts.tables:
+        first = parts.tensors[parts.index[rows]]
+        tensors = [np.where(t[rows] >= 0, t[rows] - first, -1) for t in (s.source, s.source2, s.target)]
+        attends = s.family[rows] == ATTENTION
+        groups = defaultdict[bytes, list[int]](list)
+        for program in range(len(rows)):
+            groups[b"".join(part[program].tobytes() for part in (*tensors, attends))].append(program)
+        for programs in groups.values():
+            source, source2, target, attend = (part[programs[0]].tolist() for part in (*tensors, attends))
+            walk = _Walk(tuple(zip(source, source2, strict=True)), tuple(target), tuple(attend))
+            found.append((rows[programs], walk))
+    return found
+
+
+def _spilled(walk: _Walk, reads: Floats, writes: Floats, room: float) -> tuple[Floats, Floats]:
+    """Bytes of activations that each kernel moves, and the peak memory (at most ``room``).
+
+    ``reads`` and ``writes`` are bytes of each kernel in L programs [B], shape (N, L); so is the result, and the peak has
+    shape (L,).
+    """
+    none = np.zeros(reads.shape[1])
+    moved, fullest, alive = np.zeros(reads.shape), none, none
     readers: dict[int, list[int]] = {}
-    for row, pair in enumerate(sources):
+    for row, pair in enumerate(walk.sources):
         for tensor in dict.fromkeys(pair):
-            if tensor >= 0:
-                readers.setdefault(tensor, []).append(row)
-    made = set(targets)
-    size: dict[int, float] = {}
-    kept: dict[int, float] = {}
-    stored: dict[int, float] = {}  # bytes of each tensor that are already in DRAM
-    fullest = 0.0
-    for row, (pair, target) in enumerate(zip(sources, targets, strict=True)):
-        working = {tensor for tensor in (*pair, target) if tensor >= 0}
-        for tensor in dict.fromkeys(pair):
-            if tensor < 0:
-                continue
+            readers.setdefault(tensor, []).append(row)
+    made = set(walk.targets)
+    size: dict[int, Floats] = {}
+    kept: dict[int, Floats] = {}
+    stored: dict[int, Floats] = {}  # bytes of each tensor that are already in DRAM
+    following: dict[int, int] = {}  # the next reader of each tensor that is kept
+    for row, (pair, target) in enumerate(zip(walk.sources, walk.targets, strict=True)):
+        read = [tensor for tensor in dict.fromkeys(pair) if tensor >= 0]
+        for tensor in read:
             if tensor not in size:  # an input of the network, from the host through DRAM
-                size[tensor] = float(s.reads[row]) / pieces if tensor not in made else 0.0
-                stored[tensor] = size[tensor]
-            missing = size[tensor] - kept.get(tensor, 0.0)
+                size[tensor] = stored[tensor] = reads[row] if tensor not in made else none
+            missing = size[tensor] - kept.get(tensor, none)
             moved[row] += missing
+            alive = alive + missing
             kept[tensor] = size[tensor]
-        if s.family[row] == ATTENTION:  # keys and values of earlier tokens are kept in DRAM
-            query, key = (size.get(tensor, 0.0) for tensor in pair)
-            moved[row] += max(0.0, float(s.reads[row]) / pieces - query - 2.0 * key)
+        if walk.attends[row]:  # keys and values of earlier tokens are kept in DRAM
+            query, key = (size.get(tensor, none) for tensor in pair)
+            moved[row] += np.maximum(0.0, reads[row] - query - 2.0 * key)
         if target >= 0:
-            size[target] = kept[target] = float(s.writes[row]) / pieces
-            stored[target] = 0.0
-        alive = sum(kept.values())
-        fullest = max(fullest, min(alive, room))
-        over = alive - room
-        if over > 0:
-            last = sorted(kept, key=lambda tensor: (tensor in working, -_next(readers, tensor, row)))
-            for tensor in last:
-                out = min(over, kept[tensor])
-                unsaved = max(0.0, (size[tensor] - stored[tensor]) - (kept[tensor] - out))
-                if _next(readers, tensor, row) < NEVER:
+            alive = alive + (writes[row] - kept.get(target, none))
+            size[target] = kept[target] = writes[row]
+            stored[target] = none
+        for tensor in (*read, target):
+            following[tensor] = _next(readers, tensor, row)
+        fullest = np.maximum(fullest, np.minimum(alive, room))
+        over = np.maximum(alive - room, 0.0)
+        if over.any():
+            working = {*read, target}
+            for tensor in sorted(kept, key=lambda tensor: (tensor in working, -following[tensor])):
+                out = np.minimum(over, kept[tensor])
+                if following[tensor] < NEVER:
+                    unsaved = np.maximum(0.0, (size[tensor] - stored[tensor]) - (kept[tensor] - out))
+                    unsaved = np.where(over > 0, unsaved, 0.0)
                     moved[row] += unsaved
-                    stored[tensor] += unsaved
-                kept[tensor] -= out
-                over -= out
-                if over <= 0:
+                    stored[tensor] = stored[tensor] + unsaved
+                kept[tensor] = kept[tensor] - out
+                alive, over = alive - out, over - out
+                if not over.any():
                     break
-        for tensor in [tensor for tensor in kept if _next(readers, tensor, row) == NEVER]:
-            if tensor == target and tensor not in readers:
-                moved[row] += size[tensor]  # a result of the network
-            del kept[tensor]
+        for tensor in {*read, target} & kept.keys():
+            if following[tensor] == NEVER:
+                if tensor == target and tensor not in readers:
+                    moved[row] += size[tensor]  # a result of the network
+                alive = alive - kept.pop(tensor)
     return moved, fullest
 
 

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from roofline.core.chip import Chip, Engine, Fact, MemoryLevel
 from roofline.core.dtype import Precision
 from roofline.core.dtype import precision as parse_precision
+from roofline.core.parts import Parts
 from roofline.core.schedule import KINDS, Schedule
 from roofline.core.times import Times
 from roofline.devices import ceiling
@@ -68,8 +69,7 @@ def array_times(
     chip: Chip,
     parameters: Parameters,
     *,
-    samples: int = 1,
-    footprint: float = 0.0,
+    parts: Parts | None = None,
     network: bool = True,
     serving: str = "throughput",
     moved: Moved | None = None,
@@ -81,8 +81,7 @@ def array_times(
     schedule : N kernels.
     chip : the chip.
     parameters : constants of the software stack.
-    samples : of the batch of one request [1].
-    footprint : bytes that a training step keeps [B].
+    parts : the programs that the kernels belong to, each one request of a batch; one of one sample if None.
     network : True if the kernels are a network, whose activations may stay in a core's memory.
     serving : see :class:`~roofline.core.stack.Stack`.
     moved : result of :func:`moved_bytes`, if already known.
@@ -91,6 +90,7 @@ def array_times(
     -------
     times : seconds of each resource and of the kernel [s], shape (N,).
     """
+    parts = parts or Parts.one(len(schedule))
     cores = chip.core_count
     busy = 1.0 if serving == "latency" else cores  # cores that use DRAM at once
     done = busy if serving == "throughput" else 1.0  # requests completed in the time of one
@@ -124,8 +124,8 @@ def array_times(
         resources[vector.name] = results / parameters.efficiency
     inline = vector is not None and vector.inline
     engines = np.where(products & inline, np.maximum(arrays, results), arrays + results) / parameters.efficiency
-    moved = moved or moved_bytes(schedule, chip, parameters, samples=samples, footprint=footprint, network=network)
-    memory = _dram_seconds(moved, chip, parameters, footprint, busy)
+    moved = moved or moved_bytes(schedule, chip, parameters, parts=parts, network=network)
+    memory = _dram_seconds(moved, chip, parameters, float(parts.footprint.max(initial=0.0)), busy)
     resources[chip.dram.name] = memory
     resources[LAYER] = np.where(products, parameters.layer, 0.0)
     ports = np.where(products | (walks > 0), _sram_seconds(schedule, chip), 0.0)
@@ -250,24 +250,24 @@ def moved_bytes(
     chip: Chip,
     parameters: Parameters,
     *,
-    samples: int = 1,
-    footprint: float = 0.0,
+    parts: Parts | None = None,
     network: bool = True,
 ) -> Moved:
     """DRAM traffic of one core for one launch of every kernel, by :func:`.memory.traffic` [B], shape (N,).
 
-    s : N kernels. chip, parameters, samples, footprint, network : as in :func:`array_times`.
+    s : N kernels. chip, parameters, parts, network : as in :func:`array_times`.
     """
+    parts = parts or Parts.one(len(s))
     room, weight_room = rooms(chip, parameters)
     if (s.phase > 0).any():
-        return Moved(Traffic(np.zeros(len(s)), ceiling.dram_bytes(s, chip, footprint=footprint)))
+        return Moved(Traffic(np.zeros(len(s)), ceiling.dram_bytes(s, chip, parts)))
     stored, rows = stored_weights(s, chip), np.where(s.in_family("embedding"), s.writes, 0.0)
     engine = next((engine for engine in chip.engines if engine.array), None)
     keep = engine is None or engine.array is None or not engine.array.streamed_weights
     if not network:
         activations = np.where(s.reads + s.writes <= room, 0.0, s.reads + s.writes)
         return Moved(Traffic(stored, activations + rows))
-    found = traffic(s, stored, room, samples, weight_room=weight_room, keep=keep)
+    found = traffic(s, stored, room, parts, weight_room=weight_room, keep=keep)
     again = np.where(keep & (stored <= room), s.repeats, 1)  # the steps of a recurrence reuse them
     return Moved(Traffic(found.weights / again, found.activations / s.repeats + rows), weight_room > 0)
 

@@ -85,9 +85,6 @@ def joined(schedule: Schedule) -> NDArray[np.bool_]:
     ----------
     schedule : N kernels.
     """
-    made = set(schedule.target[schedule.kind == KINDS.index("matmul")].tolist())
-    added = [
-        name == "add" and bool({int(a), int(b)} & made)
-        for name, a, b in zip(schedule.op_labels(), schedule.source, schedule.source2, strict=True)
-    ]
-    return np.array(added, dtype=bool)
+    made = schedule.target[schedule.kind == KINDS.index("matmul")]
+    added = np.array([name == "add" for name in schedule.op_names], dtype=bool)[schedule.op]
+    return np.asarray(added & (np.isin(schedule.source, made) | np.isin(schedule.source2, made)))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
+from roofline.core.parts import Parts
 from roofline.core.schedule import Schedule
 from roofline.core.times import Times
 from roofline.devices.array.model import array_times, moved_bytes, vector_engine
@@ -37,8 +38,9 @@ def timed(
     *,
     light: Floats,
     unseen: NDArray[np.bool_],
+    parts: Parts,
+    network: bool = True,
     serving: str = "throughput",
-    **how: Any,
 ) -> tuple[Times, Floats, Floats]:
     """Times of every kernel, with the ends of its interval; see the module for the equation.
 
@@ -50,14 +52,15 @@ def timed(
     light : speed-of-light bound of each kernel [s], shape (N,). A kernel that the model puts below it takes that bound,
         and its upper end is as far above the bound as above the model's time.
     unseen : mask of operators in no fitted network, shape (N,); as uncertain as on another chip of the stack.
-    serving : see :class:`~roofline.core.stack.Stack`.
-    how : as for :func:`.array.model.array_times`.
+    parts : the programs that the kernels belong to.
+    network, serving : as for :func:`.array.model.array_times`.
 
     Returns
     -------
     times, low, high : [s], shape (N,) each.
     """
     parameters = Parameters.of(calibration)
+    how: dict[str, Any] = {"parts": parts, "network": network}
     moved = None if serving == "sharded" else moved_bytes(schedule, chip, parameters, **how)
     middle = array_times(schedule, chip, parameters, serving=serving, moved=moved, **how)
     quantiles = calibration.families[FAMILY].quantiles
@@ -68,17 +71,17 @@ def timed(
         for part, end in ((faster, fast), (slower, slow)):
             same = moved if end.sram == parameters.sram else None
             other = array_times(schedule, chip, end, serving=serving, moved=same, **how)
-            part += np.log(_ratio(other.total, middle.total, schedule, together=bool(how.get("network", True)))) ** 2
+            part += np.log(_ratio(other.total, middle.total, schedule, parts if network else None)) ** 2
     floored = np.maximum(middle.total, light)
     return middle, middle.total * np.exp(-np.sqrt(faster)), floored * np.exp(np.sqrt(slower))
 
 
-def _ratio(these: Floats, those: Floats, schedule: Schedule, *, together: bool) -> Floats:
+def _ratio(these: Floats, those: Floats, schedule: Schedule, parts: Parts | None) -> Floats:
     """Ratio of two times, of a network as a whole, since its kernels share a compiler and a memory; 1 if both are 0."""
-    if together:
+    if parts:
         known = ~np.isnan(those)
-        sums = [float((seconds * schedule.repeats)[known].sum()) for seconds in (these, those)]
-        return np.full(len(those), sums[0] / sums[1] if sums[1] else 1.0)
+        sums = [parts.sums(np.where(known, seconds * schedule.repeats, 0.0)) for seconds in (these, those)]
+        return np.where(sums[1] > 0, sums[0] / np.where(sums[1] > 0, sums[1], 1.0), 1.0)[parts.index]
     return np.where(those > 0, np.maximum(these, 1e-15) / np.maximum(those, 1e-15), 1.0)
 
 

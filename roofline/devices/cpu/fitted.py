@@ -38,7 +38,7 @@ def times(asked: Asked) -> Fitted:
     schedule = plans.with_recurrences(asked.schedule)
     parameters = {name: fit.parameters for name, fit in calibration.families.items()}
     ceilings = model.Ceilings(**calibration.ceilings)
-    found = model.cpu_times(schedule, parameters, ceilings, stack, network=asked.network)
+    found = model.cpu_times(schedule, parameters, ceilings, stack, network=asked.network, parts=asked.parts)
     total, octaves = found.total, np.zeros(len(schedule))
     low, high = total / SPARSE_FACTOR, total * SPARSE_FACTOR
     known = np.ones(len(schedule), dtype=bool)

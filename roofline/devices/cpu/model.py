@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roofline.core.calibration import FamilyFit
+from roofline.core.parts import Parts
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
@@ -102,18 +103,22 @@ def _remainder_kernels(size: NDArray[np.int64], tile: int) -> NDArray[np.int64]:
     return bits
 
 
-def recent_bytes(schedule: Schedule) -> Floats:
+def recent_bytes(schedule: Schedule, parts: Parts | None = None) -> Floats:
     """Bytes of activations that pass through the caches before the buffer of an output is used again::
 
         recent[i] = sum of reads + writes of the kernels i - OUTPUT_BUFFERS to i    [B]
 
     In a network a fresh output takes memory that was freed a few kernels ago. Inputs are assumed to be as far away.
 
-    schedule : N kernels in program order. Returns recent : [B], shape (N,).
+    schedule : N kernels in program order. parts : the programs they belong to; one if None. Returns recent : [B], shape
+    (N,).
     """
-    moved = np.concatenate([np.zeros(int(OUTPUT_BUFFERS)), schedule.reads + schedule.writes])
-    window = np.convolve(moved, np.ones(int(OUTPUT_BUFFERS) + 1), mode="valid")
-    return np.asarray(window[: len(schedule)], dtype=np.float64)
+    moved = schedule.reads + schedule.writes
+    recent = moved.copy()
+    for rows in (parts or Parts.one(len(schedule))).tables:
+        for before in range(1, min(int(OUTPUT_BUFFERS), rows.shape[1] - 1) + 1):
+            recent[rows[:, before:]] += moved[rows[:, :-before]]
+    return recent
 
 
 def fitted_ops(kernels: Schedule, fit: FamilyFit) -> NDArray[np.bool_]:
@@ -263,6 +268,7 @@ def cpu_times(
     stack: Stack = Stack(),  # noqa: B008 (a frozen value)
     *,
     network: bool = False,
+    parts: Parts | None = None,
 ) -> Times:
     """Seconds of one launch of every kernel by :func:`plan_times`; NaN for a kernel whose plan has no fit.
 
@@ -273,12 +279,13 @@ def cpu_times(
     ceilings : bandwidth curve [B/s] and register width [1].
     stack : software stack.
     network : True if the kernels run one after the other, so each finds the caches as the kernels before it left them.
+    parts : the programs that they belong to; one if None.
 
     Returns
     -------
     times : compute, memory, dispatch and total [s], shape (N,) each.
     """
-    recent = recent_bytes(schedule) if network else None
+    recent = recent_bytes(schedule, parts) if network else None
     codes = plans(schedule, stack)
     total = np.full(len(schedule), np.nan)
     resources = {name: np.full(len(schedule), np.nan) for name in RESOURCES}

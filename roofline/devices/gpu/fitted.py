@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from roofline.core.dtype import Precision
 from roofline.core.labels import Labels
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
+from roofline.core.times import Times
 from roofline.devices import ceiling
 from roofline.devices.gpu import host, model, power
 from roofline.devices.gpu.parameters import Parameters
@@ -46,9 +48,9 @@ def times(asked: Asked) -> Fitted:
     found, flops = model.planned(schedule, chip, parameters, stack)
     if asked.network and power.sustained_share(chip, parameters) < power.ceiling(chip, parameters):
         seconds = np.nan_to_num(found.total) * schedule.repeats
-        on_lanes = model.on_lanes(schedule, chip)
-        cooler = power.activity(float(seconds[on_lanes].sum()), float(seconds.sum()))
-        found, flops = model.planned(schedule, chip, replace(parameters, activity=cooler), stack)
+        products = asked.parts.sums(np.where(model.on_lanes(schedule, chip), seconds, 0.0))
+        cooler = power.activity(products, asked.parts.sums(seconds))
+        found, flops = _at_activity(asked, parameters, cooler)
     octaves = np.zeros(len(schedule))
     low, high = found.total / SPARSE_FACTOR, found.total * SPARSE_FACTOR
     names, measured = model.scored_as(schedule, chip), measured_operators(schedule, calibration)
@@ -66,6 +68,23 @@ def times(asked: Asked) -> Fitted:
     own = (schedule.phase == 0) & np.isin(names, [name for name, (of, _) in model.SCORES.items() if of in seen])
     tiers = Labels.where(own & measured, "calibrated", "borrowed")
     return Fitted(found, tiers, low, high, octaves, light)
+
+
+def _at_activity(asked: Asked, parameters: Parameters, activity: Floats) -> tuple[Times, Floats]:
+    """The kernels of every program at the clock that its mean power allows, and their executed operations [FLOP]."""
+    made = []
+    for program, (start, stop) in enumerate(pairwise(asked.parts.starts.tolist())):
+        some = asked.schedule.select(np.arange(start, stop))
+        made.append(
+            model.planned(some, asked.chip, replace(parameters, activity=float(activity[program])), asked.stack)
+        )
+    resources = list(dict.fromkeys(name for times, _ in made for name in times.resources))
+    columns = {
+        name: np.concatenate([times.resources.get(name, np.zeros(len(times))) for times, _ in made])
+        for name in resources
+    }
+    total, flops = (np.concatenate(parts) for parts in zip(*((times.total, done) for times, done in made), strict=True))
+    return Times(columns, total, model.FORMULA), flops
 
 
 def measured_operators(schedule: Schedule, calibration: Calibration) -> NDArray[np.bool_]:
@@ -115,7 +134,7 @@ def launched(timing: Timing, asked: Asked) -> Timing:
     """
     if asked.calibration is not None:
         timing = _stepping(timing, host.between_steps(timing.schedule, asked.chip))
-    return _fed_by_host(timing, asked.stack, asked.host_dispatch) if asked.network else timing
+    return _fed_by_host(timing, asked) if asked.network else timing
 
 
 def _stepping(timing: Timing, waits: Floats) -> Timing:
@@ -133,17 +152,18 @@ def _stepping(timing: Timing, waits: Floats) -> Timing:
     )
 
 
-def _fed_by_host(timing: Timing, stack: Stack, known: float | None) -> Timing:
+def _fed_by_host(timing: Timing, asked: Asked) -> Timing:
     """Add the waits for the host as a resource; it is the bound of a kernel where it is more than half of its time."""
     if len(timing.schedule) == 0:
         return timing
+    stack, parts = asked.stack, asked.parts
     effort = host.efforts(timing.schedule, stack)
     replay = host.REPLAY_S if stack.mode == "graphs" else 0.0
     ends = (timing.low, timing.total, timing.high)
     waits = [
         # a graph is launched while the one before it runs, if that takes long enough
-        host.waiting(timing.schedule, seconds, dispatch, max(0.0, replay - float(seconds.sum())), effort)
-        for seconds, dispatch in zip(ends, host.dispatch_seconds(stack, known), strict=True)
+        host.waiting(timing.schedule, seconds, dispatch, np.maximum(0.0, replay - parts.sums(seconds)), effort, parts)
+        for seconds, dispatch in zip(ends, host.dispatch_seconds(stack, asked.host_dispatch), strict=True)
     ]
     low, total, high = (seconds + wait for seconds, wait in zip(ends, waits, strict=True))
     bound = Labels.where(waits[1] > timing.total, "host", timing.bound)

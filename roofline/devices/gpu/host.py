@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roofline.core.chip import Chip
+from roofline.core.parts import Parts
 from roofline.core.schedule import FAMILIES, PHASES, Schedule
 from roofline.core.stack import Stack
 
@@ -116,7 +117,12 @@ def efforts(schedule: Schedule, stack: Stack) -> Floats:
 
 
 def waiting(
-    schedule: Schedule, device: Floats, dispatch: float, start: float = 0.0, effort: Floats | None = None
+    schedule: Schedule,
+    device: Floats,
+    dispatch: float,
+    start: float | Floats = 0.0,
+    effort: Floats | None = None,
+    parts: Parts | None = None,
 ) -> Floats:
     """Idle seconds of the GPU before and between the calls of every kernel, for ``calls`` c of ``device / c`` seconds
     each::
@@ -135,20 +141,26 @@ def waiting(
     schedule : N kernels, with their ``calls`` [1].
     device : seconds of all launches of each kernel without waiting [s], shape (N,).
     dispatch : host time of one elementwise call [s].
-    start : host time before the first call [s].
+    start : host time before the first call of each program [s], one or P of them.
     effort : host time of a call over ``dispatch`` [1], shape (N,); 1 if None.
+    parts : the P programs that the kernels belong to; one if None.
 
     Returns
     -------
     waiting : [s], shape (N,).
     """
-    calls = schedule.calls
-    cost = dispatch * (np.ones(len(schedule)) if effort is None else effort)
-    handed = start + np.cumsum(cost * calls) - cost[:1]  # the host has launched the kernel's last call
-    first = handed - cost * (calls - 1)
-    # bounded by its first call (then all of its work follows), or by its last call (then one call's work follows)
-    earliest = np.maximum(first + device, handed + device / calls)
-    work = np.cumsum(device)
-    finish = work + np.maximum(np.maximum.accumulate(earliest - work), 0.0)
-    idle = np.diff(finish, prepend=0.0) - device
-    return np.where(idle > 1e-9 * np.maximum(device, dispatch), idle, 0.0)  # smaller values are rounding
+    parts = parts or Parts.one(len(schedule))
+    starts, efforts = np.broadcast_to(start, len(parts)), np.ones(len(schedule)) if effort is None else effort
+    waits = np.zeros(len(schedule))
+    for rows in parts.tables:
+        calls, seconds, cost = schedule.calls[rows], device[rows], dispatch * efforts[rows]
+        begin = starts[parts.index[rows[:, :1]]]
+        handed = begin + np.cumsum(cost * calls, axis=1) - cost[:, :1]  # the host has launched the kernel's last call
+        first = handed - cost * (calls - 1)
+        # bounded by its first call (then all of its work follows), or by its last call (then one call's work follows)
+        earliest = np.maximum(first + seconds, handed + seconds / calls)
+        work = np.cumsum(seconds, axis=1)
+        finish = work + np.maximum(np.maximum.accumulate(earliest - work, axis=1), 0.0)
+        idle = np.diff(finish, prepend=0.0, axis=1) - seconds
+        waits[rows] = np.where(idle > 1e-9 * np.maximum(seconds, dispatch), idle, 0.0)  # smaller values are rounding
+    return waits

@@ -80,17 +80,22 @@ def ceiling(chip: Chip, parameters: Parameters) -> float:
     return parameters.turbo if clock.hz("top") > clock.hz() else parameters.hold
 
 
-def activity(products_s: float, total_s: float) -> float:
+def activity(products_s: Floats, total_s: Floats) -> Floats:
     """Mean power of a program over that of its GEMMs alone::
 
         activity = (GEMMs + OTHERS * (total - GEMMs)) / total    [1]
 
     Parameters
     ----------
-    products_s : seconds of the GEMMs [s].
-    total_s : seconds of the program [s].
+    products_s : seconds of the GEMMs of P programs [s], shape (P,).
+    total_s : seconds of the programs [s], shape (P,).
+
+    Returns
+    -------
+    activity : [1], shape (P,).
     """
-    return (products_s + OTHERS * (total_s - products_s)) / total_s if total_s > 0.0 else 1.0
+    mean = (products_s + OTHERS * (total_s - products_s)) / np.maximum(total_s, 1e-300)
+    return np.where(total_s > 0.0, mean, 1.0)
 
 
 def top_share(chip: Chip, parameters: Parameters) -> float:

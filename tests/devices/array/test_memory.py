@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roofline import specs
+from roofline.core.parts import Parts
 from roofline.core.run import Run
 from roofline.core.schedule import Kernel, Schedule
 from roofline.core.stack import Stack
@@ -32,7 +33,7 @@ def chain(*sizes: float, weights: float = 0.0) -> Schedule:
 
 
 def moved(schedule: Schedule, room: float, samples: int = 1, **how: object) -> tuple[list[float], list[float]]:
-    found = traffic(schedule, schedule.weights, room, samples, **how)  # type: ignore[arg-type]
+    found = traffic(schedule, schedule.weights, room, Parts.one(len(schedule), samples), **how)  # type: ignore[arg-type]
     return found.activations.tolist(), found.weights.tolist()
 
 
@@ -87,7 +88,7 @@ def test_steps_of_a_recurrence_read_weights_once_where_they_fit() -> None:
 @given(st.lists(st.floats(1, 1e6), min_size=2, max_size=6), st.floats(10, 1e6), st.floats(1.0, 4.0))
 def test_more_room_never_moves_more(sizes: list[float], room: float, more: float) -> None:
     net = chain(*sizes, weights=100.0)
-    few, many = (traffic(net, net.weights, size, 1).total for size in (room * more, room))
+    few, many = (traffic(net, net.weights, size, Parts.one(len(net))).total for size in (room * more, room))
     assert few <= many * (1 + 1e-9)
 
 
