@@ -20,7 +20,7 @@ from roofline.core.chip import Chip
 from roofline.core.dtype import precision
 from roofline.core.measurement import Measurement
 from roofline.core.network import Network
-from roofline.core.prediction import Anchor, Interval, LayerPrediction, Prediction
+from roofline.core.prediction import Anchor, Interval, LayerPrediction, Layers, Prediction
 from roofline.core.run import Recipe, Run
 from roofline.devices.ceiling import engine_and_rate
 from roofline.devices.kinds import model_of
@@ -81,7 +81,7 @@ def anchored(
     return replace(
         prediction,
         seconds=_around(prediction.seconds.middle * scale),
-        layers=tuple(_carried(layer, scale) for layer in prediction.layers),
+        layers=Layers.of(_carried(layer, scale) for layer in prediction.layers),
         tier="anchored",
         anchor=Anchor(
             row.chip, row.dtype, row.seconds, own.seconds.middle, row.seconds / sqrt(peaks * bandwidths), PAIRS, file

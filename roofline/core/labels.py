@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
@@ -55,6 +56,23 @@ class Labels:
 
     def __iter__(self) -> Iterator[str]:
         return (self.words[code] for code in self.codes)
+
+    def select(self, rows: slice | Ints) -> Labels:
+        """The labels at ``rows``."""
+        return Labels(self.codes[rows], self.words)
+
+    def any_of(self, rule: Callable[[str], bool]) -> Mask:
+        """Mask of the places whose word satisfies a rule, shape (N,)."""
+        return np.asarray(np.array([rule(word) for word in self.words], dtype=bool)[self.codes])
+
+    def sums(self, values: Floats, *, largest_first: bool = True) -> dict[str, float]:
+        """The sum of ``values`` by word, largest first (equal ones, and all otherwise, in the order they come)."""
+        sums = np.bincount(self.codes, values, minlength=len(self.words)).tolist()
+        present, first = np.unique(self.codes, return_index=True)
+        order = present[np.argsort(first)].tolist()
+        if largest_first:
+            order = sorted(order, key=lambda code: -sums[code])
+        return {self.words[code]: sums[code] for code in order}
 
     def ranks(self, order: Sequence[str]) -> Ints:
         """The place of every word in a given order, shape (N,)."""

@@ -61,7 +61,7 @@ class Parts:
             return np.array([values.sum()], dtype=np.float64)
         return np.bincount(self.index, values, minlength=len(self)).astype(np.float64)
 
-    def largest(self, values: Floats) -> Floats:
+    def largest(self, values: Floats | Ints) -> Floats:
         """The largest value of every program, at least 0, shape (P,); ``values`` has shape (N,)."""
         found = np.zeros(len(self))
         np.maximum.at(found, self.index, values)
@@ -86,13 +86,16 @@ def join(schedules: Sequence[Schedule]) -> tuple[Schedule, Ints, Ints]:
     """
     whole = Schedule.concatenate(schedules)
     starts = np.cumsum([0, *map(len, schedules)])
-    tensors = [max((int(tensor.max(initial=-1)) for tensor in (one.source, one.source2, one.target))) + 1 for one in schedules]
-    first = np.cumsum([0, *tensors])[:-1]
-    layers = np.cumsum([0, *(int(one.layer.max(initial=-1)) + 1 for one in schedules)])[:-1]
     of = np.repeat(np.arange(len(schedules)), np.diff(starts))
 
-    def numbered(tensor: Ints) -> Ints:
-        return np.where(tensor >= 0, tensor + first[of], tensor)
+    def beyond(*names: str) -> Ints:
+        """The first number of each program in these columns."""
+        used = [max(int(getattr(one, name).max(initial=-1)) for name in names) + 1 for one in schedules]
+        return np.cumsum([0, *used])[:-1]
 
-    places = {name: numbered(getattr(whole, name)) for name in ("source", "source2", "target")}
-    return replace(whole, layer=whole.layer + layers[of], **places), starts, first
+    layers, tensors = beyond("layer"), beyond("source", "source2", "target")
+    source, source2, target = (
+        np.where(tensor >= 0, tensor + tensors[of], tensor) for tensor in (whole.source, whole.source2, whole.target)
+    )
+    layer = whole.layer + layers[of]
+    return replace(whole, layer=layer, source=source, source2=source2, target=target), starts, tensors

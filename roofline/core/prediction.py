@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from roofline.core.chip import Chip
+from roofline.core.labels import Labels
+from roofline.core.layers import Interval as Interval
+from roofline.core.layers import LayerPrediction as LayerPrediction
+from roofline.core.layers import Layers as Layers
 from roofline.core.run import Run
 from roofline.core.shown import Shown
 from roofline.core.stack import Stack
@@ -16,62 +20,6 @@ from roofline.core.tiers import meaning_of
 from roofline.core.worth import Worth
 
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Seconds: ``middle`` is the prediction, ``low`` and ``high`` its nominal 90 % interval."""
-
-    low: float
-    middle: float
-    high: float
-
-    def to_dict(self) -> dict[str, float]:
-        return {"low": self.low, "middle": self.middle, "high": self.high}
-
-
-@dataclass(frozen=True)
-class LayerPrediction:
-    """One node of the network: what it does, how long it takes, what bounds it.
-
-    ``resources`` are the seconds each resource alone would take, summed over the node's kernels. In
-    training a node stands twice, in the ``phase`` forward and in backward.
-    """
-
-    name: str
-    op: str
-    shapes: str
-    flops: float
-    bytes: float
-    seconds: Interval
-    bound: str
-    tier: Tier
-    resources: Mapping[str, float] = field(default_factory=dict)
-    covered: bool = True
-    template: str = ""
-    phase: str = "forward"
-
-    @property
-    def intensity(self) -> float:
-        """Arithmetic intensity: operations per byte of compulsory DRAM traffic [FLOP/B]; 0 where nothing moves."""
-        return self.flops / self.bytes if self.bytes else 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "kind": self.op,
-            "shapes": self.shapes,
-            "flops": self.flops,
-            "bytes": self.bytes,
-            "intensity": self.intensity,
-            "seconds": self.seconds.to_dict(),
-            "bound": self.bound,
-            "tier": self.tier,
-            "resources": dict(self.resources),
-            "covered": self.covered,
-            "phase": self.phase,
-            "repeats": 1,
-        }
 
 
 @dataclass(frozen=True)
@@ -137,6 +85,7 @@ class Merged:
 class Prediction(Shown):
     """A whole network on a chip under a stack.
 
+    layers : a sequence of :class:`LayerPrediction`.
     hardware : the chip as its file describes it: price, power, packages. None where the prediction was made by hand.
     unfitted : tier ``datasheet`` means a model with no parameter fitted, not the plain roofline.
     """
@@ -148,7 +97,7 @@ class Prediction(Shown):
     dtype: str
     stack: Stack
     seconds: Interval
-    layers: tuple[LayerPrediction, ...]
+    layers: Layers
     tier: Tier
     memory: Memory
     capacity: float | None
@@ -160,6 +109,9 @@ class Prediction(Shown):
     warnings: tuple[str, ...] = ()
     hardware: Chip | None = field(default=None, compare=False)
     unfitted: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", Layers.of(self.layers))
 
     @property
     def network(self) -> str:
@@ -194,7 +146,7 @@ class Prediction(Shown):
     @property
     def bounds(self) -> dict[str, float]:
         """Share of the time spent in layers that each resource bounds, largest first."""
-        return self._shares(lambda layer: layer.bound)
+        return self.layers.bounds
 
     @property
     def bound(self) -> str:
@@ -203,23 +155,20 @@ class Prediction(Shown):
     @property
     def tiers(self) -> dict[str, float]:
         """Share of the time that rests on each tier."""
-        return self._shares(lambda layer: layer.tier)
+        return self.layers.tiers
 
     @property
     def phases(self) -> dict[str, float]:
         """Seconds of each part of the run: forward, backward, optimizer, waiting (for the loader)."""
-        sums: dict[str, float] = {}
-        for layer in self.layers:
-            sums[layer.phase] = sums.get(layer.phase, 0.0) + layer.seconds.middle
-        return sums
+        return Labels.of(self.layers.phases).sums(self.layers.middle, largest_first=False)
 
     @property
     def flops(self) -> float:
-        return sum(layer.flops for layer in self.layers)
+        return float(self.layers.flops.sum())
 
     @property
     def bytes(self) -> float:
-        return sum(layer.bytes for layer in self.layers)
+        return float(self.layers.bytes.sum())
 
     @property
     def covered(self) -> dict[str, float]:
@@ -228,19 +177,11 @@ class Prediction(Shown):
         def share(total: float, part: float) -> float:
             return part / total if total else 1.0
 
-        known = [layer for layer in self.layers if layer.covered]
+        known = self.layers.covered
         return {
-            "flops": share(self.flops, sum(layer.flops for layer in known)),
-            "bytes": share(self.bytes, sum(layer.bytes for layer in known)),
+            "flops": share(self.flops, float(self.layers.flops[known].sum())),
+            "bytes": share(self.bytes, float(self.layers.bytes[known].sum())),
         }
-
-    def _shares(self, key: Any) -> dict[str, float]:
-        sums: dict[str, float] = {}
-        for layer in self.layers:
-            sums[key(layer)] = sums.get(key(layer), 0.0) + layer.seconds.middle
-        total = sum(sums.values()) or 1.0
-        ordered = sorted(sums.items(), key=lambda item: -item[1])
-        return {name: value / total for name, value in ordered if value > 0}
 
     def to_dict(self) -> dict[str, Any]:
         """The public JSON form; all in SI units."""

@@ -173,8 +173,9 @@ def dram_bytes(schedule: Schedule, chip: Chip, parts: Parts | None = None) -> Fl
 
     Arrays with software-managed memory move less. A batch is split into one piece for each sample; activations stay on
     the chip where one piece fits, and weights where all of them fit beside the largest activation. An NNP-I runs
-    ResNet-50 six times faster than its DRAM could deliver every activation. The ``footprint`` of a training step (its
-    saved tensors, gradients and states) stays on the chip as a whole or not at all. Form: this project's own; evidence: docs/evidence.md.
+    ResNet-50 six times faster than its DRAM could deliver every activation. The ``footprint`` of a training step (saved
+    tensors, gradients and states) stays on the chip as a whole or not at all. Form: this project's own; evidence:
+    docs/evidence.md.
 
     Parameters
     ----------
@@ -246,8 +247,9 @@ def light(schedule: Schedule, chip: Chip, parts: Parts | None = None) -> Floats:
     pending = np.ones(len(schedule), dtype=bool)
     if chip.kind == "array" and np.isinf(on_chip_capacity(chip)):
         return compute  # on-chip capacity is not published
-    split = chip.kind == "array" and parts is not None
-    held = schedule.bytes / (parts.samples[parts.index] if split else 1)
+    held = schedule.bytes
+    if chip.kind == "array" and parts is not None:
+        held = held / parts.samples[parts.index]
     for level in chip.memory:
         last = level is chip.dram
         if level.capacity is None and not last:

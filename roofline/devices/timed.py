@@ -53,6 +53,22 @@ class Timing:
     ceiling: Floats
     octaves: Floats
 
+    def part(self, schedule: Schedule, start: int) -> Timing:
+        """The kernels of one program, which begin at ``start``."""
+        mine = slice(start, start + len(schedule))
+        return Timing(
+            schedule,
+            self.total[mine],
+            self.low[mine],
+            self.high[mine],
+            {name: seconds[mine] for name, seconds in self.resources.items()},
+            self.bound.select(mine),
+            self.tiers.select(mine),
+            self.light[mine],
+            self.ceiling[mine],
+            self.octaves[mine],
+        )
+
 
 @dataclass(frozen=True)
 class Asked:

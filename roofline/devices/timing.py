@@ -48,8 +48,16 @@ def time_schedule(
     chip, stack, calibration, spread, network, host_dispatch : as for :func:`time_parts`.
     """
     parts = Parts.one(len(schedule), pieces, footprint)
-    how = {"stack": stack, "calibration": calibration, "spread": spread}
-    return time_parts(schedule, parts, chip, **how, network=network, host_dispatch=host_dispatch)
+    return time_parts(
+        schedule,
+        parts,
+        chip,
+        stack=stack,
+        calibration=calibration,
+        spread=spread,
+        network=network,
+        host_dispatch=host_dispatch,
+    )
 
 
 def time_parts(

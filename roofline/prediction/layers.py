@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from roofline.core.prediction import TIERS, Interval, LayerPrediction
+from roofline.core.labels import Labels
+from roofline.core.layers import Layers
+from roofline.core.tiers import TIERS
 from roofline.devices.timed import Timing
 from roofline.lowering.program import Program
 
 
-def layers_of(program: Program, timing: Timing) -> list[LayerPrediction]:
+def layers_of(program: Program, timing: Timing) -> Layers:
     """The layers of a timed program, a layer of the backward pass by itself; views have none::
 
         seconds = sum over its kernels, for the low end, the middle and the high end    [s]
@@ -15,25 +17,20 @@ def layers_of(program: Program, timing: Timing) -> list[LayerPrediction]:
     The bound of a layer is that of its longest kernel, its tier the worst of its kernels.
     """
     layout = program.layout
-    low, middle, high = (layout.sums(part).tolist() for part in (timing.low, timing.total, timing.high))
-    resources = {name: layout.sums(values).tolist() for name, values in timing.resources.items()}
-    bounds = timing.bound.codes[layout.longest(timing.total)].tolist()
-    tiers = layout.worst(timing.tiers.ranks(TIERS)).tolist()
-    flops, moved, covered = layout.flops.tolist(), layout.bytes.tolist(), layout.covered.tolist()
-    return [
-        LayerPrediction(
-            name=layout.names[i],
-            op=layout.ops[i],
-            shapes=layout.shapes[i],
-            flops=flops[i],
-            bytes=moved[i],
-            seconds=Interval(low[i], middle[i], high[i]),
-            bound=timing.bound.words[bounds[i]],
-            tier=TIERS[tiers[i]],
-            resources={name: seconds[i] for name, seconds in resources.items() if seconds[i]},
-            covered=covered[i],
-            template=layout.templates[i],
-            phase=layout.phases[i],
-        )
-        for i in range(len(layout))
-    ]
+    low, middle, high = (layout.sums(part) for part in (timing.low, timing.total, timing.high))
+    return Layers(
+        names=layout.names,
+        ops=layout.ops,
+        shapes=layout.shapes,
+        templates=layout.templates,
+        phases=layout.phases,
+        flops=layout.flops,
+        bytes=layout.bytes,
+        low=low,
+        middle=middle,
+        high=high,
+        bound=timing.bound.select(layout.longest(timing.total)),
+        tier=Labels(layout.worst(timing.tiers.ranks(TIERS)), TIERS),
+        covered=layout.covered,
+        resources={name: layout.sums(values) for name, values in timing.resources.items()},
+    )

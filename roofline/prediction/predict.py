@@ -17,7 +17,7 @@ from roofline.core.chip import Chip
 from roofline.core.dtype import Precision
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.memo import Memo, Same
-from roofline.core.prediction import TIERS, Interval, LayerPrediction, Merged, Prediction
+from roofline.core.prediction import Merged, Prediction
 from roofline.core.run import Run
 from roofline.core.stack import Stack
 from roofline.devices.kinds import model_of
@@ -149,12 +149,11 @@ def _combine(
     precision: Precision,
 ) -> Prediction:
     layers = layers_of(program, timing)
-    asking = request_layer(chip, calibration, stack)
-    layers += [asking] if asking else []
-    device = _sum(layers)
-    feeding = pipeline_layer(program, chip, device)
-    if feeding:
-        layers.append(feeding)
+    if asking := request_layer(chip, calibration, stack):
+        layers = layers.and_then(asking)
+    device = layers.seconds
+    if feeding := pipeline_layer(program, chip, device):
+        layers = layers.and_then(feeding)
     has_batch = "batch" in program.workload.symbols
     prediction = Prediction(
         chip=chip.name,
@@ -164,8 +163,8 @@ def _combine(
         dtype=str(precision),
         stack=stack,
         seconds=at_least(device, feeding),
-        layers=tuple(layers),
-        tier=max((layer.tier for layer in layers), key=TIERS.index, default="datasheet"),
+        layers=layers,
+        tier=layers.worst,
         memory=program.memory,
         capacity=chip.dram.total_capacity,
         parameters=program.workload.parameters,
@@ -180,9 +179,3 @@ def _combine(
             "to narrow them, measure this chip: roofline measure"
         )
     return replace(prediction, warnings=(*warnings, *warnings_of(chip, prediction, calibration)))
-
-
-def _sum(layers: list[LayerPrediction]) -> Interval:
-    """Errors of layers are correlated, so ``low``, ``middle`` and ``high`` are each added."""
-    spans = [layer.seconds for layer in layers]
-    return Interval(*(sum(getattr(span, end) for span in spans) for end in ("low", "middle", "high")))

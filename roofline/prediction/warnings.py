@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
@@ -34,9 +36,10 @@ def warnings_of(chip: Chip, prediction: Prediction, calibration: Calibration | N
     """What the reader must know before trusting the prediction, one sentence each."""
     model = model_of(chip)
     said = []
-    device = [layer for layer in prediction.layers if layer.op != WAIT]
-    sheet_s = sum(layer.seconds.middle for layer in device if layer.tier == "datasheet")
-    unfitted = sheet_s / (sum(layer.seconds.middle for layer in device) or 1.0)
+    layers = prediction.layers
+    waiting = layers.ops[-1:] == (WAIT,)  # the input pipeline, whose figures are the user's
+    sums = layers.tier.sums(np.append(layers.middle[:-1], 0.0) if waiting else layers.middle)
+    unfitted = sums.get("datasheet", 0.0) / (sum(sums.values()) or 1.0)
     if unfitted > 0.99:
         said.append(model.sheet(chip, prediction, calibration) or SHEET)
     elif unfitted > 0:
@@ -78,8 +81,8 @@ def warnings_of(chip: Chip, prediction: Prediction, calibration: Calibration | N
     if chip.software and chip.software.last_cuda:
         torch = f" and PyTorch {chip.software.last_torch} are" if chip.software.last_torch else " is"
         said.append(f"{chip.name}: CUDA {chip.software.last_cuda}{torch} the last to support it; install nothing newer")
-    uncovered = [layer.name for layer in prediction.layers if not layer.covered]
-    if uncovered:
+    if not layers.covered.all():
+        uncovered = [layers.names[i] for i in np.flatnonzero(~layers.covered)]
         named = ", ".join(uncovered[:5]) + (", ..." if len(uncovered) > 5 else "")
         said.append(
             f"no formula covers {plural(len(uncovered), 'layer')} ({named}): only bytes count there, so the time is "
@@ -119,7 +122,7 @@ def _idle(chip: Chip, prediction: Prediction, calibration: Calibration | None) -
         why = f"{them} to {meant}, and {chip.name} is {model.noun}"
         idle.append(f"{_listed(flags)} {have} no effect: {why}; leave {leave} out")
     plans = [FLAGS[name] for name in PLANS if name in given and name in model.options]
-    convolves = any(layer.op.startswith("conv") for layer in prediction.layers)
+    convolves = prediction.layers.convolves
     if plans and (calibration is None or not convolves):
         why = (
             "the plain roofline does not choose between convolution plans"

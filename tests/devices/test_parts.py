@@ -15,7 +15,18 @@ from roofline.devices.timing import time_parts, time_schedule
 from roofline.lowering.program import Program, make_program
 from roofline.prediction.select import resolve_calibration
 
-CHIPS = ("gtx-980", "tesla-t4", "rtx-2070", "h100-sxm", "apple-m1", "epyc-9654", "tpu-v1", "tpu-v4", "inferentia2", "nnp-i-1000")
+CHIPS = (
+    "gtx-980",
+    "tesla-t4",
+    "rtx-2070",
+    "h100-sxm",
+    "apple-m1",
+    "epyc-9654",
+    "tpu-v1",
+    "tpu-v4",
+    "inferentia2",
+    "nnp-i-1000",
+)
 STACKS = {"eager": Stack(), "graphs": Stack(mode="graphs"), "sharded": Stack(serving="sharded")}
 
 

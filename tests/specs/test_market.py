@@ -13,6 +13,7 @@ from roofline import specs
 from roofline.analysis.compare import compare
 from roofline.core.chip import Fact, Overflow, Package, Price
 from roofline.core.dtype import precision
+from roofline.core.layers import Layers
 from roofline.core.unverified import unverified_figures
 from roofline.errors import SpecError, Unsupported
 from roofline.prediction.predict import predict
@@ -170,6 +171,6 @@ def test_a_fitted_time_does_not_rest_on_the_sheet() -> None:
         GOOD.replace("boost: {value: 1 GHz, source: sheet}", "boost: {value: 1 GHz, source: unverified}")
     )
     plain = predict(doubtful, "resnet18", batch=1)
-    fitted = replace(plain, layers=tuple(replace(layer, tier="calibrated") for layer in plain.layers))
+    fitted = replace(plain, layers=Layers.of(replace(layer, tier="calibrated") for layer in plain.layers))
     assert any("no source verifies" in said for said in warnings_of(doubtful, plain))
     assert not any("no source verifies" in said for said in warnings_of(doubtful, fitted))

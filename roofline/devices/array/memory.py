@@ -68,8 +68,10 @@ def traffic(
         samples = parts.samples[parts.index[rows[:, 0]]]
         pieces = 2.0 ** np.arange(int(samples.max()).bit_length())  # 1, 2, 4... up to the largest batch
         split = np.broadcast_to(pieces, (len(rows), len(pieces)))
-        sizes = (np.repeat(values[rows].T, len(pieces), axis=1) / split.ravel() for values in (schedule.reads, schedule.writes))
-        spilled, peak = _spilled(walk, *sizes, room)
+        reads, writes = (
+            np.repeat(moved[rows].T, len(pieces), axis=1) / split.ravel() for moved in (schedule.reads, schedule.writes)
+        )
+        spilled, peak = _spilled(walk, reads, writes, room)
         spilled = spilled.reshape(-1, *split.shape) * pieces
         spare = np.maximum(0.0, room - peak.reshape(split.shape)) + weight_room if keep else 0.0
         all_of = stored[rows].sum(axis=1)[:, None]
@@ -112,7 +114,7 @@ def _alike(s: Schedule, parts: Parts) -> list[tuple[Ints, _Walk]]:
 def _spilled(walk: _Walk, reads: Floats, writes: Floats, room: float) -> tuple[Floats, Floats]:
     """Bytes of activations that each kernel moves, and the peak memory (at most ``room``).
 
-    ``reads`` and ``writes`` are bytes of each kernel in L programs [B], shape (N, L); so is the result, and the peak has
+    ``reads`` and ``writes`` are bytes of each kernel in L programs [B], shape (N, L). So is the result; the peak has
     shape (L,).
     """
     none = np.zeros(reads.shape[1])

@@ -61,9 +61,10 @@ def warnings(chip: Chip, prediction: Prediction, calibration: Calibration | None
             f"--serving latency runs one batch on one core, so --chips {stack.chips} adds memory only; "
             "--serving sharded splits the batch over all cores"
         )
-    free = [layer for layer in prediction.layers if not layer.seconds.middle and layer.flops]
-    if free:
-        ops = ", ".join(sorted({layer.op for layer in free})[:5])
+    layers = prediction.layers
+    free = np.flatnonzero((layers.middle == 0) & (layers.flops > 0))
+    if len(free):
+        ops = ", ".join(sorted({layers.ops[i] for i in free})[:5])
         took, are = plural(len(free), "layer"), "is" if len(free) == 1 else "are"
         said.append(f"{took} ({ops}) {are} fused: applied to results on the way out of the array, at no cost in time")
     level, weights = chip.dram, prediction.memory.weights

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
@@ -41,7 +43,7 @@ def warnings(chip: Chip, prediction: Prediction, calibration: Calibration | None
         )
     if calibration is not None and chip.architecture in SECTOR_ARCHITECTURES:
         said += _in_sectors(chip, prediction)
-    convolves = any(layer.op.startswith("conv") for layer in prediction.layers)
+    convolves = prediction.layers.convolves
     tf32 = chip.vendor == "NVIDIA" and convolves and any(p.compute == "tf32" for p in chip.precisions())
     if tf32 and prediction.dtype == "fp32" and not prediction.stack.tf32:
         said.append(f"PyTorch runs fp32 convolutions in tf32 on {chip.name} by default; --tf32 predicts that")
@@ -56,17 +58,15 @@ def warnings(chip: Chip, prediction: Prediction, calibration: Calibration | None
 def _in_sectors(chip: Chip, prediction: Prediction) -> list[str]:
     """Why large linear layers reach only a small part of the peak where the L2 fetches operands in 32-byte sectors."""
     peak = ceiling.engine_and_rate(chip, parse_precision(prediction.dtype), matrix=True)[1]
-    large = [
-        layer
-        for layer in prediction.layers
-        if (layer.op, layer.phase, layer.bound) == ("linear", "forward", chip.dram.name)
-        and layer.flops / peak > 2 * layer.bytes / (chip.dram.total_bandwidth or peak)
-    ]
-    seconds = sum(layer.seconds.middle for layer in large)
+    layers = prediction.layers
+    forward_linear = [pair == ("linear", "forward") for pair in zip(layers.ops, layers.phases, strict=True)]
+    long = layers.flops / peak > 2 * layers.bytes / (chip.dram.total_bandwidth or peak)
+    large = np.array(forward_linear, dtype=bool) & long & layers.bound.any_of(chip.dram.name.__eq__)
+    seconds = float(layers.middle[large].sum())
     share = seconds / prediction.seconds.middle
     if share < 0.05:
         return []
-    reached = sum(layer.flops for layer in large) / seconds / peak
+    reached = float(layers.flops[large].sum()) / seconds / peak
     return [
         f"{share:.0%} of the time is in large linear layers at {reached:.0%} of the peak: both operands are contiguous "
         f"along k, and the L2 of {chip.architecture} fetches them in 32-byte sectors (docs/gpu.md, scatter)"
