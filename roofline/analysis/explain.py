@@ -25,14 +25,13 @@ from roofline.core.stack import Stack
 from roofline.core.workload import Workload
 from roofline.devices import ceiling
 from roofline.devices.account import Account, Term, division, peak_of, work_of
-from roofline.devices.kinds import model_of
 from roofline.devices.timed import Timing
 from roofline.errors import UnknownName, UsageError
-from roofline.lowering.program import make_program, shapes_of, with_tf32
-from roofline.prediction.largest_batch import Batch, batch_of
-from roofline.prediction.predict import time_program
+from roofline.lowering.program import shapes_of
+from roofline.prediction.answers import time_programs
+from roofline.prediction.largest_batch import Batch
 from roofline.prediction.question import network_of, notes_of
-from roofline.prediction.select import resolve_calibration, resolve_chip, together
+from roofline.prediction.setting import Setting
 
 
 @dataclass(frozen=True)
@@ -138,17 +137,14 @@ def explain(
     ------
     UnknownName : no layer of that name, with the nearest ones.
     """
-    on, task = Stack.of(stack), Run.of(run, mode, optimizer)
-    one, network = resolve_chip(chip), network_of(workload, inputs, mode=task.mode)
-    part = together(one, on)
-    model = model_of(part)
-    wanted = with_tf32(parse_precision(dtype), part, on)
-    samples = batch_of(batch, one, network, bind=bind, dtype=dtype, stack=on, run=task)
-    program = make_program(network, batch=samples, bind=bind, precision=wanted, stack=on, run=task, cuda=model.cuda)
+    setting, task = Setting.of(chip, dtype, stack, calibration), Run.of(run, mode, optimizer)
+    network = network_of(workload, inputs, mode=task.mode)
+    part, on, model, wanted = setting.part, setting.stack, setting.model, setting.precision
+    program = setting.program(network, batch=batch, bind=bind, run=task)
     work, schedule = program.workload, program.schedule
     index = _index(work, layer)
-    fitted = resolve_calibration(part, wanted, calibration, on)
-    timing = time_program(program, part, on, fitted)
+    fitted = setting.calibration
+    timing, _ = time_programs([program], part, on, fitted)
     seen = model.part(part, on)
     bandwidth = ceiling.dram_bandwidth(seen, program.memory.total)
     explained = model.explain(timing, seen, fitted, on) if fitted else lambda row, bandwidth: None

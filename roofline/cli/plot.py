@@ -18,7 +18,6 @@ from roofline.cli.options import (
     traced_if_named,
 )
 from roofline.cli.output import emit, load_chip, load_net, warn
-from roofline.core.prediction import warnings_together
 from roofline.render.table import Column, Table, table
 from roofline.units import format_si
 
@@ -79,6 +78,7 @@ def command(
         picture_format(out)  # before any work
     traced = traced_if_named(model, inputs, question.run.mode)
     named = [load_net(net) for net in nets] + ([traced] if traced else [])
+    from roofline.core.prediction import warnings_together
     from roofline.render.plot import dots
 
     made = [

@@ -11,7 +11,7 @@ from roofline.cli.app import Verbs
 from roofline.cli.options import Question, complete_names, format_options, question_options
 from roofline.cli.output import emit, load_net, warn
 from roofline.cli.specs import check_files
-from roofline.core.prediction import SCHEMA_VERSION
+from roofline.core.shown import SCHEMA_VERSION
 from roofline.errors import Fault, SpecError, UsageError
 from roofline.render.table import Column, Table, table
 

@@ -12,14 +12,13 @@ from roofline.core.layers import Interval as Interval
 from roofline.core.layers import LayerPrediction as LayerPrediction
 from roofline.core.layers import Layers as Layers
 from roofline.core.run import Run
+from roofline.core.shown import SCHEMA_VERSION as SCHEMA_VERSION
 from roofline.core.shown import Shown
 from roofline.core.stack import Stack
 from roofline.core.tiers import TIERS as TIERS
 from roofline.core.tiers import Tier as Tier
 from roofline.core.tiers import meaning_of
 from roofline.core.worth import Worth
-
-SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)

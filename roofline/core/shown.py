@@ -10,6 +10,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 
+SCHEMA_VERSION = 1
+"""Of the JSON form of every result, docs/roofline-1.schema.json."""
+
+
 class Presenter(Protocol):
     """What turns a result into text, HTML and a data frame."""
 

@@ -54,7 +54,7 @@ class Timing:
     octaves: Floats
 
     def part(self, schedule: Schedule, start: int) -> Timing:
-        """The kernels of one program, which begin at ``start``."""
+        """The kernels of one program [s]: its ``schedule``, which begins at kernel ``start`` [1]."""
         mine = slice(start, start + len(schedule))
         return Timing(
             schedule,

@@ -1,7 +1,8 @@
 """How long does this network take on that chip, why, and how uncertain is that? Read this file first.
 
-Three steps: *lower* the network to a schedule of kernels, *time* the schedule on the chip, *combine* the kernels into
-layers, a total, bounds and intervals. The tier says where the times come from: ``calibrated`` if parameters were fitted
+Three steps: *lower* the network to a schedule of kernels (:mod:`roofline.lowering.program`), *time* the schedule on the
+chip (:mod:`roofline.prediction.answers`), *combine* the kernels into layers, a total, bounds and intervals
+(:mod:`roofline.prediction.combine`). The tier says where the times come from: ``calibrated`` if parameters were fitted
 on this chip, ``borrowed`` if on others, else ``datasheet``, the plain roofline, which is an upper bound on speed.
 """
 
@@ -14,22 +15,15 @@ from typing import Any
 
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
-from roofline.core.dtype import Precision
-from roofline.core.dtype import precision as parse_precision
-from roofline.core.memo import Memo, Same
 from roofline.core.prediction import Merged, Prediction
 from roofline.core.run import Run
 from roofline.core.stack import Stack
-from roofline.devices.kinds import model_of
-from roofline.devices.timed import Timing
-from roofline.devices.timing import time_schedule
-from roofline.lowering.program import Program, make_program, with_tf32
-from roofline.prediction.input_pipeline import at_least, pipeline_layer, request_layer
-from roofline.prediction.largest_batch import Batch, batch_of
-from roofline.prediction.layers import layers_of
+from roofline.errors import RooflineError
+from roofline.lowering.program import Program
+from roofline.prediction.answers import Question, answers
+from roofline.prediction.largest_batch import Batch
 from roofline.prediction.question import network_of, notes_of
-from roofline.prediction.select import datasheet_spread, resolve_calibration, resolve_chip, together
-from roofline.prediction.warnings import slower_together, warnings_of
+from roofline.prediction.setting import Setting
 
 
 def predict(
@@ -73,23 +67,18 @@ def predict(
     ------
     UnknownName, UsageError, SpecError, Unsupported : see :mod:`roofline.errors`.
     """
-    one, on, task = resolve_chip(chip), Stack.of(stack), Run.of(run, mode, optimizer)
-    part, network = together(one, on), network_of(workload, inputs, mode=task.mode)
-    wanted = with_tf32(parse_precision(dtype), part, on)
-    samples = batch_of(batch, one, network, bind=bind, dtype=dtype, stack=on, run=task)
-    sizes: dict[str, Any] = {"batch": samples, "bind": bind, "precision": wanted}
-    cuda = model_of(part).cuda
-    program = make_program(network, **sizes, stack=on, run=task, cuda=cuda)
-    fitted = resolve_calibration(part, wanted, calibration, on)
-    answer = _answer(part, program, on, fitted, wanted)
+    setting, task = Setting.of(chip, dtype, stack, calibration), Run.of(run, mode, optimizer)
+    network = network_of(workload, inputs, mode=task.mode)
+    program = setting.program(network, batch=batch, bind=bind, run=task)
+    (answer,) = answers([Question(setting, program)])
+    if isinstance(answer, RooflineError):
+        raise answer
     warnings = (*notes_of(network), *answer.warnings)
-    prediction = replace(answer, hardware=one, symbols=dict(answer.symbols), warnings=warnings)
-    if on.serving == "sharded" and on.chips > 1:
-        alone = _answer(one, program, replace(on, chips=1), fitted, wanted)
-        prediction = replace(prediction, warnings=(*prediction.warnings, *slower_together(prediction, alone)))
-    if on.mode != "compiled":
+    prediction = replace(answer, symbols=dict(answer.symbols), warnings=warnings)
+    if setting.stack.mode != "compiled":
         return prediction
-    eager = make_program(network, **sizes, stack=replace(on, mode="eager"), run=task, cuda=cuda)
+    as_written = replace(setting, stack=replace(setting.stack, mode="eager"))
+    eager = as_written.program(network, batch=program.samples if batch else None, bind=bind, run=task)
     return replace(prediction, merged=_merged(program, eager))
 
 
@@ -98,84 +87,3 @@ def _merged(program: Program, eager: Program) -> Merged:
     ours, theirs = program.schedule, eager.schedule
     saved = float(theirs.all_bytes.sum() - ours.all_bytes.sum())
     return Merged(int(ours.repeats.sum()), int(theirs.repeats.sum()), saved)
-
-
-def time_program(program: Program, chip: Chip, stack: Stack, calibration: Calibration | None) -> Timing:
-    """Every kernel of a program, timed as a part of one network [s]; calls
-    :func:`roofline.devices.timing.time_schedule`.
-    """
-    return time_schedule(
-        program.schedule,
-        chip,
-        stack=stack,
-        calibration=calibration,
-        spread=datasheet_spread(chip),
-        network=True,
-        pieces=1 if program.run.training else program.workload.samples,
-        footprint=program.memory.total,
-        host_dispatch=program.run.host_dispatch,
-    )
-
-
-def _answer(chip: Chip, program: Program, stack: Stack, fitted: Calibration | None, precision: Precision) -> Prediction:
-    """A program timed on a chip and combined into a prediction, which is kept for the next question like it."""
-    key = (Same(chip), Same(program), stack, Same(fitted), precision)
-    found = _answers.get(key)
-    if found is None:
-        found = _worked_out(chip, program, stack, fitted, precision)
-        _answers.put(key, found, 1 + len(found.layers))
-    return found
-
-
-_answers: Memo[Prediction] = Memo(30_000)
-"""Answers by chip, program, software, calibration and precision; weights are layers."""
-
-
-def _worked_out(
-    chip: Chip, program: Program, stack: Stack, fitted: Calibration | None, precision: Precision
-) -> Prediction:
-    emulation = chip.resolve(precision)[1]
-    warnings = [f"{chip.name} has no {precision} arithmetic: {emulation}"] if emulation else []
-    return _combine(chip, program, time_program(program, chip, stack, fitted), stack, fitted, warnings, precision)
-
-
-def _combine(
-    chip: Chip,
-    program: Program,
-    timing: Timing,
-    stack: Stack,
-    calibration: Calibration | None,
-    warnings: list[str],
-    precision: Precision,
-) -> Prediction:
-    layers = layers_of(program, timing)
-    if asking := request_layer(chip, calibration, stack):
-        layers = layers.and_then(asking)
-    device = layers.seconds
-    if feeding := pipeline_layer(program, chip, device):
-        layers = layers.and_then(feeding)
-    has_batch = "batch" in program.workload.symbols
-    prediction = Prediction(
-        chip=chip.name,
-        workload=program.workload.name,
-        batch=program.samples,
-        symbols={**program.workload.symbols, **({"batch": program.samples} if has_batch else {})},
-        dtype=str(precision),
-        stack=stack,
-        seconds=at_least(device, feeding),
-        layers=layers,
-        tier=layers.worst,
-        memory=program.memory,
-        capacity=chip.dram.total_capacity,
-        parameters=program.workload.parameters,
-        run=program.run,
-        calibration=calibration.file if calibration else "",
-        unfitted=calibration is not None and model_of(chip).unfitted,
-    )
-    outside = float(timing.total[timing.octaves > 0].sum() / max(timing.total.sum(), 1e-300))
-    if outside > 0.01:
-        warnings.append(
-            f"{outside:.0%} of the time is in shapes outside those fitted; their intervals are widened; "
-            "to narrow them, measure this chip: roofline measure"
-        )
-    return replace(prediction, warnings=(*warnings, *warnings_of(chip, prediction, calibration)))

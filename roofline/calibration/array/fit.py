@@ -26,8 +26,8 @@ from roofline.core.run import Run
 from roofline.core.stack import Stack
 from roofline.devices.array.parameters import FAMILY
 from roofline.lowering.program import Program, make_program
+from roofline.prediction.answers import time_programs
 from roofline.prediction.input_pipeline import request_layer
-from roofline.prediction.predict import time_program
 from roofline.prediction.select import resolve_chip
 
 FLOOR = 0.15
@@ -98,7 +98,7 @@ def seconds(row: Measurement, calibration: Calibration | None, change: Change = 
     """
     chip = change(resolve_chip(row.chip))
     program = program_of(row.network, tuple(sorted(row.symbols.items())), row.dtype)
-    total = float(time_program(program, chip, row.stack, calibration).total.sum())
+    total = float(time_programs([program], chip, row.stack, calibration)[0].total.sum())
     waits = request_layer(chip, calibration, row.stack)
     return total + (waits.seconds.middle if waits else 0.0)
 

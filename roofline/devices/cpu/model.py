@@ -110,8 +110,7 @@ def recent_bytes(schedule: Schedule, parts: Parts | None = None) -> Floats:
 
     In a network a fresh output takes memory that was freed a few kernels ago. Inputs are assumed to be as far away.
 
-    schedule : N kernels in program order. parts : the programs they belong to; one if None. Returns recent : [B], shape
-    (N,).
+    schedule : N kernels in order. parts : the programs; one if None. Returns recent : [B], shape (N,).
     """
     moved = schedule.reads + schedule.writes
     recent = moved.copy()
@@ -278,8 +277,8 @@ def cpu_times(
     parameters : plan -> its fitted parameters.
     ceilings : bandwidth curve [B/s] and register width [1].
     stack : software stack.
-    network : True if the kernels run one after the other, so each finds the caches as the kernels before it left them.
-    parts : the programs that they belong to; one if None.
+    network : True if each kernel finds the caches as the kernels of its program before it left them.
+    parts : the programs; one if None.
 
     Returns
     -------
@@ -288,7 +287,7 @@ def cpu_times(
     recent = recent_bytes(schedule, parts) if network else None
     codes = plans(schedule, stack)
     total = np.full(len(schedule), np.nan)
-    resources = {name: np.full(len(schedule), np.nan) for name in RESOURCES}
+    resources = {name: total.copy() for name in RESOURCES}
     for code in np.unique(codes):
         name = PLAN_NAMES[code] if code >= 0 else ""
         if name not in parameters:
