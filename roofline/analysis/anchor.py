@@ -22,6 +22,7 @@ from roofline.core.measurement import Measurement
 from roofline.core.network import Network
 from roofline.core.prediction import Anchor, Interval, LayerPrediction, Layers, Prediction
 from roofline.core.run import Recipe, Run
+from roofline.core.warned import Said
 from roofline.devices.ceiling import engine_and_rate
 from roofline.devices.kinds import model_of
 from roofline.errors import DataError
@@ -72,11 +73,12 @@ def anchored(
     own = predict(here, workload, bind=row.symbols, dtype=row.dtype, stack=row.stack, run=run)
     scale = row.seconds / own.seconds.middle
     peaks, bandwidths = _peak(chip, prediction.dtype) / _peak(here, row.dtype), _bandwidth(chip) / _bandwidth(here)
-    warnings = [said for said in prediction.warnings if not said.startswith(("borrowed:", "tier "))]
+    warnings = Said(said for said in prediction.warnings if not said.startswith(("borrowed:", "tier ")))
     if here.kind != chip.kind:
-        warnings.append(
+        warnings.add(
+            "other-kind",
             f"transferred from {model_of(here).noun} to {model_of(chip).noun}: the error of such transfers was not "
-            "measured, so do not rely on the interval"
+            "measured, so do not rely on the interval",
         )
     return replace(
         prediction,

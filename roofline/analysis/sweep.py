@@ -8,77 +8,37 @@ Every row is what :func:`roofline.predict` says; a point that cannot be predicte
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import product
+from itertools import islice, product
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from roofline import specs
+from roofline.analysis.rows import COLUMNS, SEPARATOR, Row, figures_of
 from roofline.analysis.what_if import Change, changed
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.frames import data_frame
-from roofline.core.prediction import Prediction
+from roofline.core.network import Network
+from roofline.core.run import Run
 from roofline.core.stack import Stack
+from roofline.core.workload import Workload
 from roofline.errors import RooflineError, UsageError
+from roofline.prediction.answers import Question, answers
 from roofline.prediction.largest_batch import Batch
-from roofline.prediction.predict import predict
-from roofline.prediction.question import network_of
+from roofline.prediction.question import network_of, notes_of
 from roofline.prediction.select import resolve_chip
+from roofline.prediction.setting import Setting
 
+CHUNK = 10_000
+"""Points that are asked together."""
 MOST_POINTS = 10**8
 """Points of a sweep: more take weeks."""
-SEPARATOR = " | "
 ALL = "all"
 Progress = Callable[[int, int, str], None]
 """Called with (points done, points in all, what is being predicted)."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One point of a sweep. Seconds, bytes, samples per second; None where nothing is known.
-
-    symbols, what_if : as text, ``seq=512``, ``DRAM.bandwidth=600 GB/s``.
-    bound_share : share of the time that the bound limits. warnings : joined by :data:`SEPARATOR`.
-    refusal : why there is no prediction; empty where there is one.
-    """
-
-    network: str
-    chip: str
-    batch: int | None
-    dtype: str
-    mode: str
-    optimizer: str
-    stack: str
-    symbols: str
-    what_if: str
-    low_s: float | None = None
-    seconds: float | None = None
-    high_s: float | None = None
-    samples_per_s: float | None = None
-    tokens_per_s: float | None = None
-    bound: str = ""
-    bound_share: float | None = None
-    tier: str = ""
-    flops: float | None = None
-    bytes: float | None = None
-    memory: float | None = None
-    capacity: float | None = None
-    fits: bool | None = None
-    power_w: float | None = None
-    samples_per_joule: float | None = None
-    price: float | None = None
-    currency: str = ""
-    samples_per_s_per_price: float | None = None
-    samples_per_rent: float | None = None
-    calibration: str = ""
-    warnings: str = ""
-    refusal: str = ""
-
-
-COLUMNS = tuple(column.name for column in fields(Row))
 
 
 @dataclass(frozen=True, repr=False)
@@ -132,42 +92,53 @@ class Sweep:
         return f"<Sweep: {self.points:,} points; {self._axes() or 'one of everything'}>"
 
     def __iter__(self) -> Iterator[Row]:
-        done, total = 0, self.points
-        chips = [[_found(partial(_changed, chip, change)) for chip in self.chips] for change in self.what_if]
-        runs = [(mode, one) for mode in self.mode for one in (self.optimizer if mode == "training" else (None,))]
-        for network in self.networks:
-            found = _found(partial(network_of, network))
-            for (mode, optimizer), stack, dtype, *sizes in product(runs, self.stack, self.dtype, *self.bind.values()):
-                bind = dict(zip(self.bind, sizes, strict=True))
-                how = {"mode": mode, "optimizer": optimizer, "stack": stack, "dtype": dtype, "bind": bind}
-                for batch in self.batch:
-                    for change, parts in zip(self.what_if, chips, strict=True):
-                        for chip, part in zip(self.chips, parts, strict=True):
-                            row = self._row(network, chip, change, part, found, how | {"batch": batch})
-                            yield row
-                            done += 1
-                            if self.progress:
-                                self.progress(done, total, f"{row.network} on {row.chip}")
+        done, total, points = 0, self.points, self._points()
+        while some := list(islice(points, CHUNK)):
+            questions = {index: one for index, (_, one, _) in enumerate(some) if isinstance(one, Question)}
+            made = answers(list(questions.values()), figures_of)
+            found = dict(zip(questions, made, strict=True))
+            for index, (point, one, notes) in enumerate(some):
+                row = Row(**point | (found.get(index) or {"refusal": str(one)}), notes=SEPARATOR.join(notes))
+                yield row
+                done += 1
+                if self.progress:
+                    self.progress(done, total, f"{row.network} on {row.chip}")
 
-    def _row(self, network: Any, chip: Any, change: Change, part: Any, found: Any, how: dict[str, Any]) -> Row:
-        """One prediction, or the reason why there is none: of the network, of the chip, or of the two together."""
-        mode, stack, batch = how["mode"], how["stack"], how["batch"]
-        point = {
-            "network": _name(network),
-            "chip": _name(chip),
-            "batch": batch if isinstance(batch, int) else None,
-            "dtype": how["dtype"],
-            "mode": mode,
-            "optimizer": (how["optimizer"] or "sgd") if mode == "training" else "",
-            "stack": str(stack) if isinstance(stack, Stack) else stack or "eager",
-            "symbols": _text(how["bind"]),
-            "what_if": _text(change),
-        }
-        for one in (found, part):
-            if isinstance(one, RooflineError):
-                return Row(**point, refusal=str(one))
-        made = _found(partial(predict, part, found, calibration=self.calibration, **how))
-        return Row(**point, refusal=str(made)) if isinstance(made, RooflineError) else _predicted(point, made)
+    def _points(self) -> Iterator[tuple[dict[str, Any], Question | RooflineError, tuple[str, ...]]]:
+        """The points in their order: how each is written, what it asks (or why it cannot), notes of its network."""
+        runs = [(mode, one) for mode in self.mode for one in (self.optimizer if mode == "training" else (None,))]
+        variants = [(change, chip) for change in self.what_if for chip in self.chips]
+        chips = [_found(partial(_changed, chip, change)) for change, chip in variants]
+        where = [{"chip": _name(chip), "what_if": _text(change)} for change, chip in variants]
+        settings: dict[tuple[int, int], list[Any]] = {}
+        for network in self.networks:
+            net = _found(partial(network_of, network))
+            notes = notes_of(net) if isinstance(net, Network | Workload) else ()
+            ways = product(runs, enumerate(self.stack), enumerate(self.dtype), *self.bind.values())
+            for run, (i, on), (j, kind), *sizes in ways:
+                bind = dict(zip(self.bind, sizes, strict=True))
+                if (i, j) not in settings:
+                    settings[i, j] = [_found(partial(self._setting, chip, kind, on)) for chip in chips]
+                task = _found(partial(Run.of, None, *run))
+                how = {
+                    "network": _name(network),
+                    "dtype": kind,
+                    "mode": run[0],
+                    "optimizer": (run[1] or "sgd") if run[0] == "training" else "",
+                    "stack": str(on) if isinstance(on, Stack) else on or "eager",
+                    "symbols": _text(bind),
+                }
+                for batch in self.batch:
+                    point = how | {"batch": batch if isinstance(batch, int) else None}
+                    programs: dict[Any, Any] = {}
+                    for place, setting in zip(where, settings[i, j], strict=True):
+                        wrong = next((one for one in (setting, task, net) if isinstance(one, RooflineError)), None)
+                        yield point | place, wrong or _asked(setting, net, batch, bind, task, programs), notes
+
+    def _setting(self, chip: Chip | RooflineError, dtype: str, stack: Any) -> Setting:
+        if isinstance(chip, RooflineError):
+            raise chip
+        return Setting.of(chip, dtype, stack, self.calibration)
 
     def to_frame(self) -> Any:
         """All rows as a ``pandas.DataFrame``.
@@ -243,6 +214,17 @@ def _found(make: Callable[[], Any]) -> Any:
         return error
 
 
+def _asked(
+    setting: Setting, network: Any, batch: Batch, bind: Mapping[str, int], run: Run, programs: dict[Any, Any]
+) -> Question | RooflineError:
+    """The question of one point; ``programs`` has those of the points beside it, which differ in chips alone."""
+    same = id(setting) if isinstance(batch, str) else (setting.model.cuda, setting.precision)
+    if same not in programs:
+        programs[same] = _found(partial(setting.program, network, batch=batch, bind=bind, run=run))
+    program = programs[same]
+    return program if isinstance(program, RooflineError) else Question(setting, program)
+
+
 def _changed(chip: Any, change: Change) -> Chip:
     return changed(resolve_chip(chip), change)
 
@@ -253,31 +235,3 @@ def _name(value: Any) -> str:
 
 def _text(values: Mapping[str, Any]) -> str:
     return "; ".join(f"{name}={value}" for name, value in values.items())
-
-
-def _predicted(point: dict[str, Any], made: Prediction) -> Row:
-    worth, bounds = made.worth, made.bounds
-    return Row(
-        **point | {"batch": made.batch, "chip": made.chip, "network": made.workload},
-        low_s=made.seconds.low,
-        seconds=made.seconds.middle,
-        high_s=made.seconds.high,
-        samples_per_s=made.samples_per_s,
-        tokens_per_s=made.tokens_per_s,
-        bound=next(iter(bounds), ""),
-        bound_share=next(iter(bounds.values()), None),
-        tier=made.tier,
-        flops=made.flops,
-        bytes=made.bytes,
-        memory=made.memory.total,
-        capacity=made.capacity,
-        fits=made.fits,
-        power_w=worth.power_w,
-        samples_per_joule=worth.per_joule,
-        price=worth.price.amount if worth.price else None,
-        currency=worth.price.currency if worth.price else "",
-        samples_per_s_per_price=worth.per_price,
-        samples_per_rent=worth.per_rent,
-        calibration=made.calibration,
-        warnings=SEPARATOR.join(made.warnings),
-    )

@@ -18,7 +18,8 @@ from roofline.cli.progress import progress_bar
 from roofline.errors import MissingExtra, OutputError, UsageError
 
 if TYPE_CHECKING:
-    from roofline.analysis.sweep import Row, Sweep
+    from roofline.analysis.rows import Row
+    from roofline.analysis.sweep import Sweep
 
 FORMATS = (".csv", ".jsonl", ".parquet")
 CHUNK = 10_000
@@ -82,7 +83,7 @@ def _written(made: Sweep, path: Path, suffix: str) -> None:
 
 
 def _csv(made: Sweep, stream: TextIO) -> None:
-    from roofline.analysis.sweep import COLUMNS
+    from roofline.analysis.rows import COLUMNS
 
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -121,7 +122,7 @@ def _kinds() -> Iterator[tuple[str, str]]:
     """The type of every column: ``int``, ``float``, ``bool`` or ``str``."""
     from dataclasses import fields
 
-    from roofline.analysis.sweep import Row
+    from roofline.analysis.rows import Row
 
     for field in fields(Row):
         yield field.name, str(field.type).removesuffix(" | None")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-
 SCHEMA_VERSION = 1
 """Of the JSON form of every result, docs/roofline-1.schema.json."""
 

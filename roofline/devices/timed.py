@@ -54,7 +54,7 @@ class Timing:
     octaves: Floats
 
     def part(self, schedule: Schedule, start: int) -> Timing:
-        """The kernels of one program [s]: its ``schedule``, which begins at kernel ``start`` [1]."""
+        """The kernels of one program, ``timing[start : start + N]`` [s], of its ``schedule`` of N kernels."""
         mine = slice(start, start + len(schedule))
         return Timing(
             schedule,

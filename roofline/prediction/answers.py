@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -29,6 +30,7 @@ MOST_KERNELS = 20_000
 """Kernels that are timed in one call: enough to hide its fixed cost, few enough for the caches of a CPU."""
 
 Answer = Prediction | RooflineError
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -39,22 +41,32 @@ class Question:
     program: Program
 
 
-def answers(questions: Sequence[Question]) -> list[Answer]:
-    """The prediction of every question in order, or the error that says why there is none."""
-    found: list[Answer | None] = [_kept.get(key) for key in map(_key, questions)]
+def itself(answer: Answer) -> Answer:
+    """The answer as it is."""
+    return answer
+
+
+def answers(questions: Sequence[Question], read: Callable[[Answer], T]) -> list[T]:
+    """What ``read`` makes of the answer to every question, in order.
+
+    An answer is a prediction, or the error that says why there is none. It is read as soon as it is there and not kept
+    for its own sake, so that thousands need little memory.
+    """
+    found: dict[int, T] = {}
     groups = defaultdict[Hashable, list[int]](list)
     for index, question in enumerate(questions):
-        if found[index] is None:
+        if known := _kept.get(_key(question)):
+            found[index] = read(_beside_one_chip(question, known))
+        else:
             groups[id(question.setting), _way(question)].append(index)
     for members in groups.values():
-        setting = questions[members[0]].setting
         for some in _several(members, questions):
-            made = _together(setting, [questions[index].program for index in some])
+            made = _together(questions[some[0]].setting, [questions[index].program for index in some])
             for index, answer in zip(some, made, strict=True):
-                found[index] = answer
                 if isinstance(answer, Prediction):
                     _kept.put(_key(questions[index]), answer, 1 + len(answer.layers))
-    return [_beside_one_chip(question, answer) for question, answer in zip(questions, found, strict=True) if answer]
+                found[index] = read(_beside_one_chip(questions[index], answer))
+    return [found[index] for index in range(len(questions))]
 
 
 def _key(question: Question) -> Hashable:
@@ -93,7 +105,7 @@ def _several(members: list[int], questions: Sequence[Question]) -> Iterator[list
         yield some
 
 
-def _together(setting: Setting, programs: list[Program]) -> list[Answer]:
+def _together(setting: Setting, programs: list[Program]) -> Iterator[Answer]:
     """The predictions of programs of one kind; each has its own error where not all of them can be predicted."""
     try:
         fitted = setting.calibration
@@ -101,13 +113,14 @@ def _together(setting: Setting, programs: list[Program]) -> list[Answer]:
         timing, starts = time_programs(programs, setting.part, setting.stack, fitted)
     except RooflineError as error:
         if len(programs) == 1:
-            return [error]
+            yield error
+            return
         middle = len(programs) // 2
-        return _together(setting, programs[:middle]) + _together(setting, programs[middle:])
-    return [
-        combine(setting, program, timing.part(program.schedule, start))
-        for program, start in zip(programs, starts, strict=True)
-    ]
+        yield from _together(setting, programs[:middle])
+        yield from _together(setting, programs[middle:])
+        return
+    for program, start in zip(programs, starts, strict=True):
+        yield combine(setting, program, timing.part(program.schedule, start))
 
 
 def time_programs(
@@ -150,7 +163,7 @@ def _beside_one_chip(question: Question, answer: Answer) -> Answer:
     setting = question.setting
     if isinstance(answer, RooflineError) or setting.stack.serving != "sharded" or setting.stack.chips == 1:
         return answer
-    (alone,) = answers([Question(setting.alone, question.program)])
+    (alone,) = answers([Question(setting.alone, question.program)], itself)
     if isinstance(alone, RooflineError):
         return alone
     return replace(answer, warnings=(*answer.warnings, *slower_together(answer, alone)))

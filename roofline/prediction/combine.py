@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from roofline.core.prediction import Prediction
+from roofline.core.warned import Said
 from roofline.devices.timed import Timing
 from roofline.lowering.program import Program
 from roofline.prediction.input_pipeline import at_least, pipeline_layer, request_layer
@@ -24,7 +25,9 @@ def combine(setting: Setting, program: Program, timing: Timing) -> Prediction:
     """
     chip, stack, calibration = setting.part, setting.stack, setting.calibration
     emulation = chip.resolve(setting.precision)[1]
-    warnings = [f"{chip.name} has no {setting.precision} arithmetic: {emulation}"] if emulation else []
+    warnings = Said()
+    if emulation:
+        warnings.add("emulated", f"{chip.name} has no {setting.precision} arithmetic: {emulation}")
     layers = layers_of(program, timing)
     if asking := request_layer(chip, calibration, stack):
         layers = layers.and_then(asking)
@@ -52,8 +55,9 @@ def combine(setting: Setting, program: Program, timing: Timing) -> Prediction:
     )
     outside = float(timing.total[timing.octaves > 0].sum() / max(timing.total.sum(), 1e-300))
     if outside > 0.01:
-        warnings.append(
+        warnings.add(
+            "outside-fit",
             f"{outside:.0%} of the time is in shapes outside those fitted; their intervals are widened; "
-            "to narrow them, measure this chip: roofline measure"
+            "to narrow them, measure this chip: roofline measure",
         )
     return replace(prediction, warnings=(*warnings, *warnings_of(chip, prediction, calibration)))

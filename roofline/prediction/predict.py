@@ -20,7 +20,7 @@ from roofline.core.run import Run
 from roofline.core.stack import Stack
 from roofline.errors import RooflineError
 from roofline.lowering.program import Program
-from roofline.prediction.answers import Question, answers
+from roofline.prediction.answers import Question, answers, itself
 from roofline.prediction.largest_batch import Batch
 from roofline.prediction.question import network_of, notes_of
 from roofline.prediction.setting import Setting
@@ -70,7 +70,7 @@ def predict(
     setting, task = Setting.of(chip, dtype, stack, calibration), Run.of(run, mode, optimizer)
     network = network_of(workload, inputs, mode=task.mode)
     program = setting.program(network, batch=batch, bind=bind, run=task)
-    (answer,) = answers([Question(setting, program)])
+    (answer,) = answers([Question(setting, program)], itself)
     if isinstance(answer, RooflineError):
         raise answer
     warnings = (*notes_of(network), *answer.warnings)

@@ -8,7 +8,9 @@ from itertools import islice
 import pytest
 
 import roofline
-from roofline.analysis.sweep import COLUMNS, MOST_POINTS, Row, sweep
+from roofline.analysis.rows import COLUMNS, Row
+from roofline.analysis.sweep import MOST_POINTS, sweep
+from roofline.core.warned import codes
 from roofline.errors import RooflineError, UsageError
 
 CHIPS = ("gtx-980", "rtx-2070", "h100-sxm", "apple-m1", "epyc-9654", "tpu-v1", "inferentia2", "nnp-i-1000", "gtx-970")
@@ -23,7 +25,7 @@ def same(row: Row, chip: str, network: str, **asked: object) -> bool:
     except RooflineError as error:
         return row.refusal == str(error)
     close = pytest.approx([made.seconds.low, made.seconds.middle, made.seconds.high, made.samples_per_s], rel=1e-9)
-    words = (made.batch, made.bound, made.tier, made.fits, made.calibration, " | ".join(made.warnings))
+    words = (made.batch, made.bound, made.tier, made.fits, made.calibration, " ".join(codes(made.warnings)))
     return (
         [row.low_s, row.seconds, row.high_s, row.samples_per_s] == close
         and (row.batch, row.bound, row.tier, row.fits, row.calibration, row.warnings) == words

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from roofline.analysis.sweep import COLUMNS
+from roofline.analysis.rows import COLUMNS
 from roofline.cli.app import cli as main
 
 GRID = """\

@@ -7,6 +7,7 @@ import numpy as np
 from roofline.core.calibration import Calibration, any_of
 from roofline.core.chip import Chip
 from roofline.core.prediction import Prediction
+from roofline.core.warned import Said
 from roofline.devices import ceiling
 from roofline.units import format_bytes, plural
 
@@ -40,38 +41,47 @@ def borrowed(chip: Chip, calibration: Calibration) -> str:
 
 def warnings(chip: Chip, prediction: Prediction, calibration: Calibration | None) -> list[str]:
     """Warnings particular to arrays: memory on the chip, layers without time of their own, use of one core."""
-    said = []
+    said = Said()
     if np.isinf(ceiling.on_chip_capacity(chip)):
         taken = "16 MiB per core is assumed, 4 to 32 MiB in the interval"
         none = "so memory traffic sets no bound"
         known = taken if calibration is not None else none
-        said.append(f"{chip.name}: the on-chip capacity is not published; {known}; add it to the chip file if known")
+        said.add(
+            "on-chip-memory",
+            f"{chip.name}: the on-chip capacity is not published; {known}; add it to the chip file if known",
+        )
     if chip.launch is None and calibration is None:
-        said.append(
-            f"{chip.name}: no launch time is known, so small networks come out far too fast; add it to the chip file"
+        said.add(
+            "no-launch",
+            f"{chip.name}: no launch time is known, so small networks come out far too fast; add it to the chip file",
         )
     stack = prediction.stack
     if stack.serving != "throughput" and chip.core_count == 1:
-        said.append(
+        said.add(
+            "no-effect",
             f"--serving {stack.serving} has no effect: it applies to NPUs and TPUs with several cores, "
-            f"and {chip.name} has one; leave it out"
+            f"and {chip.name} has one; leave it out",
         )
     if stack.serving == "latency" and stack.chips != 1:
-        said.append(
+        said.add(
+            "one-core",
             f"--serving latency runs one batch on one core, so --chips {stack.chips} adds memory only; "
-            "--serving sharded splits the batch over all cores"
+            "--serving sharded splits the batch over all cores",
         )
     layers = prediction.layers
     free = np.flatnonzero((layers.middle == 0) & (layers.flops > 0))
     if len(free):
         ops = ", ".join(sorted({layers.ops[i] for i in free})[:5])
         took, are = plural(len(free), "layer"), "is" if len(free) == 1 else "are"
-        said.append(f"{took} ({ops}) {are} fused: applied to results on the way out of the array, at no cost in time")
+        said.add(
+            "fused", f"{took} ({ops}) {are} fused: applied to results on the way out of the array, at no cost in time"
+        )
     level, weights = chip.dram, prediction.memory.weights
     if prediction.capacity is not None and weights > prediction.capacity:
         where = f" ({level.place})" if level.place else ""
-        said.append(
+        said.add(
+            "does-not-fit",
             f"the weights alone ({format_bytes(weights)}) do not fit in {level.name}, the largest memory{where}; use "
-            "fewer bits (--weights) or more chips (--chips)"
+            "fewer bits (--weights) or more chips (--chips)",
         )
     return said

@@ -121,10 +121,7 @@ def recent_bytes(schedule: Schedule, parts: Parts | None = None) -> Floats:
 
 
 def fitted_ops(kernels: Schedule, fit: FamilyFit) -> NDArray[np.bool_]:
-    """Mask of the kernels whose operators the fit of their plan has seen, directly or by :data:`ALIKE`; shape (N,).
-
-    kernels : N kernels of one plan. fit : of that plan.
-    """
+    """Mask of the ``kernels`` of one plan whose operators its ``fit`` has seen, also by :data:`ALIKE`; shape (N,)."""
     if not fit.points:
         return np.zeros(len(kernels), dtype=bool)
     own = {key.split(":", 1)[1] for key in fit.parameters if ":" in key} - set(fit.borrowed)

@@ -8,6 +8,7 @@ from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
 from roofline.core.prediction import Prediction
+from roofline.core.warned import Said
 from roofline.devices import ceiling
 from roofline.devices.gpu.products import SECTOR_ARCHITECTURES
 from roofline.units import plural
@@ -34,23 +35,27 @@ def borrowed(chip: Chip, calibration: Calibration) -> str:
 
 def warnings(chip: Chip, prediction: Prediction, calibration: Calibration | None) -> list[str]:
     """Warnings particular to GPUs: tile list, launch time, sectors, tf32 convolutions, memory of the CUDA context."""
-    said = []
+    said = Said()
     if calibration is not None and not chip.tiles:
-        said.append(f"{chip.name}: no GEMM tile list for architecture {chip.architecture}; using the generic list")
+        said.add(
+            "no-tiles", f"{chip.name}: no GEMM tile list for architecture {chip.architecture}; using the generic list"
+        )
     if chip.launch is None:
-        said.append(
-            f"{chip.name}: no launch time is known, so small networks come out far too fast; add it to the chip file"
+        said.add(
+            "no-launch",
+            f"{chip.name}: no launch time is known, so small networks come out far too fast; add it to the chip file",
         )
     if calibration is not None and chip.architecture in SECTOR_ARCHITECTURES:
         said += _in_sectors(chip, prediction)
     convolves = prediction.layers.convolves
     tf32 = chip.vendor == "NVIDIA" and convolves and any(p.compute == "tf32" for p in chip.precisions())
     if tf32 and prediction.dtype == "fp32" and not prediction.stack.tf32:
-        said.append(f"PyTorch runs fp32 convolutions in tf32 on {chip.name} by default; --tf32 predicts that")
+        said.add("tf32", f"PyTorch runs fp32 convolutions in tf32 on {chip.name} by default; --tf32 predicts that")
     spare = (prediction.capacity or 0.0) - prediction.memory.total
     if prediction.fits and spare < CUDA_CONTEXT_B:
-        said.append(
-            "fits with little to spare: CUDA and its libraries take about 0.5 GB more; use a smaller batch to be safe"
+        said.add(
+            "little-memory",
+            "fits with little to spare: CUDA and its libraries take about 0.5 GB more; use a smaller batch to be safe",
         )
     return said
 
@@ -67,7 +72,10 @@ def _in_sectors(chip: Chip, prediction: Prediction) -> list[str]:
     if share < 0.05:
         return []
     reached = float(layers.flops[large].sum()) / seconds / peak
-    return [
+    said = Said()
+    said.add(
+        "sectors",
         f"{share:.0%} of the time is in large linear layers at {reached:.0%} of the peak: both operands are contiguous "
-        f"along k, and the L2 of {chip.architecture} fetches them in 32-byte sectors (docs/gpu.md, scatter)"
-    ]
+        f"along k, and the L2 of {chip.architecture} fetches them in 32-byte sectors (docs/gpu.md, scatter)",
+    )
+    return said
