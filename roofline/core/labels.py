@@ -68,8 +68,7 @@ class Labels:
     def sums(self, values: Floats, *, largest_first: bool = True) -> dict[str, float]:
         """The sum of ``values`` by word, largest first (equal ones, and all otherwise, in the order they come)."""
         sums = np.bincount(self.codes, values, minlength=len(self.words)).tolist()
-        present, first = np.unique(self.codes, return_index=True)
-        order = present[np.argsort(first)].tolist()
+        order = list(dict.fromkeys(self.codes.tolist()))
         if largest_first:
             order = sorted(order, key=lambda code: -sums[code])
         return {self.words[code]: sums[code] for code in order}

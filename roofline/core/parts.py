@@ -64,7 +64,9 @@ class Parts:
     def largest(self, values: Floats | Ints) -> Floats:
         """The largest value of every program, at least 0, shape (P,); ``values`` has shape (N,)."""
         found = np.zeros(len(self))
-        np.maximum.at(found, self.index, values)
+        some = self.sizes > 0
+        if some.any():
+            found[some] = np.maximum(np.maximum.reduceat(values, self.starts[:-1][some]), 0)
         return found
 
     @cached_property

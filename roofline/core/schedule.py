@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,7 @@ _INTS = (
     "repeats",
     "calls",
 )
+_PLACES = ("layer", "source", "source2", "target", "repeats", "calls")
 _FLOATS = ("itemsize", "flops", "reads", "weights", "writes", "passes")
 
 
@@ -188,6 +190,18 @@ class Schedule:
             columns[name] = np.concatenate(codes or [np.zeros(0, np.int64)])
             columns[f"{name}_names"] = names
         return cls(**columns)
+
+    @cached_property
+    def distinct(self) -> tuple[Ints, Ints]:
+        """The first of all kernels that are alike, and for each kernel its place among them, shape (D,) and (N,).
+
+        Kernels are alike if they differ in layer, tensors, launches and calls alone.
+        """
+        columns = [getattr(self, name) for name in (*_CODED, *_TEXT, *_INTS, *_FLOATS) if name not in _PLACES]
+        table = np.stack([column.astype(np.float64) for column in columns], axis=1)
+        rows = np.ascontiguousarray(table).view(np.dtype((np.void, table.shape[1] * table.itemsize)))
+        _, first, place = np.unique(rows.reshape(-1), return_index=True, return_inverse=True)
+        return first, place.reshape(-1)
 
     def __len__(self) -> int:
         return len(self.family)

@@ -91,7 +91,7 @@ class Workload:
     def weight_bytes(self) -> float:
         return sum(t.bytes for t in self.tensors.values() if t.role == "weight")
 
-    @property
+    @cached_property
     def parameters(self) -> int:
         """Number of weights; a tensor shared by two nodes counts once."""
         return sum(t.elements for t in self.tensors.values() if t.role == "weight")

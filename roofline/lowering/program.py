@@ -110,6 +110,7 @@ def make_program(
     UsageError : a batch that is not a multiple of the micro-batches, or a precision that cannot be trained in.
     Unsupported : a layer that cannot be trained.
     """
+    cuda = cuda and run.training  # inference launches the same kernels on every kind of device
     sizes = tuple((name, type(size), size) for name, size in checks.table("bind", bind or {}).items())
     key = (Same(workload), type(batch), batch, sizes, precision, stack, run, cuda, lowered)
     found = _made.get(key)

@@ -26,6 +26,9 @@ from roofline.prediction.select import datasheet_spread
 from roofline.prediction.setting import Setting
 from roofline.prediction.warnings import slower_together
 
+FEW = 100
+"""Answers to more questions are not kept: a sweep does not ask twice."""
+
 MOST_KERNELS = 20_000
 """Kernels that are timed in one call: enough to hide its fixed cost, few enough for the caches of a CPU."""
 
@@ -63,7 +66,7 @@ def answers(questions: Sequence[Question], read: Callable[[Answer], T]) -> list[
         for some in _several(members, questions):
             made = _together(questions[some[0]].setting, [questions[index].program for index in some])
             for index, answer in zip(some, made, strict=True):
-                if isinstance(answer, Prediction):
+                if isinstance(answer, Prediction) and len(questions) <= FEW:
                     _kept.put(_key(questions[index]), answer, 1 + len(answer.layers))
                 found[index] = read(_beside_one_chip(questions[index], answer))
     return [found[index] for index in range(len(questions))]

@@ -7,6 +7,7 @@ import numpy as np
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
 from roofline.core.dtype import precision as parse_precision
+from roofline.core.memo import Memo, Same
 from roofline.core.prediction import Prediction
 from roofline.core.stack import Stack
 from roofline.core.unverified import unverified_figures
@@ -53,7 +54,7 @@ def warnings_of(chip: Chip, prediction: Prediction, calibration: Calibration | N
     if calibration is not None and prediction.tiers.get("borrowed"):
         said.add("borrowed", model.borrowed(chip, calibration))
     rests_on_sheet = unfitted or prediction.tiers.get("borrowed")
-    if doubtful := unverified_figures(chip, parse_precision(prediction.dtype)) if rests_on_sheet else []:
+    if doubtful := _doubtful(chip, prediction.dtype) if rests_on_sheet else []:
         said.add(
             "unverified",
             f"{chip.name}: no source verifies {', '.join(doubtful)}; an error there is an error of the time; check the "
@@ -113,6 +114,14 @@ def warnings_of(chip: Chip, prediction: Prediction, calibration: Calibration | N
     return said
 
 
+def _doubtful(chip: Chip, dtype: str) -> list[str]:
+    """The deciding figures of a chip that no source verifies, found once for each chip and precision."""
+    return _doubts.once((Same(chip), dtype), lambda: unverified_figures(chip, parse_precision(dtype)))
+
+
+_doubts: Memo[list[str]] = Memo(2_000)
+
+
 def _smaller(prediction: Prediction) -> str:
     """Other ways than a smaller batch to need less memory."""
     return ", --checkpoint or --accumulate" if prediction.run.training else ", or fewer bits (--dtype, --weights)"
@@ -120,6 +129,8 @@ def _smaller(prediction: Prediction) -> str:
 
 def _idle(chip: Chip, prediction: Prediction, calibration: Calibration | None) -> list[str]:
     """Options that were given but have no effect for this chip, network and calibration."""
+    if prediction.stack == Stack() and prediction.run.host_dispatch is None:
+        return []
     usual, stack, model = Stack().to_dict(), prediction.stack.to_dict(), model_of(chip)
     given = [name for name in FLAGS if name in usual and stack[name] != usual[name]]
     given += ["host_dispatch"] if prediction.run.host_dispatch is not None else []

@@ -111,7 +111,7 @@ def fit_shared(parts: Mapping[Key, Part], start: Mapping[str, float] | None = No
         chips = {part.chip.name: part.chip for part in mine.values()}
         free = {("", name): getattr(found.parameters(), name) for name in stage.shared}
         if "sustained" in stage.own:
-            free |= {(name, "sustained"): sustained_share(chip, Parameters()) for name, chip in chips.items()}
+            free |= {(name, "sustained"): float(sustained_share(chip, Parameters())) for name, chip in chips.items()}
         pull = np.array([2.0 if chip else 20.0 for chip, _ in free])
         _least_squares(found, mine, free, 1.0 / pull, even=True)
     return found
@@ -135,7 +135,7 @@ def fit_own(found: Fit, parts: Mapping[Key, Part], chips: Mapping[str, Chip]) ->
             shared = found.parameters(name)
             free = {(name, number): getattr(shared, number) for number in stage.own}
             if "sustained" in stage.own:
-                free[name, "sustained"] = sustained_share(chip, shared)
+                free[name, "sustained"] = float(sustained_share(chip, shared))
             _least_squares(found, mine, free, np.full(len(free), 1.0 / PRIOR), even=False)
 
 

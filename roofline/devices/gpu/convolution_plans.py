@@ -76,7 +76,7 @@ class Images:
     """Convolutions as columns; a data gradient is the convolution with its channels swapped.
 
     ``count`` images of side x side pixels (of the result), ``groups`` of ``channels`` in and ``out`` channels out;
-    ``moved`` compulsory bytes [B], ``flops`` of the plain GEMM [FLOP].
+    ``moved`` compulsory bytes [B], ``flops`` of the plain GEMM [FLOP]; ``clock`` over the boost clock [1].
     """
 
     groups: Floats
@@ -87,16 +87,17 @@ class Images:
     out: Floats
     moved: Floats
     flops: Floats
+    clock: float | Floats = 1.0
 
     @classmethod
-    def of(cls, schedule: Schedule, *, weights: bool = False) -> Images:
+    def of(cls, schedule: Schedule, *, weights: bool = False, clock: float | Floats = 1.0) -> Images:
         """From a ``schedule`` as :mod:`roofline.operators.convolution` makes it; ``weights``: they are weight
-        gradients.
+        gradients; ``clock`` over the boost clock [1].
         """
         names = ("batch", "m", "n", "k", "taps", "images")
         groups, m, n, k, taps, count = (getattr(schedule, name).astype(np.float64) for name in names)
         pixels, inner = (k, m) if weights else (m, k)
-        return cls(groups, count, np.sqrt(pixels / count), taps, inner / taps, n, schedule.bytes, schedule.flops)
+        return cls(groups, count, np.sqrt(pixels / count), taps, inner / taps, n, schedule.bytes, schedule.flops, clock)
 
     @property
     def pixels(self) -> Floats:
@@ -133,19 +134,20 @@ def waves(
     tiles: Tiles,
     start: float,
     cuts: tuple[int, ...] = (1,),
+    clock: float | Floats = 1.0,
 ) -> Floats:
     """Compute seconds of batch x (m x k).(k x n) with the fastest tile and split of k into S ``cuts``::
 
         area   = TM*TN * (1 + EDGE * (1/TM + 1/TN))
         blocks = batch * ceil(m/TM) * ceil(n/TN) * S
         waves  = pair * ceil(blocks / multiprocessors / pair)         pair: 2 or 1
-        time   = area * (8*ceil(k/S/8) + start) / rate * waves + (8*S * batch*m*n / bandwidth, if S > 1)    [s]
+        time   = area * (8*ceil(k/S/8) + start) / (rate * clock) * waves + (8*S * batch*m*n / bandwidth, if S > 1) [s]
 
     A block smaller than 128 x 128 has fewer than 256 threads, one warp for each scheduler. It cannot keep 128 lanes
     busy, so wide multiprocessors run such blocks in pairs. Form: this project's own; evidence: docs/evidence-gpu.md.
 
     machine : the hardware. batch, m, n, k : sizes [1], shape (N,). tiles : to choose from. start : elements of k before
-    full rate [1]. cuts : parts of k to choose from. Returns time : [s], shape (N,).
+    full rate [1]. cuts : parts of k to choose from. clock : over the boost clock [1]. Returns time : [s], shape (N,).
     """
     best = np.full(len(m), np.inf)
     for tall, broad in tiles:
@@ -156,7 +158,7 @@ def waves(
             steps = 8.0 * np.ceil(k / parts / 8.0) + start
             turns = together * np.ceil(blocks * parts / machine.units / together)
             moved = SPLIT_TRAFFIC * 4.0 * parts * batch * m * n / machine.bandwidth if parts > 1 else 0.0
-            best = np.minimum(best, area * steps / machine.rate * turns + moved)
+            best = np.minimum(best, area * steps / (machine.rate * clock) * turns + moved)
     return best
 
 
@@ -168,7 +170,7 @@ def implicit(x: Images, machine: Machine, tiles: Tiles, start: float) -> Cost:
 
     x : N convolutions. machine : the hardware. tiles : to choose from. start : elements of k before full rate [1].
     """
-    compute = waves(machine, x.groups, x.pixels, x.out, x.taps * x.channels, tiles=tiles, start=start)
+    compute = waves(machine, x.groups, x.pixels, x.out, x.taps * x.channels, tiles=tiles, start=start, clock=x.clock)
     memory = x.moved / machine.bandwidth
     return Cost(joined(compute, memory) + machine.launch, compute, memory, x.flops)
 
@@ -190,9 +192,8 @@ def split(x: Images, machine: Machine, tiles: Tiles) -> Cost:
 
     x : N convolutions. machine : the hardware. tiles : to choose from.
     """
-    compute = waves(
-        machine, x.groups, x.taps * x.channels, x.out, x.pixels, tiles=tiles, start=SPLIT_START, cuts=SPLITS
-    )
+    sizes = (x.groups, x.taps * x.channels, x.out, x.pixels)
+    compute = waves(machine, *sizes, tiles=tiles, start=SPLIT_START, cuts=SPLITS, clock=x.clock)
     memory = x.moved / machine.bandwidth
     return Cost(joined(compute, memory) + machine.launch, compute, memory, x.flops)
 
@@ -208,7 +209,7 @@ def fused(x: Images, machine: Machine, patches: Patches, filters: float, start: 
     """Winograd F(2x2, 3x3) in one kernel, after the transform of the weights::
 
         blocks  = min over patches of ceil(count/images) * ceil(side/2/rows) * ceil(side/2/columns) * ceil(out/32)
-        compute = 16*32*32 * (1 + EDGE/64) * (8*ceil(channels/8) + start) / rate * ceil(blocks / multiprocessors)    [s]
+        compute = 16*32*32 * (1 + EDGE/64) * (8*ceil(channels/8) + start) / (rate*clock) * ceil(blocks / units)    [s]
         weights = filters * 4 * 16 * channels * out / bandwidth,  memory = moved / bandwidth                         [s]
         total   = (compute^4 + memory^4)^(1/4) + weights + launch                                                    [s]
 
@@ -223,7 +224,8 @@ def fused(x: Images, machine: Machine, patches: Patches, filters: float, start: 
         blocks = np.minimum(blocks, np.ceil(x.count / images) * np.ceil(across / rows) * np.ceil(across / columns))
     blocks = blocks * np.ceil(x.out / 32.0)
     area = 16.0 * 32.0 * 32.0 * (1.0 + EDGE * 2.0 / 128.0)
-    compute = area * (8.0 * np.ceil(x.channels / 8.0) + start) / machine.rate * np.ceil(blocks / machine.units)
+    steps = 8.0 * np.ceil(x.channels / 8.0) + start
+    compute = area * steps / (machine.rate * x.clock) * np.ceil(blocks / machine.units)
     transformed = filters * 4.0 * 16.0 * x.channels * x.out / machine.bandwidth
     memory = x.moved / machine.bandwidth
     total = joined(compute, memory) + transformed + machine.launch
@@ -288,7 +290,7 @@ def staged(
     batch = np.full(len(patches), by.points * by.multiplications)
     word = 4.0 * by.size * by.points / machine.bandwidth
     images, weights = word * patches * (x.channels + x.out), word * x.channels * x.out
-    compute = waves(machine, batch, *sides, tiles=STAGED_TILES, start=start)
+    compute = waves(machine, batch, *sides, tiles=STAGED_TILES, start=start, clock=x.clock)
     around = x.moved / machine.bandwidth + transform * images + filters * weights
     total = joined(compute, images + weights) + around + 3.0 * machine.launch
     done = 2.0 * batch * patches * x.channels * x.out

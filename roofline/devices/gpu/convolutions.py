@@ -34,6 +34,7 @@ from roofline.devices.gpu.convolution_plans import (
 )
 from roofline.devices.gpu.parameters import Parameters, lanes, vector_engine
 from roofline.devices.gpu.power import sustained_share
+from roofline.devices.gpu.products import at
 from roofline.devices.gpu.streams import streamed
 from roofline.devices.gpu.tensor_cores import TILES as TENSOR_TILES
 
@@ -107,7 +108,7 @@ def allowed(plan: str, schedule: Schedule, stack: Stack) -> NDArray[np.bool_]:
 
 
 def convolutions(
-    schedule: Schedule, chip: Chip, precision: str, parameters: Parameters, stack: Stack
+    schedule: Schedule, chip: Chip, precision: str, parameters: Parameters, stack: Stack, activity: float | Floats = 1.0
 ) -> tuple[Cost, Names]:
     """Time of every convolution without its first launch, and its plan: the fastest that is allowed::
 
@@ -121,6 +122,7 @@ def convolutions(
     precision : number format.
     parameters : fitted parameters.
     stack : software stack.
+    activity : see :func:`.power.sustained_share` [1].
 
     Returns
     -------
@@ -134,7 +136,8 @@ def convolutions(
         if not len(mine):
             continue
         machine = machine_of(chip, "fp32" if able and not tensor else precision, parameters, tensor=tensor)
-        for plan, rows, cost in _costs(schedule.select(mine), machine, chip, parameters, stack, tensor=tensor):
+        some, drawn = schedule.select(mine), at(activity, mine)
+        for plan, rows, cost in _costs(some, machine, chip, parameters, stack, drawn, tensor=tensor):
             better = cost.total < best.total[mine[rows]]
             won = mine[rows][better]
             for name in ("total", "compute", "memory", "flops"):
@@ -145,7 +148,14 @@ def convolutions(
 
 
 def _costs(
-    schedule: Schedule, machine: Machine, chip: Chip, parameters: Parameters, stack: Stack, *, tensor: bool
+    schedule: Schedule,
+    machine: Machine,
+    chip: Chip,
+    parameters: Parameters,
+    stack: Stack,
+    activity: float | Floats,
+    *,
+    tensor: bool,
 ) -> Iterator[tuple[str, Rows, Cost]]:
     """Every plan, the convolutions that may take it, and their cost."""
     start, filters = parameters.conv_start, parameters.filters
@@ -153,24 +163,24 @@ def _costs(
     tiles = TENSOR_TILES if tensor else IMPLICIT_TILES
     between = machine.at(parameters.staged)
     weights = passes(schedule) == WEIGHT
+    cool, hot = (1.0 if tensor else held(chip, parameters, draw, activity) for draw in (parameters.cool, 1.0))
     for plan in PLANS[:3] if tensor else PLANS:
         can = allowed(plan, schedule, stack)
         for gradient, taps in {(bool(g), int(t)) for g, t in zip(weights[can], schedule.taps[can], strict=True)}:
             rows = np.flatnonzero(can & (weights == gradient) & (schedule.taps == taps))
-            x = Images.of(schedule.select(rows), weights=gradient)
+            clock = at(hot if plan == "winograd" else cool, rows)
+            x = Images.of(schedule.select(rows), weights=gradient, clock=clock)
             single = parameters.pointwise if taps == 1 else 1.0
             if plan == "implicit":
                 cost = implicit(x, machine.at(single), tiles, start)
             elif plan == "strided":
                 cost = strided(x, machine.at(parameters.strided), tiles, start)
             elif plan == "split":
-                cost = split(
-                    x, machine.at(parameters.weight * single), tiles[:1] if taps == 1 and not tensor else tiles
-                )
+                few = tiles[:1] if taps == 1 and not tensor else tiles
+                cost = split(x, machine.at(parameters.weight * single), few)
             elif plan == "winograd":
                 patches = patches_of(chip.architecture, stack.cudnn)
-                hotter = held(chip, parameters, 1.0) / held(chip, parameters, parameters.cool)
-                cost = fused(x, machine.at(parameters.winograd * hotter), patches, filters, start)
+                cost = fused(x, machine.at(parameters.winograd), patches, filters, start)
             else:
                 by = fourier(taps) if plan == "fourier" else WINOGRAD[taps]
                 cost = staged(x, between, by, gradient=gradient, **around)
@@ -180,7 +190,7 @@ def _costs(
 def machine_of(chip: Chip, precision: str, parameters: Parameters, *, tensor: bool) -> Machine:
     """The multiprocessors at the rate that convolutions reach on them::
 
-        rate      = peak / 2 / multiprocessors * conv / (1 + integers, on shared lanes) * held    [FMA/s]
+        rate      = peak / 2 / multiprocessors * conv / (1 + integers, on shared lanes)           [FMA/s]
         rate      = peak / 2 / multiprocessors * conv_tensor                         on tensor cores
         bandwidth = BANDWIDTH * DRAM bandwidth                                                    [B/s]
 
@@ -195,7 +205,7 @@ def machine_of(chip: Chip, precision: str, parameters: Parameters, *, tensor: bo
     assert engine is not None
     wide = lanes(chip) / vector_engine(chip).count.value > 64
     beside = 1.0 + parameters.integers if shares_lanes(chip) else 1.0
-    reached = parameters.conv_tensor if tensor else parameters.conv / beside * held(chip, parameters, parameters.cool)
+    reached = parameters.conv_tensor if tensor else parameters.conv / beside
     bandwidth = BANDWIDTH * (chip.dram.total_bandwidth or np.inf)
     launch = chip.launch.value if chip.launch else 0.0
     return Machine(engine.count.value, peak / 2 / engine.count.value * reached, bandwidth, launch, wide)
@@ -210,20 +220,16 @@ def shares_lanes(chip: Chip) -> bool:
     return chip.architecture in ("maxwell", "pascal") or lanes(chip) / vector_engine(chip).count.value > 64
 
 
-def held(chip: Chip, parameters: Parameters, draw: float) -> float:
+def held(chip: Chip, parameters: Parameters, draw: float, activity: float | Floats = 1.0) -> Floats:
     """Share of the boost clock in kernels of power ``draw * power of a plain GEMM``, by :func:`.power.sustained_share`
     [1].
 
     Implicit GEMMs and GEMMs between transforms draw ``cool`` of it, fused Winograd all of it. A clock measured in plain
     GEMMs does not apply: a T4 holds 0.55 of its boost clock in those and 0.77 in implicit GEMMs.
 
-    Parameters
-    ----------
-    chip : the GPU.
-    parameters : fitted parameters.
-    draw : power over that of a plain GEMM [1].
+    chip, parameters, activity : see :func:`.power.sustained_share` [1]. draw : power over that of a plain GEMM [1].
     """
-    return sustained_share(chip, replace(parameters, watts=parameters.watts * draw, sustained=0.0))
+    return sustained_share(chip, replace(parameters, watts=parameters.watts * draw, sustained=0.0), activity)
 
 
 def fills_tensor_cores(schedule: Schedule) -> NDArray[np.bool_]:
@@ -258,7 +264,9 @@ DEPTHWISE_L2 = 3.0
 """Bandwidth of the L2 over that of DRAM, where it is not known; 2.4 on a V100, 4.0 on a T4."""
 
 
-def depthwise(schedule: Schedule, chip: Chip, parameters: Parameters, stack: Stack) -> Cost:
+def depthwise(
+    schedule: Schedule, chip: Chip, parameters: Parameters, stack: Stack, activity: float | Floats = 1.0
+) -> Cost:
     """Depthwise convolutions, in kernels that walk over the result. No measurement validates this::
 
         compute = results * taps * 8 instructions / (lanes * clock * held)           [s]
@@ -275,13 +283,14 @@ def depthwise(schedule: Schedule, chip: Chip, parameters: Parameters, stack: Sta
     chip : the GPU.
     parameters : fitted parameters.
     stack : software stack.
+    activity : see :func:`.power.sustained_share` [1].
 
     Returns
     -------
     cost : seconds without the launch [s] and operations [FLOP], shape (N,).
     """
     taps, weights = schedule.taps.astype(np.float64), passes(schedule) == WEIGHT
-    rate = lanes(chip) * vector_engine(chip).clock.hz() * held(chip, parameters, parameters.cool)
+    rate = lanes(chip) * vector_engine(chip).clock.hz() * held(chip, parameters, parameters.cool, activity)
     bandwidth = parameters.row * streamed(chip, parameters)
     compute = schedule.flops / 2.0 * DEPTHWISE_STEPS / rate
     again = np.where(weights, (taps - 1.0) / DEPTHWISE_L2, 0.0)

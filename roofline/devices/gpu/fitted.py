@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +36,7 @@ def times(asked: Asked) -> Fitted:
         low, high = total * exp(quantile * width)    [s],   width grows outside the fitted shapes (octaves_outside)
 
     The speed-of-light bound counts the operations of the chosen plan. In a network, a power-limited GPU runs its GEMMs
-    at a higher clock (:func:`roofline.devices.gpu.power.activity`).
+    at a higher clock (:func:`roofline.devices.gpu.power.activity_of`).
 
     Parameters
     ----------
@@ -45,12 +44,12 @@ def times(asked: Asked) -> Fitted:
     """
     schedule, chip, stack, calibration = asked.schedule, asked.chip, asked.stack, asked.fitted
     parameters = Parameters.of(calibration.ceilings)
-    found, flops = model.planned(schedule, chip, parameters, stack)
+    found, flops = _planned(schedule, chip, parameters, stack)
     if asked.network and power.sustained_share(chip, parameters) < power.ceiling(chip, parameters):
         seconds = np.nan_to_num(found.total) * schedule.repeats
         products = asked.parts.sums(np.where(model.on_lanes(schedule, chip), seconds, 0.0))
-        cooler = power.activity(products, asked.parts.sums(seconds))
-        found, flops = _at_activity(asked, parameters, cooler)
+        activity = power.activity_of(products, asked.parts.sums(seconds))[asked.parts.index]
+        found, flops = model.planned(schedule, chip, parameters, stack, activity=activity)
     octaves = np.zeros(len(schedule))
     low, high = found.total / SPARSE_FACTOR, found.total * SPARSE_FACTOR
     names, measured = model.scored_as(schedule, chip), measured_operators(schedule, calibration)
@@ -70,21 +69,12 @@ def times(asked: Asked) -> Fitted:
     return Fitted(found, tiers, low, high, octaves, light)
 
 
-def _at_activity(asked: Asked, parameters: Parameters, activity: Floats) -> tuple[Times, Floats]:
-    """The kernels of every program at the clock that its mean power allows, and their executed operations [FLOP]."""
-    made = []
-    for program, (start, stop) in enumerate(pairwise(asked.parts.starts.tolist())):
-        some = asked.schedule.select(np.arange(start, stop))
-        made.append(
-            model.planned(some, asked.chip, replace(parameters, activity=float(activity[program])), asked.stack)
-        )
-    resources = list(dict.fromkeys(name for times, _ in made for name in times.resources))
-    columns = {
-        name: np.concatenate([times.resources.get(name, np.zeros(len(times))) for times, _ in made])
-        for name in resources
-    }
-    total, flops = (np.concatenate(parts) for parts in zip(*((times.total, done) for times, done in made), strict=True))
-    return Times(columns, total, model.FORMULA), flops
+def _planned(schedule: Schedule, chip: Chip, parameters: Parameters, stack: Stack) -> tuple[Times, Floats]:
+    """As :func:`.model.planned`; kernels that are alike are timed once."""
+    first, place = schedule.distinct
+    times, flops = model.planned(schedule.select(first), chip, parameters, stack)
+    resources = {name: seconds[place] for name, seconds in times.resources.items()}
+    return Times(resources, times.total[place], times.formula), flops[place]
 
 
 def measured_operators(schedule: Schedule, calibration: Calibration) -> NDArray[np.bool_]:

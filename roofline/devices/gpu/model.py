@@ -150,6 +150,7 @@ def planned(
     stack: Stack | None = None,
     *,
     floor: Floats | None = None,
+    activity: Floats | None = None,
 ) -> tuple[Times, Floats]:
     """Seconds and executed operations of one launch of every kernel::
 
@@ -163,6 +164,7 @@ def planned(
     Parameters
     ----------
     schedule, chip, parameters, stack, floor : as in :func:`gpu_times`.
+    activity : mean power of the program of each kernel over that of its GEMMs [1], shape (N,); 1 if None.
 
     Returns
     -------
@@ -173,6 +175,7 @@ def planned(
     launch = np.full(count, chip.launch.value if chip.launch else 0.0) if floor is None else floor
     resources = {name: np.zeros(count) for name in (vector_engine(chip).name, chip.dram.name)}
     total, flops = np.full(count, np.nan), schedule.flops.copy()
+    drawn = np.ones(count) if activity is None else activity
     multiplied = schedule.kind == KINDS.index("matmul")
     for code, name in enumerate(schedule.precision_names):
         for families in (PRODUCTS, CONVOLUTIONS):
@@ -182,10 +185,10 @@ def planned(
             some, engine = schedule.select(mine), chip.engine_for(parse_precision(name), matrix=True)
             if families is PRODUCTS:
                 plan, p = (tensor_products, JOIN) if engine.kind == "matrix" else (products, parameters.sharpness)
-                compute, memory, done = plan(some, chip, name, parameters, stack or Stack())
+                compute, memory, done = plan(some, chip, name, parameters, stack or Stack(), drawn[mine])
                 total[mine] = (compute**p + memory**p) ** (1 / p) + launch[mine]
             else:
-                cost, _ = convolutions(some, chip, name, parameters, stack or Stack())
+                cost, _ = convolutions(some, chip, name, parameters, stack or Stack(), drawn[mine])
                 compute, memory, done = cost.compute, cost.memory, cost.flops
                 total[mine] = cost.total + launch[mine]
             resources.setdefault(engine.name, np.zeros(count))[mine] = compute
@@ -195,7 +198,7 @@ def planned(
         total[mine], resources[chip.dram.name][mine] = move(schedule.select(mine), chip, parameters, launch[mine])
     mine = np.flatnonzero(schedule.in_family("depthwise"))
     if len(mine):
-        cost = depthwise(schedule.select(mine), chip, parameters, stack or Stack())
+        cost = depthwise(schedule.select(mine), chip, parameters, stack or Stack(), drawn[mine])
         total[mine] = cost.total + launch[mine]
         resources[vector_engine(chip).name][mine], resources[chip.dram.name][mine] = cost.compute, cost.memory
     resources["launch"] = launch

@@ -50,8 +50,7 @@ class Parameters:
 
     - watts : energy of a lane and clock at 12 nm and above [nJ]; turbo, hold : clock over boost of consumer GPUs, of
       others; sustained : share of the boost clock held in fp32 GEMMs, 0: by :mod:`roofline.devices.gpu.power`.
-    - activity : mean power of the program over that of its GEMMs, not fitted; rested : exponent of the clock after a
-      rest; rest : seconds between measured calls [s], a property of a data set.
+    - rested : exponent of the clock after a rest; rest : seconds between measured calls [s], a property of a data set.
     """
 
     wide: float = 0.78
@@ -95,7 +94,6 @@ class Parameters:
     turbo: float = 1.1
     hold: float = 0.92
     sustained: float = 0.0
-    activity: float = 1.0
     rested: float = 0.066
     rest: float = 0.0
 

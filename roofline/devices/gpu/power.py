@@ -41,7 +41,7 @@ OTHERS = 0.5
 """Power of memory-bound kernels over that of GEMMs. Unverified: about what HBM and GDDR draw."""
 
 
-def sustained_share(chip: Chip, parameters: Parameters) -> float:
+def sustained_share(chip: Chip, parameters: Parameters, activity: float | Floats = 1.0) -> Floats:
     """Share of the boost clock that a GPU holds in fp32 GEMMs; see the module for the equation::
 
         share = max(s, min(ceiling, s / activity))    [1]
@@ -53,6 +53,11 @@ def sustained_share(chip: Chip, parameters: Parameters) -> float:
     ----------
     chip : the GPU: power [W], process [nm], lanes [1], clocks [Hz].
     parameters : fitted parameters.
+    activity : mean power of the program over that of its GEMMs [1], one or shape (N,); see :func:`activity_of`.
+
+    Returns
+    -------
+    share : [1], of the shape of ``activity``.
     """
     clock, most = vector_engine(chip).clock, ceiling(chip, parameters)
     if parameters.sustained:
@@ -64,7 +69,7 @@ def sustained_share(chip: Chip, parameters: Parameters) -> float:
     else:
         energy = parameters.watts * 1e-9 * (min(chip.process_nm.value, SAME_NODE_NM) / SAME_NODE_NM) ** SHRINK
         share = min(most, chip.power.value / (energy * lanes(chip) * clock.hz()))
-    return float(max(share, min(most, share / parameters.activity)))
+    return np.maximum(share, np.minimum(most, share / np.asarray(activity)))
 
 
 def ceiling(chip: Chip, parameters: Parameters) -> float:
@@ -80,7 +85,7 @@ def ceiling(chip: Chip, parameters: Parameters) -> float:
     return parameters.turbo if clock.hz("top") > clock.hz() else parameters.hold
 
 
-def activity(products_s: Floats, total_s: Floats) -> Floats:
+def activity_of(products_s: Floats, total_s: Floats) -> Floats:
     """Mean power of a program over that of its GEMMs alone::
 
         activity = (GEMMs + OTHERS * (total - GEMMs)) / total    [1]
@@ -110,7 +115,7 @@ def top_share(chip: Chip, parameters: Parameters) -> float:
     return parameters.turbo if clock.hz("top") > clock.hz() else 1.0
 
 
-def after_rest(busy: Floats, headroom: float, parameters: Parameters) -> Floats:
+def after_rest(busy: Floats, headroom: float | Floats, parameters: Parameters) -> Floats:
     """Clock over the sustained clock in calls of ``busy`` seconds, each after a rest::
 
         factor = min(max(headroom, 1), (1 + rest / busy)^rested)    [1], at least 1
@@ -122,4 +127,4 @@ def after_rest(busy: Floats, headroom: float, parameters: Parameters) -> Floats:
     parameters : fitted parameters: ``rest`` [s], ``rested`` [1].
     """
     faster = (1.0 + parameters.rest / np.maximum(busy, 1e-9)) ** parameters.rested
-    return np.clip(faster, 1.0, max(headroom, 1.0))
+    return np.clip(faster, 1.0, np.maximum(headroom, 1.0))

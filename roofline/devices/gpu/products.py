@@ -53,11 +53,11 @@ class Grid:
     Parameters
     ----------
     units : multiprocessors [1].
-    rate : multiply-adds of one multiprocessor [FMA/s].
+    rate : multiply-adds of one multiprocessor at the boost clock [FMA/s].
     bandwidth : DRAM bandwidth that GEMMs reach [B/s].
     cache : bytes of operand panels that stay in the L2 for other blocks [B].
     tiles : rows and columns of the tiles.
-    headroom : clock after a rest over the sustained clock [1].
+    top : share of the boost clock after a rest [1].
     scatter : share of the bandwidth for panels that miss the L2 [1].
     pages : bytes that a multiprocessor reads without missing its page table [B].
     paged : rate of one multiprocessor beyond that [B/s].
@@ -68,7 +68,7 @@ class Grid:
     bandwidth: float
     cache: float
     tiles: tuple[tuple[int, int], ...]
-    headroom: float = 1.0
+    top: float = 1.0
     scatter: float = 1.0
     pages: float = np.inf
     paged: float = np.inf
@@ -80,8 +80,8 @@ class Grid:
 
 @dataclass(frozen=True)
 class Sizes:
-    """GEMMs as columns: batch x (m x k).(k x n), the ``bytes`` of all operands [B], and ``itemsize`` of one
-    number [B].
+    """GEMMs as columns: batch x (m x k).(k x n), the ``bytes`` of all operands [B], ``itemsize`` of one number [B], and
+    the share of the boost clock [1] at which each runs.
     """
 
     batch: Floats
@@ -90,20 +90,27 @@ class Sizes:
     k: Floats
     bytes: Floats
     itemsize: float
+    clock: float | Floats = 1.0
 
     @classmethod
-    def of(cls, schedule: Schedule, itemsize: float) -> Sizes:
-        """The GEMMs of a schedule; ``itemsize`` of one operand number [B]."""
+    def of(cls, schedule: Schedule, itemsize: float, clock: float | Floats = 1.0) -> Sizes:
+        """The GEMMs of a ``schedule``; ``itemsize`` of one operand number [B], ``clock`` over the boost clock [1]."""
         batch, m, n, k = (column.astype(np.float64) for column in (schedule.batch, schedule.m, schedule.n, schedule.k))
-        return cls(batch, m, n, k, schedule.bytes, itemsize)
+        return cls(batch, m, n, k, schedule.bytes, itemsize, clock)
 
     def select(self, rows: NDArray[Any]) -> Sizes:
         """The GEMMs at ``rows`` (a mask or indices)."""
-        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "itemsize"})
+        columns = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Sizes(**{name: at(column, rows) for name, column in columns.items()})
+
+
+def at(values: Any, rows: NDArray[Any]) -> Any:
+    """The ``values`` of some ``rows`` (a mask or indices) [1]; a number, which is that of every row, stays as it is."""
+    return values[rows] if isinstance(values, np.ndarray) and values.ndim else values
 
 
 def products(
-    schedule: Schedule, chip: Chip, precision: str, parameters: Parameters, stack: Stack
+    schedule: Schedule, chip: Chip, precision: str, parameters: Parameters, stack: Stack, activity: float | Floats = 1.0
 ) -> tuple[Floats, Floats, Floats]:
     """Compute and memory seconds of every GEMM on vector lanes, with the fastest tiles; calls :func:`product_seconds`.
 
@@ -116,6 +123,7 @@ def products(
     precision : number format.
     parameters : fitted parameters.
     stack : software stack (not used here).
+    activity : see :func:`.power.sustained_share` [1].
 
     Returns
     -------
@@ -123,7 +131,8 @@ def products(
     """
     grid = grid_of(chip, precision, parameters)
     lists = SIMT_TILES | {kind: found.shapes for kind, found in chip.tiles.items()}
-    sizes = Sizes.of(schedule, parse_precision(precision).storage.bytes)
+    clock = sustained_share(chip, parameters, activity)
+    sizes = Sizes.of(schedule, parse_precision(precision).storage.bytes, clock)
     fused = schedule.in_family("attention")
     batched = (schedule.in_family("bmm") & (schedule.batch > 1)) | fused
     layers = [code for code, name in enumerate(schedule.op_names) if name == "linear"]
@@ -148,7 +157,7 @@ def products(
 def grid_of(chip: Chip, precision: str, parameters: Parameters) -> Grid:
     """The vector lanes that multiply in a precision, without tiles::
 
-        rate      = peak / 2 / multiprocessors * (wide or narrow) * sustained share    [FMA/s]
+        rate      = peak / 2 / multiprocessors * (wide or narrow)    [FMA/s], at the boost clock
         bandwidth = product * DRAM bandwidth [B/s],   cache = reach * L2 capacity [B]
 
     Parameters
@@ -161,12 +170,11 @@ def grid_of(chip: Chip, precision: str, parameters: Parameters) -> Grid:
     assert engine is not None
     units = engine.count.value
     wide = lanes(chip) / vector_engine(chip).count.value > 64
-    share = sustained_share(chip, parameters)
-    rate = peak / 2 / units * (parameters.wide if wide else parameters.narrow) * share
+    rate = peak / 2 / units * (parameters.wide if wide else parameters.narrow)
     level = chip.level("L2")
     cache = parameters.reach * level.capacity.value if level is not None and level.capacity else 0.0
     bandwidth = parameters.product * (chip.dram.total_bandwidth or np.inf)
-    return Grid(units, rate, bandwidth, cache, (), headroom=top_share(chip, parameters) / share)
+    return Grid(units, rate, bandwidth, cache, (), top=top_share(chip, parameters))
 
 
 def in_sectors(grid: Grid, parameters: Parameters) -> Grid:
@@ -228,7 +236,7 @@ def tile_seconds(
 
         blocks   = ceil(m/TM) * ceil(n/TN) * batch * S
         overhead = (1 + edge * (1/TM + 1/TN)) / (1 + edge/64)        tile edge overhead, 1 for 128 x 128
-        compute  = TM*TN * overhead * (8*ceil(k/(8*S)) + prologue) / rate * ceil(blocks / multiprocessors)    [s]
+        compute  = TM*TN * overhead * (8*ceil(k/(8*S)) + prologue) / (rate * clock) * ceil(blocks / units)    [s]
         wide     = min(ceil(n/TN), 2 * multiprocessors)              blocks side by side along n
         deep     = 2 * multiprocessors / wide                        along m, at least 1 and at most ceil(m/TM)
         missed(x) = 1 / (1 + (cache / x)^2)                          x bytes were read in between
@@ -259,7 +267,7 @@ def tile_seconds(
     blocks = down * across * sizes.batch * cuts
     border = (1.0 + parameters.edge * (1.0 / tall + 1.0 / broad)) / (1.0 + parameters.edge / 64.0)
     steps = 8.0 * np.ceil(inner / 8.0) + parameters.prologue
-    compute = tall * broad * border / grid.rate * steps * np.ceil(blocks / grid.units)
+    compute = tall * broad * border / (grid.rate * sizes.clock) * steps * np.ceil(blocks / grid.units)
 
     wave = TOGETHER * grid.units
     wide = np.minimum(across, wave)
@@ -276,7 +284,7 @@ def tile_seconds(
         missing = 1.0 / (1.0 + (grid.pages / (lines * sizes.k)) ** 2)
         memory = memory + blocks * inner * lines * missing / (grid.units * grid.paged)
     if parameters.rest:
-        compute = compute / after_rest(np.maximum(compute, memory), grid.headroom, parameters)
+        compute = compute / after_rest(np.maximum(compute, memory), grid.top / sizes.clock, parameters)
     return compute, memory
 
 

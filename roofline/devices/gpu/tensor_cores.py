@@ -100,7 +100,7 @@ def array_of(chip: Chip, precision: str, parameters: Parameters) -> Array:
 
 
 def products(
-    schedule: Schedule, chip: Chip, precision: str, parameters: Parameters, stack: Stack
+    schedule: Schedule, chip: Chip, precision: str, parameters: Parameters, stack: Stack, activity: float | Floats = 1.0
 ) -> tuple[Floats, Floats, Floats]:
     """Compute and memory seconds of every GEMM on tensor cores, with the fastest tiles; calls :func:`product_seconds`.
 
@@ -112,7 +112,7 @@ def products(
     chip : the GPU.
     precision : number format.
     parameters : fitted parameters.
-    stack : software stack (not used here).
+    stack, activity : software stack; mean power of the program [1] (not used here).
 
     Returns
     -------
