@@ -10,7 +10,7 @@ from roofline.core.workload import Attribute
 
 Term = Expression | bool | tuple[Expression, ...]
 
-MAX_STEPS = 20_000
+MAX_STEPS = 1_000_000
 MAX_DEPTH = 8
 INDEX = "index"
 """Symbol with the number of the copy, from 0, inside a layer or block with ``repeat``."""

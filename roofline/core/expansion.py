@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from roofline.core.blocks import INDEX, MAX_DEPTH, MAX_STEPS, Block, Layer, Source, Step, Term
 from roofline.core.expression import Expression
@@ -15,15 +15,34 @@ class _Scope:
     """One list of layers being unrolled.
 
     prefix, template : what names made here start with.
-    symbols : values of the names its expressions may use.
+    own : values of the names that its expressions may use beside the symbols of the network.
     names : what layer and input names stand for so far: names of steps and sources.
     """
 
     prefix: str
     template: str
-    symbols: Mapping[str, int]
+    own: Mapping[str, int]
     names: dict[str, str]
     depth: int
+
+
+@dataclass(frozen=True)
+class _Open:
+    """A step whose attributes depend on symbols of the network: its place, and what they are computed from.
+
+    ``own`` are values of other names: parameters of its block, the number of the copy.
+    """
+
+    place: int
+    layer: Layer
+    terms: Mapping[str, Term]
+    own: Mapping[str, int]
+
+
+def names_of(term: Term) -> frozenset[str]:
+    """The names that a term uses."""
+    parts = term if isinstance(term, tuple) else (term,)
+    return frozenset().union(*(part.names for part in parts if isinstance(part, Expression)))
 
 
 Fail = Callable[[int | None, str, RooflineError | str], SpecError]
@@ -51,6 +70,7 @@ class Expansion:
         self.layers, self.blocks, self.outputs, self.outputs_line = layers, blocks, outputs, outputs_line
         self.fault = fault
         self.steps: list[Step] = []
+        self.open: list[_Open] = []
         self.visited = 0
         self.sources = {source.name: source.name for source in sources}
         self.bound: Mapping[str, int] = {}
@@ -58,10 +78,18 @@ class Expansion:
     def run(self, bound: Mapping[str, int]) -> tuple[tuple[Step, ...], tuple[str, ...]]:
         self.bound = bound
         given = list(self.sources)
-        scope = _Scope("", "", bound, self._entry(given), 0)
+        scope = _Scope("", "", {}, self._entry(given), 0)
         last = self._layers(self.layers, scope, given[0])
         outputs = [self._resolve(name, scope, None) for name in self.outputs] or [last]
         return tuple(self.steps), tuple(outputs)
+
+    def again(self, bound: Mapping[str, int]) -> tuple[Step, ...]:
+        """The same steps with other values of symbols that attributes of operators alone depend on."""
+        for one in self.open:
+            symbols = {**bound, **one.own}
+            attributes = {key: self._term(term, symbols, one.layer) for key, term in one.terms.items()}
+            self.steps[one.place] = replace(self.steps[one.place], attributes=attributes)
+        return tuple(self.steps)
 
     def _entry(self, given: list[str]) -> dict[str, str]:
         """The meaning of names at the start of a list of layers with these inputs."""
@@ -73,7 +101,7 @@ class Expansion:
         for layer in layers:
             self._count(layer)
             inputs = [self._resolve(name, scope, layer) for name in layer.inputs] or [current]
-            if layer.when is None or self._value(layer.when, scope.symbols, layer):
+            if layer.when is None or self._value(layer.when, {**self.bound, **scope.own}, layer):
                 current = self._layer(layer, scope, inputs)
             else:
                 current = inputs[0]
@@ -83,13 +111,13 @@ class Expansion:
     def _layer(self, layer: Layer, scope: _Scope, inputs: list[str]) -> str:
         """One entry with all its copies, each with the output of the one before as input."""
         if layer.repeat is None:
-            return self._copy(layer, scope, inputs, (layer.name, layer.name), scope.symbols, layer.terms)
-        count = self._value(layer.repeat, scope.symbols, layer)
+            return self._copy(layer, scope, inputs, (layer.name, layer.name), scope.own, layer.terms)
+        count = self._value(layer.repeat, {**self.bound, **scope.own}, layer)
         self._count(layer, max(0, count))
         for index in range(count):
             names = (f"{layer.name}.{index}", f"{layer.name}.*")
             terms = layer.terms if index else {**layer.terms, **layer.first}
-            output = self._copy(layer, scope, inputs, names, {**scope.symbols, INDEX: index}, terms)
+            output = self._copy(layer, scope, inputs, names, {**scope.own, INDEX: index}, terms)
             inputs = [output, *inputs[1:]]
         return inputs[0]
 
@@ -99,23 +127,27 @@ class Expansion:
         scope: _Scope,
         inputs: list[str],
         names: tuple[str, str],
-        symbols: Mapping[str, int],
+        own: Mapping[str, int],
         terms: Mapping[str, Term],
     ) -> str:
         """One copy of an operator or block; ``names`` are its name and template within the scope."""
+        symbols = {**self.bound, **own}
         local, template = names
         name, template = scope.prefix + local, scope.template + template
         if layer.op:
             attributes = {key: self._term(term, symbols, layer) for key, term in terms.items()}
+            if any(name not in own for term in terms.values() for name in names_of(term)):
+                self.open.append(_Open(len(self.steps), layer, terms, own))
             tied = self._resolve(layer.tied, scope, layer) if layer.tied else ""
             self.steps.append(Step(name, template, layer.op, tuple(inputs), attributes, tied, layer.line))
             scope.names[local] = name
             return name
         block = self._block(layer, scope)
         values = self._parameters(block, layer, terms, symbols)
-        inner_symbols = {**self.bound, INDEX: symbols.get(INDEX, 0), **values}
         entry = self._entry(inputs)
-        inner = _Scope(f"{name}.", f"{template}.", inner_symbols, dict(entry), scope.depth + 1)
+        inner = _Scope(
+            f"{name}.", f"{template}.", {INDEX: symbols.get(INDEX, 0), **values}, dict(entry), scope.depth + 1
+        )
         output = self._layers(block.layers, inner, inputs[0])
         made = {f"{local}.{key}": value for key, value in inner.names.items() if key not in entry}
         scope.names.update(made)
@@ -153,7 +185,7 @@ class Expansion:
     def _count(self, layer: Layer, layers: int = 1) -> None:
         self.visited += layers
         if self.visited > MAX_STEPS:
-            raise self._fault(layer, f"unrolls to more than {MAX_STEPS} layers")
+            raise self._fault(layer, f"unrolls to more than {MAX_STEPS:,} layers")
 
     def _resolve(self, name: str, scope: _Scope, layer: Layer | None) -> str:
         if name in scope.names:

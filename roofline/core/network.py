@@ -25,7 +25,7 @@ from roofline.core.blocks import Layer as Layer
 from roofline.core.blocks import Source as Source
 from roofline.core.blocks import Step as Step
 from roofline.core.blocks import Term as Term
-from roofline.core.expansion import Expansion
+from roofline.core.expansion import Expansion, names_of
 from roofline.core.expression import Expression
 from roofline.core.shown import Shown
 from roofline.errors import Fault, RooflineError, SpecError, UnknownName, UsageError
@@ -77,12 +77,17 @@ class Network(Shown):
         ------
         SpecError : an unknown name, a block that contains itself, too many steps.
         """
-        used = tuple((name, value) for name, value in bound.items() if name in self._unrolled_by)
-        if self._unrolled.get("used") != used:  # a loop over batches unrolls its blocks once
-            parts = (self.inputs, self.layers, self.blocks, self.outputs, self.outputs_line, self.fault)
-            self._unrolled.update(used=used, made=Expansion(*parts).run(bound))
-        made: tuple[tuple[Step, ...], tuple[str, ...]] = self._unrolled["made"]
-        return made
+        structural, others = self._unrolled_by
+        shape, sizes = ({name: bound[name] for name in bound if name in names} for names in (structural, others))
+        last = self._unrolled
+        if last.get("shape") != shape:  # a loop over batches unrolls its blocks once
+            last.clear()
+            expansion = Expansion(self.inputs, self.layers, self.blocks, self.outputs, self.outputs_line, self.fault)
+            steps, outputs = expansion.run(bound)
+            last.update(expansion=expansion, steps=steps, outputs=outputs, sizes=sizes, shape=shape)
+        elif last["sizes"] != sizes:
+            last.update(steps=last["expansion"].again(bound), sizes=sizes)
+        return last["steps"], last["outputs"]
 
     @cached_property
     def _unrolled(self) -> dict[str, Any]:
@@ -90,17 +95,17 @@ class Network(Shown):
         return {}
 
     @cached_property
-    def _unrolled_by(self) -> frozenset[str]:
-        """The names that layers and blocks use in their expressions."""
-        names: set[str] = set()
+    def _unrolled_by(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The names that decide which steps there are, and the names that only attributes of operators use."""
+        structural, others = set[str](), set[str]()
         for layer in self.all_layers():
-            terms = [*layer.terms.values(), *layer.first.values(), layer.repeat, layer.when]
-            for term in terms:
-                for part in term if isinstance(term, tuple) else (term,):
-                    names |= part.names if isinstance(part, Expression) else set()
+            for rule in filter(None, (layer.repeat, layer.when)):
+                structural |= rule.names
+            for term in (*layer.terms.values(), *layer.first.values()):
+                (others if layer.op else structural).update(names_of(term))
         for block in self.blocks.values():
-            names = names.union(*(default.names for default in block.parameters.values() if default))
-        return frozenset(names)
+            structural = structural.union(*(default.names for default in block.parameters.values() if default))
+        return frozenset(structural), frozenset(others - structural)
 
     def fault(self, line: int | None, path: str, error: RooflineError | str) -> SpecError:
         """An error at a place of this network's file, or of the one it extends."""

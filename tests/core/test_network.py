@@ -126,9 +126,9 @@ DEEP = {
         (network(Layer("a", block="blok"), block=LOOP), "no block named 'blok'"),
         (network(Layer("a", block="loop"), loop=LOOP), "does a block contain itself"),
         (network(Layer("a", block="loop", terms={"n": e(1)}), loop=LOOP), "no parameter of block loop"),
-        (network(Layer("a", op="relu", repeat=e(MAX_STEPS + 1))), "more than 20000 layers"),
-        (network(Layer("a", block="empty", repeat=e(10**9)), empty=EMPTY), "more than 20000 layers"),
-        (network(Layer("a", block="b0"), **DEEP, b5=EMPTY), "more than 20000 layers"),
+        (network(Layer("a", op="relu", repeat=e(MAX_STEPS + 1))), "more than 1,000,000 layers"),
+        (network(Layer("a", block="empty", repeat=e(10**9)), empty=EMPTY), "more than 1,000,000 layers"),
+        (network(Layer("a", block="b0"), **DEEP, b5=EMPTY), "more than 1,000,000 layers"),
         (network(Layer("a", op="linear", terms={"out": e("1 // (batch - 4)")})), "divides by zero"),
     ],
 )

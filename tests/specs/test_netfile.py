@@ -131,7 +131,7 @@ BROKEN = [
         "net.yaml:13: body: no parameter of block layer named 'depth'",
     ),
     ("repeat: 2, ", "", "net.yaml:13: layers[0].body.first: applies to the first of several"),
-    ("repeat: 2", "repeat: 100000", "net.yaml:13: body: unrolls to more than 20000 layers"),
+    ("repeat: 2", "repeat: 10000000", "net.yaml:13: body: unrolls to more than 1,000,000 layers"),
     ("out: hidden}", "out: hidden - 8}", "net.yaml:14: head: out is 0; it must be at least 1"),
     ("op: linear, out: hidden", "op: conv2d, out: 3, kernel: 1", "net.yaml:14: head: conv2d takes images"),
 ]
