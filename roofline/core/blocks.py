@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from roofline.core.expression import Expression
 from roofline.core.workload import Attribute
@@ -68,3 +69,11 @@ class Step:
     attributes: Mapping[str, Attribute]
     tied: str = ""
     line: int | None = None
+
+    @cached_property
+    def key(self) -> Hashable:
+        """What steps have in common that do the same with inputs of the same shapes."""
+        values = tuple(self.attributes.values())
+        twice = len(set(self.inputs)) < len(self.inputs)
+        places = tuple(map(self.inputs.index, self.inputs)) if twice else ()
+        return self.op, tuple(self.attributes), values, tuple(map(type, values)), places  # True is not 1

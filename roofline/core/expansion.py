@@ -28,12 +28,13 @@ class _Scope:
 
 @dataclass(frozen=True)
 class _Open:
-    """A step whose attributes depend on symbols of the network: its place, and what they are computed from.
+    """A step whose attributes depend on symbols of the network: its place, their names, what it is computed from.
 
     ``own`` are values of other names: parameters of its block, the number of the copy.
     """
 
     place: int
+    names: frozenset[str]
     layer: Layer
     terms: Mapping[str, Term]
     own: Mapping[str, int]
@@ -83,13 +84,20 @@ class Expansion:
         outputs = [self._resolve(name, scope, None) for name in self.outputs] or [last]
         return tuple(self.steps), tuple(outputs)
 
-    def again(self, bound: Mapping[str, int]) -> tuple[Step, ...]:
-        """The same steps with other values of symbols that attributes of operators alone depend on."""
+    def again(self, bound: Mapping[str, int], before: Mapping[str, int]) -> tuple[Step, ...]:
+        """The same steps with other values of symbols that attributes of operators alone depend on.
+
+        ``bound`` are the symbols, ``before`` their values in the steps as they are now.
+        """
+        changed = {name for name, value in before.items() if bound[name] != value}
+        steps = list(self.steps)
         for one in self.open:
-            symbols = {**bound, **one.own}
-            attributes = {key: self._term(term, symbols, one.layer) for key, term in one.terms.items()}
-            self.steps[one.place] = replace(self.steps[one.place], attributes=attributes)
-        return tuple(self.steps)
+            if not changed.isdisjoint(one.names):
+                symbols = {**bound, **one.own}
+                attributes = {key: self._term(term, symbols, one.layer) for key, term in one.terms.items()}
+                steps[one.place] = replace(steps[one.place], attributes=attributes)
+        self.steps = steps
+        return tuple(steps)
 
     def _entry(self, given: list[str]) -> dict[str, str]:
         """The meaning of names at the start of a list of layers with these inputs."""
@@ -136,8 +144,9 @@ class Expansion:
         name, template = scope.prefix + local, scope.template + template
         if layer.op:
             attributes = {key: self._term(term, symbols, layer) for key, term in terms.items()}
-            if any(name not in own for term in terms.values() for name in names_of(term)):
-                self.open.append(_Open(len(self.steps), layer, terms, own))
+            used = frozenset().union(*map(names_of, terms.values())) - own.keys()
+            if used:
+                self.open.append(_Open(len(self.steps), used, layer, terms, own))
             tied = self._resolve(layer.tied, scope, layer) if layer.tied else ""
             self.steps.append(Step(name, template, layer.op, tuple(inputs), attributes, tied, layer.line))
             scope.names[local] = name

@@ -88,7 +88,7 @@ class Layers(Sequence[LayerPrediction]):
 
     names: tuple[str, ...]
     ops: tuple[str, ...]
-    shapes: tuple[str, ...]
+    shapes: Sequence[str]
     templates: tuple[str, ...]
     phases: tuple[str, ...]
     flops: Floats

@@ -86,7 +86,7 @@ class Network(Shown):
             steps, outputs = expansion.run(bound)
             last.update(expansion=expansion, steps=steps, outputs=outputs, sizes=sizes, shape=shape)
         elif last["sizes"] != sizes:
-            last.update(steps=last["expansion"].again(bound), sizes=sizes)
+            last.update(steps=last["expansion"].again(bound, last["sizes"]), sizes=sizes)
         return last["steps"], last["outputs"]
 
     @cached_property

@@ -37,11 +37,11 @@ class Tensor:
     dtype: DType
     role: Role = "activation"
 
-    @property
+    @cached_property
     def elements(self) -> int:
         return prod(self.shape)
 
-    @property
+    @cached_property
     def bytes(self) -> float:
         return self.elements * self.dtype.bytes
 
@@ -63,7 +63,8 @@ class Node:
     template: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "attributes", dict(self.attributes))
+        if type(self.attributes) is not dict:
+            object.__setattr__(self, "attributes", dict(self.attributes))
         if not self.template:
             object.__setattr__(self, "template", self.name)
 
@@ -102,6 +103,15 @@ class Workload:
         return self.symbols.get("batch", 1)
 
     @cached_property
+    def likeness(self) -> tuple[int, ...]:
+        """For every node the number of an earlier node that is like it, or its own.
+
+        Nodes are alike if they have the same operator, attributes and tensors of the same shapes, formats and roles,
+        with the same of them standing twice. Who builds a workload may set it to what it knows.
+        """
+        return tuple(range(len(self.nodes)))
+
+    @cached_property
     def swapped(self) -> frozenset[str]:
         """Tensors that are views with another order of dimensions than their storage; some operators copy
         them first.
@@ -113,6 +123,7 @@ class Workload:
                 names.update(node.outputs)
         return frozenset(names)
 
+    @cached_property
     def owners(self) -> dict[str, str]:
         """Map every view and every in-place result to the tensor whose storage it shares.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from roofline.core.dtype import DType, Precision, dtype
 from roofline.core.dtype import precision as parse_precision
@@ -38,7 +38,7 @@ def build(network: Network, symbols: Mapping[str, int] | None = None, precision:
         builder.source(source, bound)
     for step in steps:
         builder.step(step)
-    return Workload(
+    workload = Workload(
         name=network.name,
         title=network.title,
         nodes=tuple(builder.nodes),
@@ -50,6 +50,8 @@ def build(network: Network, symbols: Mapping[str, int] | None = None, precision:
         source=network.source,
         file=network.file,
     )
+    workload.__dict__["likeness"] = tuple(builder.likeness)
+    return workload
 
 
 def check(network: Network) -> list[Fault]:
@@ -153,9 +155,7 @@ def _inferred(
     shapes = tuple((tensor.shape, tensor.dtype.name, tensor.role) for tensor in inputs)
     kinds = tuple(map(type, attributes.values()))  # True is not 1
     key = (id(operator), shapes, tuple(attributes.items()), kinds)
-    _, inferred, complete = _found.once(
-        key, lambda: (operator, operator.infer(inputs, attributes), operator.attributes(attributes).values)
-    )
+    _, inferred, complete = _found.once(key, lambda: (operator, *operator.inferred(inputs, attributes)))
     return inferred, complete
 
 
@@ -171,8 +171,22 @@ def node_of(
     return _node(operator_named(op), Step(name, name, op, inputs, {}), attributes, tensors, storage)
 
 
+@dataclass(frozen=True)
+class _Made:
+    """What the first of several steps that are alike has made."""
+
+    number: int
+    attributes: Mapping[str, Attribute]
+    weights: tuple[tuple[str, Tensor, int], ...]
+    outputs: tuple[tuple[str, Tensor, int], ...]
+
+
 class _Builder:
-    """Adds nodes and tensors step by step; turns every error into one with file and line."""
+    """Adds nodes and tensors step by step; turns every error into one with file and line.
+
+    Steps with the same operator and attributes on inputs of the same kinds (shape, format, role) are worked out once.
+    ``kinds`` numbers the kind of every tensor, ``likeness`` is that of :class:`Workload`.
+    """
 
     def __init__(self, network: Network, storage: DType, bound_note: str) -> None:
         self.network = network
@@ -181,6 +195,10 @@ class _Builder:
         self.nodes: list[Node] = []
         self.tensors: dict[str, Tensor] = {}
         self.made: dict[str, Node] = {}
+        self.likeness: list[int] = []
+        self.kinds: dict[str, int] = {}
+        self._numbers: dict[Hashable, int] = {}
+        self._known: dict[Hashable, _Made] = {}
 
     def source(self, source: Source, bound: Mapping[str, int]) -> None:
         try:
@@ -189,18 +207,62 @@ class _Builder:
             stored = dtype(source.dtype) if source.dtype else self.storage
         except UsageError as error:
             raise self._fault(source.line, f"inputs.{source.name}", error) from None
-        self.tensors[source.name] = Tensor(source.name, shape, stored, "input")
+        tensor = Tensor(source.name, shape, stored, "input")
+        self._add(tensor, self._kind(tensor))
 
     def step(self, step: Step) -> None:
         try:
             operator = operator_named(step.op)
             if operator.inputs == (0, 0):  # it has no input, whatever comes before it
                 step = replace(step, inputs=())
-            node = _node(operator, step, step.attributes, self.tensors, self.storage, self._shared(step))
+            key = step.key, tuple(self.kinds[name] for name in step.inputs)
+            known = None if step.tied else self._known.get(key)
+            if known is not None:
+                node = self._again(step, known)
+            else:
+                node = _node(operator, step, step.attributes, self.tensors, self.storage, self._shared(step))
+                known = self._first(step, node)
+                if not step.tied:
+                    self._known[key] = known
         except UsageError as error:
             raise self._fault(step.line, step.name, error) from None
         self.made[step.name] = node
         self.nodes.append(node)
+        self.likeness.append(known.number)
+
+    def _first(self, step: Step, node: Node) -> _Made:
+        """What a node has made, for those like it."""
+        weights, outputs = (
+            tuple((name.removeprefix(step.name), self.tensors[name], self._kind(self.tensors[name])) for name in names)
+            for names in (node.weights, node.outputs)
+        )
+        for suffix, _, kind in (*weights, *outputs):
+            self.kinds.setdefault(step.name + suffix, kind)
+        return _Made(len(self.nodes), node.attributes, weights, outputs)
+
+    def _again(self, step: Step, known: _Made) -> Node:
+        """A node like an earlier one, with its own weights and outputs."""
+        made: list[list[str]] = []
+        for several in (known.weights, known.outputs):
+            names = []
+            for suffix, like, kind in several:
+                name = step.name + suffix
+                self._add(Tensor(name, like.shape, like.dtype, like.role), kind)
+                names.append(name)
+            made.append(names)
+        weights, outputs = map(tuple, made)
+        return Node(step.name, step.op, step.inputs, outputs, weights, known.attributes, step.template)
+
+    def _add(self, tensor: Tensor, kind: int) -> None:
+        if tensor.name in self.tensors:
+            raise UsageError(f"two tensors are called {tensor.name!r}")
+        self.tensors[tensor.name] = tensor
+        self.kinds[tensor.name] = kind
+
+    def _kind(self, tensor: Tensor) -> int:
+        """The number of the shape, format and role of a tensor."""
+        of = (tensor.shape, tensor.dtype.name, tensor.role)
+        return self._numbers.setdefault(of, len(self._numbers))
 
     def _shared(self, step: Step) -> list[Tensor]:
         """Weights that this layer shares with another: the first one; all of them where it is the same layer again

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ class Layout:
     Parameters
     ----------
     index : layer of every kernel, shape (N,).
-    names, ops, templates, phases, shapes : of every layer, L each.
+    names, ops, templates, phases, shapes : of every layer, L each; shapes are put in words when they are read.
     flops : operations [FLOP], shape (L,). bytes : compulsory bytes [B], shape (L,).
     covered : whether formulas describe all kernels of a layer, shape (L,).
     order : kernels sorted by layer, shape (N,). starts : where each layer begins in ``order``, shape (L,).
@@ -33,7 +33,7 @@ class Layout:
     ops: tuple[str, ...]
     templates: tuple[str, ...]
     phases: tuple[str, ...]
-    shapes: tuple[str, ...]
+    shapes: Sequence[str]
     flops: Floats
     bytes: Floats
     covered: NDArray[np.bool_]
@@ -58,6 +58,25 @@ class Layout:
     def worst(self, ranks: Ints) -> Ints:
         """The highest rank of every layer, shape (L,); ``ranks`` has shape (N,)."""
         return np.asarray(np.maximum.reduceat(ranks[self.order], self.starts)) if len(self) else ranks
+
+
+class _Shapes(Sequence[str]):
+    """The shapes of layers in words, each made when it is read."""
+
+    def __init__(self, layers: list[int], shapes_of: Callable[[int], str]) -> None:
+        self.layers, self.shapes_of = layers, shapes_of
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return _Shapes(self.layers[index], self.shapes_of)
+        return self.shapes_of(self.layers[index])
 
 
 def layout_of(
@@ -94,7 +113,7 @@ def layout_of(
         ops=tuple(op for _, op, _ in words),
         templates=tuple(template for _, _, template in words),
         phases=tuple(phases),
-        shapes=tuple(map(shapes_of, layers)),
+        shapes=_Shapes(layers, shapes_of),
         flops=sums(schedule.all_flops),
         bytes=sums(schedule.all_bytes),
         covered=sums(schedule.in_family("uncovered")) == 0,

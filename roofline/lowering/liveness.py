@@ -15,10 +15,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import get_args
+
+import numpy as np
 
 from roofline.core.prediction import Memory
 from roofline.core.stack import Stack
-from roofline.core.workload import Node, Tensor, Workload
+from roofline.core.workload import Node, Role, Tensor, Workload
 from roofline.lowering.nodes import case_of, lowered_nodes, peak_of
 from roofline.lowering.optimizers import temporaries
 from roofline.lowering.training import CUTS, Step, gradient_kernels, saved_by
@@ -35,10 +38,38 @@ def memory_of(workload: Workload, stack: Stack = Stack()) -> Memory:  # noqa: B0
     workload : the bound network.
     stack : software stack.
     """
-    ledger = _Ledger(workload, stack)
+    owner, tensors, end = workload.owners, workload.tensors, len(workload.nodes)
+    born: dict[str, int] = {}
+    last: dict[str, int] = {}
     for index, node in enumerate(workload.nodes):
-        ledger.forward(index, node)
-    return ledger.memory()
+        for name in node.outputs:
+            born.setdefault(owner.get(name, name), index)
+        for name in (*node.inputs, *node.outputs):
+            last[owner.get(name, name)] = index
+    for name in workload.inputs:
+        born[owner.get(name, name)] = 0
+    last.update((owner.get(name, name), end) for name in (*workload.inputs, *workload.outputs))
+    roots = [root for root in born if tensors[root].role in ("activation", "input")]
+    sizes = np.array([tensors[root].bytes for root in roots])
+    made, freed = (np.bincount([index[root] for root in roots], sizes, minlength=end + 1) for index in (born, last))
+    live = np.cumsum(made - np.concatenate([[0.0], freed[:-1]]))[:end]  # before a node frees what it was last to read
+    temporaries = np.array([low.temporaries for low in lowered_nodes(workload, stack)])
+    most = int((live + temporaries).argmax()) if end else 0
+    roles = _by_role(workload)
+    return Memory(
+        weights=roles["weight"] + roles["state"],
+        activations=float(live[most]) if end else float(sizes.sum()),
+        workspace=float(temporaries[most]) if end else 0.0,
+        cache=0.0 if workload.training else roles["cache"],
+    )
+
+
+def _by_role(workload: Workload) -> Amounts:
+    """Bytes of all tensors by their role."""
+    roles: Amounts = dict.fromkeys(get_args(Role), 0.0)
+    for tensor in workload.tensors.values():
+        roles[tensor.role] += tensor.bytes
+    return roles
 
 
 def memory_of_training(step: Step) -> Memory:
@@ -84,7 +115,7 @@ def saved_bytes(step: Step) -> float:
     ----------
     step : the training step.
     """
-    owner = step.workload.owners()
+    owner = step.workload.owners
     names, extra = set[str](), 0.0
     for node in step.workload.nodes:
         if step.trained.intersection((*node.inputs, *node.weights)):
@@ -119,7 +150,7 @@ class _Ledger:
 
     def __post_init__(self) -> None:
         work = self.workload
-        self.owner = work.owners()
+        self.owner = work.owners
         self.lowered = lowered_nodes(work, self.stack)
         self.uses: Counter[str] = Counter()
         self.alive: set[str] = set()
@@ -251,14 +282,12 @@ class _Ledger:
 
     def memory(self, optimizer: float = 0.0) -> Memory:
         """The peak memory, with weights, states and caches."""
-        roles: Amounts = {}
-        for tensor in self.workload.tensors.values():
-            roles[tensor.role] = roles.get(tensor.role, 0.0) + tensor.bytes
+        roles = _by_role(self.workload)
         return Memory(
-            weights=roles.get("weight", 0.0) + roles.get("state", 0.0),
+            weights=roles["weight"] + roles["state"],
             activations=self.peak.get("activations", 0.0),
             workspace=self.peak.get("workspace", 0.0),
             gradients=self.peak.get("gradients", 0.0),
             optimizer=optimizer,
-            cache=0.0 if self.workload.training else roles.get("cache", 0.0),
+            cache=0.0 if self.workload.training else roles["cache"],
         )

@@ -67,7 +67,7 @@ def merged(kernels: list[Kernel], workload: Workload, stack: Stack, saved: Itera
     """
     if stack.mode != "compiled":
         return kernels
-    owner, number = workload.owners(), {name: index for index, name in enumerate(workload.tensors)}
+    owner, number = workload.owners, {name: index for index, name in enumerate(workload.tensors)}
     return fuse(kernels, frozenset(number[owner.get(name, name)] for name in (*workload.outputs, *saved)))
 
 
@@ -79,19 +79,12 @@ def forward_kernels(workload: Workload, stack: Stack) -> Iterator[Kernel]:
             yield replace(k, layer=layer, source=source, source2=source2, target=target)
 
 
-class _Numbers(list[int]):
-    """Numbers of tensors by their place in a node; -1 is none."""
-
-    def __getitem__(self, place: int) -> int:  # type: ignore[override]
-        return super().__getitem__(place) if place >= 0 else -1
-
-
-def _lowered_nodes(workload: Workload, stack: Stack) -> Iterator[tuple[Lowered, _Numbers]]:
-    """Every node lowered, with the numbers of its tensors: inputs, outputs, temporaries."""
-    owner = workload.owners()
+def _lowered_nodes(workload: Workload, stack: Stack) -> Iterator[tuple[Lowered, list[int]]]:
+    """Every node lowered, with the numbers of its tensors: inputs, outputs, temporaries; place -1 is none, -1."""
+    owner = workload.owners
     number = {name: index for index, name in enumerate(workload.tensors)}
     temporaries = len(number)
     for node, low in zip(workload.nodes, lowered_nodes(workload, stack), strict=True):
         named = [number[owner.get(name, name)] for name in (*node.inputs, *node.outputs)]
-        yield low, _Numbers([*named, *range(temporaries, temporaries + low.used)])
+        yield low, [*named, *range(temporaries, temporaries + low.used), -1]
         temporaries += low.used

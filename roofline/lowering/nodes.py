@@ -65,7 +65,13 @@ def lowered_nodes(workload: Workload, stack: Stack) -> list[Lowered]:
     key = (Same(workload), stack)
     found = _workloads.get(key)
     if found is None:
-        found = [lowered(case_of(node, workload, stack)) for node in workload.nodes]
+        made: dict[tuple[int, tuple[bool, ...]], Lowered] = {}
+        found = []
+        for node, like in zip(workload.nodes, workload.likeness, strict=True):
+            kind = like, tuple(name in workload.swapped for name in node.inputs) if workload.swapped else ()
+            if kind not in made:
+                made[kind] = lowered(case_of(node, workload, stack))
+            found.append(made[kind])
         _workloads.put(key, found, 1 + len(found))
     return found
 

@@ -42,7 +42,7 @@ def store(workload: Workload, weights: str = "", cache: str = "") -> Workload:
                 scales.append(_scale(tensor, weights))
                 tensors[scales[-1].name] = scales[-1]
         nodes.append(replace(node, weights=(*node.weights, *(scale.name for scale in scales))))
-    owner = replace(workload, tensors=tensors).owners()
+    owner = replace(workload, tensors=tensors).owners
     for name, root in owner.items():  # a view of a cache has its format
         if tensors[root].role == "cache":
             tensors[name] = replace(tensors[name], dtype=tensors[root].dtype)

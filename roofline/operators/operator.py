@@ -94,7 +94,13 @@ class Operator:
         return Attributes(values)
 
     def infer(self, inputs: Sequence[Tensor], attributes: Mapping[str, object]) -> Inferred:
-        """Output and weight shapes from input shapes.
+        """Output and weight shapes from input shapes; raises as :meth:`inferred`."""
+        return self.inferred(inputs, attributes)[0]
+
+    def inferred(
+        self, inputs: Sequence[Tensor], attributes: Mapping[str, object]
+    ) -> tuple[Inferred, Mapping[str, Attribute]]:
+        """Output and weight shapes from input shapes, and the attributes, checked and complete.
 
         Raises
         ------
@@ -111,7 +117,7 @@ class Operator:
         inferred = self.shapes(inputs, checked)
         for shape in (*inferred.outputs, *(weight.shape for weight in inferred.weights)):
             check_size(shape, self.name)
-        return inferred
+        return inferred, checked.values
 
 
 def check_size(shape: Shape, what: str) -> None:

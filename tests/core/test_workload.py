@@ -23,7 +23,7 @@ def node(output: str, *inputs: str, op: str = "relu", weights: tuple[str, ...] =
 def test_views_and_in_place_results_share_storage():
     sizes = {"x": 100, "v": 100, "a": 100, "b": 100}
     nodes = [node("v", "x", op="view"), node("a", "v", inplace=True), node("b", "a")]
-    assert workload(nodes, sizes, ("b",)).owners() == {"v": "x", "a": "x"}
+    assert workload(nodes, sizes, ("b",)).owners == {"v": "x", "a": "x"}
 
 
 def test_weights_count_once_and_state_is_no_parameter():

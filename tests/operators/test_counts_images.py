@@ -150,13 +150,13 @@ def test_local_response_norm_in_training() -> None:
 def test_dropout_is_a_view_in_inference() -> None:
     workload = single("dropout", {"percent": 20}, [(3, 5)])
     assert len(lower(workload)) == 0
-    assert workload.owners() == {"dropout": "input"}
+    assert workload.owners == {"dropout": "input"}
 
 
 def test_dropout_in_training() -> None:
     # 15 numbers read and written, and a mask of a byte each
     workload = in_training(single("dropout", {}, [(3, 5)]))
-    assert workload.owners() == {}
+    assert workload.owners == {}
     (forward,) = lower(workload)
     assert (forward.family, forward.op, forward.flops) == ("elementwise", "dropout", 30)
     assert (forward.reads, forward.writes) == (60, 60 + 15)

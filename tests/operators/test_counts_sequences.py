@@ -72,7 +72,7 @@ def test_a_cache_is_written_where_it_is_new_and_belongs_to_no_activation():
     assert (k.family, k.elements, k.flops, k.reads, k.weights, k.writes) == ("copy", 24, 0, 96, 0, 96)
     assert net.tensors["kv_cache"].shape == (1, 2, 13, 4)
     assert net.tensors["kv_cache.cache"].role == "cache"
-    assert net.owners() == {"kv_cache": "kv_cache.cache"}
+    assert net.owners == {"kv_cache": "kv_cache.cache"}
     assert list(net.tensors)[k.target] == "kv_cache.cache"
     memory = memory_of(net)
     assert (memory.cache, memory.activations, memory.weights) == (2 * 13 * 4 * 4, 96, 0)
@@ -81,7 +81,7 @@ def test_a_cache_is_written_where_it_is_new_and_belongs_to_no_activation():
 def test_training_keeps_no_cache():
     net = replace(single("kv_cache", {"length": 0}, [(1, 2, 3, 4)]), training=True)
     assert len(lower(net)) == 0
-    assert net.owners() == {"kv_cache": "input"}
+    assert net.owners == {"kv_cache": "input"}
     assert backward(net) == []
     assert memory_of(net).cache == 0
     with pytest.raises(Unsupported, match="training with a KV cache is not modelled"):
@@ -90,10 +90,10 @@ def test_training_keeps_no_cache():
 
 def test_a_parameter_is_its_weight_and_spreads_for_free():
     net = single("parameter", {"shape": (1, 3)})
-    assert (len(lower(net)), net.parameters, net.owners()) == (0, 3, {"parameter": "parameter.weight"})
+    assert (len(lower(net)), net.parameters, net.owners) == (0, 3, {"parameter": "parameter.weight"})
     assert memory_of(net).activations == 0
     wide = single("expand", {"shape": (5, 4, 3)}, [(1, 3)])
-    assert (len(lower(wide)), wide.tensors["expand"].shape, wide.owners()) == (0, (5, 4, 3), {"expand": "input"})
+    assert (len(lower(wide)), wide.tensors["expand"].shape, wide.owners) == (0, (5, 4, 3), {"expand": "input"})
     # 60 gradients become 3
     (k,) = backward(wide)
     assert (k.family, k.m, k.k, k.flops, k.reads, k.writes) == ("reduction", 3, 20, 60, 240, 12)

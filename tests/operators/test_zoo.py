@@ -97,7 +97,7 @@ def test_residuals_are_real_edges_and_add_in_place():
     workload = load("resnet18", batch=1)
     add = next(node for node in workload.nodes if node.name == "layer1.1.add")
     assert add.inputs == ("layer1.1.bn2", "layer1.0.relu2")
-    assert workload.owners()["layer1.1.relu2"] == "layer1.1.bn2"
+    assert workload.owners["layer1.1.relu2"] == "layer1.1.bn2"
     # most alive at once, in fp32: the image, and the output of conv1 while bn1 writes its own
     assert memory_of(workload).activations == (3 * 224 * 224 + 2 * 64 * 112 * 112) * 4
 

@@ -136,8 +136,8 @@ def test_dropout_works_in_training_alone(name: str, count: int) -> None:
     training = replace(workload, training=True)
     assert lower(training).op_labels().count("dropout") == count
     for node in drops:
-        assert workload.owners()[node.outputs[0]] == workload.owners().get(node.inputs[0], node.inputs[0])
-        assert node.outputs[0] not in training.owners()
+        assert workload.owners[node.outputs[0]] == workload.owners.get(node.inputs[0], node.inputs[0])
+        assert node.outputs[0] not in training.owners
 
 
 def test_alexnet_without_groups_is_the_net_of_old_benchmarks() -> None:
