@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from roofline.core.expression import Expression
+from roofline.core.lazy import lazy
 from roofline.core.workload import Attribute
 
 Term = Expression | bool | tuple[Expression, ...]
@@ -70,7 +70,7 @@ class Step:
     tied: str = ""
     line: int | None = None
 
-    @cached_property
+    @lazy
     def key(self) -> Hashable:
         """What steps have in common that do the same with inputs of the same shapes."""
         values = tuple(self.attributes.values())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roofline.core.labels import Labels
+from roofline.core.lazy import lazy
 from roofline.core.tiers import TIERS, Tier
 
 Floats = NDArray[np.float64]
@@ -154,7 +154,7 @@ class Layers(Sequence[LayerPrediction]):
     def __repr__(self) -> str:
         return repr(self._rows)
 
-    @cached_property
+    @lazy
     def _rows(self) -> tuple[LayerPrediction, ...]:
         low, middle, high, flops, moved, covered = (
             column.tolist() for column in (self.low, self.middle, self.high, self.flops, self.bytes, self.covered)
@@ -185,12 +185,12 @@ class Layers(Sequence[LayerPrediction]):
         total = sum(sums.values()) or 1.0
         return {word: seconds / total for word, seconds in sums.items() if seconds > 0}
 
-    @cached_property
+    @lazy
     def bounds(self) -> dict[str, float]:
         """Share of the time in layers that each resource bounds [1], largest first."""
         return self.shares(self.bound)
 
-    @cached_property
+    @lazy
     def tiers(self) -> dict[str, float]:
         """Share of the time that rests on each tier [1], largest first."""
         return self.shares(self.tier)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from roofline.core.lazy import lazy
 from roofline.core.schedule import Schedule
 
 Floats = NDArray[np.float64]
@@ -50,7 +50,7 @@ class Parts:
         """Kernels of each program, shape (P,)."""
         return np.diff(self.starts)
 
-    @cached_property
+    @lazy
     def index(self) -> Ints:
         """The program of every kernel, shape (N,)."""
         return np.repeat(np.arange(len(self)), self.sizes)
@@ -69,7 +69,7 @@ class Parts:
             found[some] = np.maximum(np.maximum.reduceat(values, self.starts[:-1][some]), 0)
         return found
 
-    @cached_property
+    @lazy
     def tables(self) -> tuple[Ints, ...]:
         """The kernels of programs of equal length: tables of one row for each program, shape (programs, kernels)."""
         sizes = self.sizes

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from roofline.core.lazy import lazy
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -191,7 +192,7 @@ class Schedule:
             columns[f"{name}_names"] = names
         return cls(**columns)
 
-    @cached_property
+    @lazy
     def distinct(self) -> tuple[Ints, Ints]:
         """The first of all kernels that are alike, and for each kernel its place among them, shape (D,) and (N,).
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 from typing import Literal
 
 from roofline.core.dtype import DType, Precision
+from roofline.core.lazy import lazy
 
 Role = Literal["input", "weight", "activation", "state", "cache"]
 """``state`` is stored and not trained (running statistics); ``cache`` is kept between calls (keys and values)."""
@@ -37,11 +37,11 @@ class Tensor:
     dtype: DType
     role: Role = "activation"
 
-    @cached_property
+    @lazy
     def elements(self) -> int:
         return prod(self.shape)
 
-    @cached_property
+    @lazy
     def bytes(self) -> float:
         return self.elements * self.dtype.bytes
 
@@ -92,7 +92,7 @@ class Workload:
     def weight_bytes(self) -> float:
         return sum(t.bytes for t in self.tensors.values() if t.role == "weight")
 
-    @cached_property
+    @lazy
     def parameters(self) -> int:
         """Number of weights; a tensor shared by two nodes counts once."""
         return sum(t.elements for t in self.tensors.values() if t.role == "weight")
@@ -102,7 +102,7 @@ class Workload:
         """Number of samples of one run: the ``batch`` symbol, or 1."""
         return self.symbols.get("batch", 1)
 
-    @cached_property
+    @lazy
     def likeness(self) -> tuple[int, ...]:
         """For every node the number of an earlier node that is like it, or its own.
 
@@ -111,7 +111,7 @@ class Workload:
         """
         return tuple(range(len(self.nodes)))
 
-    @cached_property
+    @lazy
     def swapped(self) -> frozenset[str]:
         """Tensors that are views with another order of dimensions than their storage; some operators copy
         them first.
@@ -123,7 +123,7 @@ class Workload:
                 names.update(node.outputs)
         return frozenset(names)
 
-    @cached_property
+    @lazy
     def owners(self) -> dict[str, str]:
         """Map every view and every in-place result to the tensor whose storage it shares.
 

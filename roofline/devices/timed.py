@@ -158,8 +158,13 @@ def octaves_outside(schedule: Schedule, fit: FamilyFit) -> Floats:
     -------
     octaves : distance [1], shape (N,).
     """
-    far = np.zeros(len(schedule))
-    for feature, values in (("flops", schedule.flops), ("bytes", schedule.bytes)):
+    return distance(schedule.flops, schedule.bytes, fit)
+
+
+def distance(flops: Floats, moved: Floats, fit: FamilyFit) -> Floats:
+    """As :func:`octaves_outside` [1], of ``flops`` operations [FLOP] and ``moved`` bytes [B], shape (N,) each."""
+    far = np.zeros(len(flops))
+    for feature, values in (("flops", flops), ("bytes", moved)):
         if feature in fit.range:
             smallest, largest = (max(edge, 1.0) for edge in fit.range[feature])
             size = np.maximum(values, 1.0)

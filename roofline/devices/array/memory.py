@@ -125,7 +125,7 @@ def _spilled(walk: _Walk, reads: Floats, writes: Floats, room: float) -> tuple[F
             readers.setdefault(tensor, []).append(row)
     made = set(walk.targets)
     size: dict[int, Floats] = {}
-    kept: dict[int, Floats] = {}
+    kept: dict[int, Floats] = {}  # the same array as in ``size`` where all of a tensor is kept
     stored: dict[int, Floats] = {}  # bytes of each tensor that are already in DRAM
     following: dict[int, int] = {}  # the next reader of each tensor that is kept
     for row, (pair, target) in enumerate(zip(walk.sources, walk.targets, strict=True)):
@@ -133,40 +133,57 @@ def _spilled(walk: _Walk, reads: Floats, writes: Floats, room: float) -> tuple[F
         for tensor in read:
             if tensor not in size:  # an input of the network, from the host through DRAM
                 size[tensor] = stored[tensor] = reads[row] if tensor not in made else none
-            missing = size[tensor] - kept.get(tensor, none)
-            moved[row] += missing
-            alive = alive + missing
-            kept[tensor] = size[tensor]
+            if kept.get(tensor) is not size[tensor]:
+                missing = size[tensor] - kept.get(tensor, none)
+                moved[row] += missing
+                alive = alive + missing
+                kept[tensor] = size[tensor]
         if walk.attends[row]:  # keys and values of earlier tokens are kept in DRAM
             query, key = (size.get(tensor, none) for tensor in pair)
             moved[row] += np.maximum(0.0, reads[row] - query - 2.0 * key)
         if target >= 0:
-            alive = alive + (writes[row] - kept.get(target, none))
+            alive = alive + (writes[row] - kept[target] if target in kept else writes[row])
             size[target] = kept[target] = writes[row]
             stored[target] = none
         for tensor in (*read, target):
             following[tensor] = _next(readers, tensor, row)
-        fullest = np.maximum(fullest, np.minimum(alive, room))
-        over = np.maximum(alive - room, 0.0)
-        if over.any():
-            working = {*read, target}
-            for tensor in sorted(kept, key=lambda tensor: (tensor in working, -following[tensor])):
-                out = np.minimum(over, kept[tensor])
-                if following[tensor] < NEVER:
-                    unsaved = np.maximum(0.0, (size[tensor] - stored[tensor]) - (kept[tensor] - out))
-                    unsaved = np.where(over > 0, unsaved, 0.0)
-                    moved[row] += unsaved
-                    stored[tensor] = stored[tensor] + unsaved
-                kept[tensor] = kept[tensor] - out
-                alive, over = alive - out, over - out
-                if not over.any():
-                    break
+        fullest = np.maximum(fullest, alive)
+        if alive.max() > room:
+            alive = alive - _evict(alive - room, {*read, target}, kept, size, stored, following, moved[row])
         for tensor in {*read, target} & kept.keys():
             if following[tensor] == NEVER:
                 if tensor == target and tensor not in readers:
                     moved[row] += size[tensor]  # a result of the network
                 alive = alive - kept.pop(tensor)
-    return moved, fullest
+    return moved, np.minimum(fullest, room)
+
+
+def _evict(
+    over: Floats,
+    working: set[int],
+    kept: dict[int, Floats],
+    size: dict[int, Floats],
+    stored: dict[int, Floats],
+    following: dict[int, int],
+    moved: Floats,
+) -> Floats:
+    """Send ``over`` bytes to DRAM, if positive [B], shape (L,): the tensors needed last first, those in use at the end.
+
+    What is needed again and not in DRAM yet is written there and counted in ``moved``. Returns the bytes sent.
+    """
+    left = np.maximum(over, 0.0)
+    for tensor in sorted(kept, key=lambda tensor: (tensor in working, -following[tensor])):
+        out = np.minimum(left, kept[tensor])
+        if following[tensor] < NEVER:
+            unsaved = np.maximum(0.0, (size[tensor] - stored[tensor]) - (kept[tensor] - out))
+            unsaved = np.where(left > 0, unsaved, 0.0)
+            moved += unsaved
+            stored[tensor] = stored[tensor] + unsaved
+        kept[tensor] = kept[tensor] - out
+        left = left - out
+        if left.max() <= 0:
+            break
+    return np.maximum(over, 0.0) - left
 
 
 def _next(readers: dict[int, list[int]], tensor: int, row: int) -> int:

@@ -25,7 +25,7 @@ from roofline.devices.timed import (
     Fitted,
     Floats,
     Timing,
-    octaves_outside,
+    distance,
     of_operators,
 )
 
@@ -52,19 +52,21 @@ def times(asked: Asked) -> Fitted:
         found, flops = model.planned(schedule, chip, parameters, stack, activity=activity)
     octaves = np.zeros(len(schedule))
     low, high = found.total / SPARSE_FACTOR, found.total * SPARSE_FACTOR
-    names, measured = model.scored_as(schedule, chip), measured_operators(schedule, calibration)
+    codes, measured = model.score_codes(schedule, chip), measured_operators(schedule, calibration)
+    moved = schedule.bytes
     for name, (of, wider) in model.SCORES.items():
-        mine, fit = names == name, calibration.families.get(of)
-        if fit is None or not mine.any():
+        mine, fit = np.flatnonzero(codes == model.SCORED.index(name)), calibration.families.get(of)
+        if fit is None or not len(mine):
             continue
-        octaves[mine] = octaves_outside(schedule.select(mine), fit)
+        octaves[mine] = distance(schedule.flops[mine], moved[mine], fit)
         unseen = np.where(measured[mine], wider, max(wider, model.WIDER))
         wide = unseen * np.minimum(1.0 + WIDEN_PER_OCTAVE * octaves[mine], WIDEST)
         low[mine] = found.total[mine] * np.exp(min(fit.quantiles["0.05"], 0.0) * wide)
         high[mine] = found.total[mine] * np.exp(max(fit.quantiles["0.95"], 0.0) * wide)
     light = ceiling.light(replace(schedule, flops=flops), chip)
     seen = set(calibration.data.get("families", model.SCORES)) if calibration.chip == chip.name else set()
-    own = (schedule.phase == 0) & np.isin(names, [name for name, (of, _) in model.SCORES.items() if of in seen])
+    told = np.array([model.SCORES[name][0] in seen if name in model.SCORES else False for name in model.SCORED])
+    own = (schedule.phase == 0) & told[codes]
     tiers = Labels.where(own & measured, "calibrated", "borrowed")
     return Fitted(found, tiers, low, high, octaves, light)
 

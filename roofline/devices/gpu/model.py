@@ -108,13 +108,29 @@ def scored_as(schedule: Schedule, chip: Chip) -> NDArray[np.str_]:
     schedule : N kernels.
     chip : the GPU.
     """
-    names = np.array((*FAMILIES, "tensor", "tensor-other", "tensor-odd"))
-    found = names[schedule.family]
+    return np.array(SCORED)[score_codes(schedule, chip)]
+
+
+SCORED = (*FAMILIES, "tensor", "tensor-other", "tensor-odd")
+"""The keys of :data:`SCORES`, by code."""
+
+
+def score_codes(schedule: Schedule, chip: Chip) -> NDArray[np.int64]:
+    """As :func:`scored_as`, as codes into :data:`SCORED` [1], shape (N,).
+
+    Parameters
+    ----------
+    schedule : N kernels.
+    chip : the GPU.
+    """
+    found = schedule.family.copy()
     tensor = (schedule.kind == KINDS.index("matmul")) & ~schedule.in_family("depthwise") & ~on_lanes(schedule, chip)
-    found[tensor] = np.where(schedule.in_family("linear")[tensor], "tensor", "tensor-other")
+    plain, other, unfilled = (SCORED.index(name) for name in ("tensor", "tensor-other", "tensor-odd"))
+    found[tensor] = np.where(schedule.in_family("linear")[tensor], plain, other)
     odd = tensor & schedule.in_family(*CONVOLUTIONS)
-    odd[odd] = ~fills_tensor_cores(schedule.select(np.flatnonzero(odd)))
-    found[odd] = "tensor-odd"
+    if odd.any():
+        odd[odd] = ~fills_tensor_cores(schedule.select(np.flatnonzero(odd)))
+        found[odd] = unfilled
     return found
 
 
