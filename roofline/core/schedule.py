@@ -193,8 +193,8 @@ class Schedule:
         return cls(**columns)
 
     @lazy
-    def distinct(self) -> tuple[Ints, Ints]:
-        """The first of all kernels that are alike, and for each kernel its place among them, shape (D,) and (N,).
+    def distinct(self) -> tuple[Schedule, Ints]:
+        """One of all kernels that are alike, D kernels, and for each kernel its place among them, shape (N,).
 
         Kernels are alike if they differ in layer, tensors, launches and calls alone.
         """
@@ -202,7 +202,7 @@ class Schedule:
         table = np.stack([column.astype(np.float64) for column in columns], axis=1)
         rows = np.ascontiguousarray(table).view(np.dtype((np.void, table.shape[1] * table.itemsize)))
         _, first, place = np.unique(rows.reshape(-1), return_index=True, return_inverse=True)
-        return first, place.reshape(-1)
+        return self.select(first), place.reshape(-1)
 
     def __len__(self) -> int:
         return len(self.family)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from roofline import lowering
 from roofline.core import checks
@@ -45,7 +45,7 @@ class Program:
     def layout(self) -> Layout:
         """Its layers, with the kernels of each."""
         work = self.workload
-        return layout_of(self.schedule, len(work.nodes), self.layer_name, lambda layer: shapes_of(work, layer))
+        return layout_of(self.schedule, len(work.nodes), self.layer_name, partial(shapes_of, work))
 
     def layer_name(self, layer: int, phase: str = "forward") -> tuple[str, str, str]:
         """Name, operator and template of a layer number of the schedule in a phase."""

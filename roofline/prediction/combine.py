@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from roofline.core.prediction import Prediction
 from roofline.core.warned import Said
 from roofline.devices.timed import Timing
@@ -60,4 +58,6 @@ def combine(setting: Setting, program: Program, timing: Timing) -> Prediction:
             f"{outside:.0%} of the time is in shapes outside those fitted; their intervals are widened; "
             "to narrow them, measure this chip: roofline measure",
         )
-    return replace(prediction, warnings=(*warnings, *warnings_of(chip, prediction, calibration)))
+    said = (*warnings, *warnings_of(chip, prediction, calibration))
+    object.__setattr__(prediction, "warnings", said)  # nobody else has seen it yet
+    return prediction

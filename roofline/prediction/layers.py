@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from roofline.core.labels import Labels
 from roofline.core.layers import Layers
 from roofline.core.tiers import TIERS
-from roofline.devices.timed import Timing
+from roofline.devices.timed import Floats, Timing
+from roofline.lowering.layout import Layout
 from roofline.lowering.program import Program
 
 
@@ -32,5 +35,21 @@ def layers_of(program: Program, timing: Timing) -> Layers:
         bound=timing.bound.select(layout.longest(timing.total)),
         tier=Labels(layout.worst(timing.tiers.ranks(TIERS)), TIERS),
         covered=layout.covered,
-        resources={name: layout.sums(values) for name, values in timing.resources.items()},
+        resources=_Sums(layout, timing.resources),
     )
+
+
+class _Sums(Mapping[str, Floats]):
+    """Seconds of resources, summed over the kernels of each layer when they are read."""
+
+    def __init__(self, layout: Layout, resources: Mapping[str, Floats]) -> None:
+        self.layout, self.resources = layout, resources
+
+    def __getitem__(self, name: str) -> Floats:
+        return self.layout.sums(self.resources[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.resources)
+
+    def __len__(self) -> int:
+        return len(self.resources)

@@ -30,6 +30,7 @@ FLAGS = {
     "winograd": "--no-winograd",
 }
 """Options that only some kinds of device use, by their field of a stack or a run."""
+USUAL = Stack()
 PLANS = ("cudnn", "autotuned", "winograd")
 """Options that choose between plans of convolutions."""
 
@@ -129,9 +130,9 @@ def _smaller(prediction: Prediction) -> str:
 
 def _idle(chip: Chip, prediction: Prediction, calibration: Calibration | None) -> list[str]:
     """Options that were given but have no effect for this chip, network and calibration."""
-    if prediction.stack == Stack() and prediction.run.host_dispatch is None:
+    if prediction.stack == USUAL and prediction.run.host_dispatch is None:
         return []
-    usual, stack, model = Stack().to_dict(), prediction.stack.to_dict(), model_of(chip)
+    usual, stack, model = USUAL.to_dict(), prediction.stack.to_dict(), model_of(chip)
     given = [name for name in FLAGS if name in usual and stack[name] != usual[name]]
     given += ["host_dispatch"] if prediction.run.host_dispatch is not None else []
     idle, useless = Said(), dict[str, list[str]]()

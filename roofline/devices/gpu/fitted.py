@@ -73,8 +73,8 @@ def times(asked: Asked) -> Fitted:
 
 def _planned(schedule: Schedule, chip: Chip, parameters: Parameters, stack: Stack) -> tuple[Times, Floats]:
     """As :func:`.model.planned`; kernels that are alike are timed once."""
-    first, place = schedule.distinct
-    times, flops = model.planned(schedule.select(first), chip, parameters, stack)
+    kernels, place = schedule.distinct
+    times, flops = model.planned(kernels, chip, parameters, stack)
     resources = {name: seconds[place] for name, seconds in times.resources.items()}
     return Times(resources, times.total[place], times.formula), flops[place]
 
