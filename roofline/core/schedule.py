@@ -110,6 +110,7 @@ _INTS = (
     "repeats",
     "calls",
 )
+_ODD, _HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(29)
 _PLACES = ("layer", "source", "source2", "target", "repeats", "calls")
 _FLOATS = ("itemsize", "flops", "reads", "weights", "writes", "passes")
 
@@ -199,10 +200,16 @@ class Schedule:
         Kernels are alike if they differ in layer, tensors, launches and calls alone.
         """
         columns = [getattr(self, name) for name in (*_CODED, *_TEXT, *_INTS, *_FLOATS) if name not in _PLACES]
-        table = np.stack([column.astype(np.float64) for column in columns], axis=1)
-        rows = np.ascontiguousarray(table).view(np.dtype((np.void, table.shape[1] * table.itemsize)))
-        _, first, place = np.unique(rows.reshape(-1), return_index=True, return_inverse=True)
-        return self.select(first), place.reshape(-1)
+        mixed = np.zeros(len(self), dtype=np.uint64)
+        for column in columns:
+            mixed = (mixed ^ column.view(np.uint64)) * _ODD
+            mixed ^= mixed >> _HALF
+        _, first, place = np.unique(mixed, return_index=True, return_inverse=True)
+        place = place.reshape(-1)
+        few = len(first) < 0.7 * len(self)
+        if few and all(np.array_equal(column, column[first][place]) for column in columns):
+            return self.select(first), place
+        return self, np.arange(len(self))
 
     def __len__(self) -> int:
         return len(self.family)

@@ -149,16 +149,16 @@ def waves(
     machine : the hardware. batch, m, n, k : sizes [1], shape (N,). tiles : to choose from. start : elements of k before
     full rate [1]. cuts : parts of k to choose from. clock : over the boost clock [1]. Returns time : [s], shape (N,).
     """
-    best = np.full(len(m), np.inf)
-    for tall, broad in tiles:
-        area = tall * broad * (1.0 + EDGE * (1.0 / tall + 1.0 / broad))
-        together = 2.0 if machine.wide and tall * broad < 128 * 128 else 1.0
-        blocks = batch * np.ceil(m / tall) * np.ceil(n / broad)
-        for parts in cuts:
-            steps = 8.0 * np.ceil(k / parts / 8.0) + start
-            turns = together * np.ceil(blocks * parts / machine.units / together)
-            moved = SPLIT_TRAFFIC * 4.0 * parts * batch * m * n / machine.bandwidth if parts > 1 else 0.0
-            best = np.minimum(best, area * steps / (machine.rate * clock) * turns + moved)
+    tall, broad = (np.array(side, dtype=np.float64)[:, None] for side in zip(*tiles, strict=True))
+    area = tall * broad * (1.0 + EDGE * (1.0 / tall + 1.0 / broad))
+    together = np.where(machine.wide & (tall * broad < 128 * 128), 2.0, 1.0)
+    blocks = batch * np.ceil(m / tall) * np.ceil(n / broad)
+    best = np.full(blocks.shape[1], np.inf)
+    for parts in cuts:
+        steps = 8.0 * np.ceil(k / parts / 8.0) + start
+        turns = together * np.ceil(blocks * parts / machine.units / together)
+        moved = SPLIT_TRAFFIC * 4.0 * parts * batch * m * n / machine.bandwidth if parts > 1 else 0.0
+        best = np.minimum(best, (area * steps / (machine.rate * clock) * turns + moved).min(axis=0, initial=np.inf))
     return best
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,19 +62,16 @@ FOURIER_TAPS = (9, 25, 49)
 
 
 def passes(schedule: Schedule) -> Names:
-    """The pass of each convolution, by its operator's name: forward, data gradient or weight gradient.
-
-    Parameters
-    ----------
-    schedule : N kernels.
-
-    Returns
-    -------
-    passes : text, shape (N,).
+    """The pass of each of N kernels of a ``schedule``, by its operator's name: forward, data gradient or weight gradient;
+    text, shape (N,).
     """
+    return _passes_named(schedule.op_names)[schedule.op]
+
+
+@lru_cache(maxsize=1_000)
+def _passes_named(operators: tuple[str, ...]) -> Names:
     ends = {"_backward_data": DATA, "_backward_weight": WEIGHT}
-    names = [next((of for end, of in ends.items() if name.endswith(end)), FORWARD) for name in schedule.op_names]
-    return np.array(names)[schedule.op]
+    return np.array([next((of for end, of in ends.items() if name.endswith(end)), FORWARD) for name in operators])
 
 
 def allowed(plan: str, schedule: Schedule, stack: Stack) -> NDArray[np.bool_]:
@@ -166,7 +164,8 @@ def _costs(
     cool, hot = (1.0 if tensor else held(chip, parameters, draw, activity) for draw in (parameters.cool, 1.0))
     for plan in PLANS[:3] if tensor else PLANS:
         can = allowed(plan, schedule, stack)
-        for gradient, taps in {(bool(g), int(t)) for g, t in zip(weights[can], schedule.taps[can], strict=True)}:
+        for kind in np.unique(2 * schedule.taps[can] + weights[can]).tolist():
+            taps, gradient = kind // 2, bool(kind % 2)
             rows = np.flatnonzero(can & (weights == gradient) & (schedule.taps == taps))
             clock = at(hot if plan == "winograd" else cool, rows)
             x = Images.of(schedule.select(rows), weights=gradient, clock=clock)

@@ -44,7 +44,7 @@ def times(asked: Asked) -> Fitted:
     """
     schedule, chip, stack, calibration = asked.schedule, asked.chip, asked.stack, asked.fitted
     parameters = Parameters.of(calibration.ceilings)
-    found, flops = _planned(schedule, chip, parameters, stack)
+    found, flops = _planned(asked, parameters)
     if asked.network and power.sustained_share(chip, parameters) < power.ceiling(chip, parameters):
         seconds = np.nan_to_num(found.total) * schedule.repeats
         products = asked.parts.sums(np.where(model.on_lanes(schedule, chip), seconds, 0.0))
@@ -71,8 +71,11 @@ def times(asked: Asked) -> Fitted:
     return Fitted(found, tiers, low, high, octaves, light)
 
 
-def _planned(schedule: Schedule, chip: Chip, parameters: Parameters, stack: Stack) -> tuple[Times, Floats]:
-    """As :func:`.model.planned`; kernels that are alike are timed once."""
+def _planned(asked: Asked, parameters: Parameters) -> tuple[Times, Floats]:
+    """As :func:`.model.planned`; kernels of a network that are alike are timed once."""
+    schedule, chip, stack = asked.schedule, asked.chip, asked.stack
+    if not asked.network:  # measured one by one, few of them alike
+        return model.planned(schedule, chip, parameters, stack)
     kernels, place = schedule.distinct
     times, flops = model.planned(kernels, chip, parameters, stack)
     resources = {name: seconds[place] for name, seconds in times.resources.items()}

@@ -6,7 +6,7 @@ parts. N is the number of GEMMs; rows and columns of a tile are TM and TN.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -98,13 +98,13 @@ class Sizes:
         batch, m, n, k = (column.astype(np.float64) for column in (schedule.batch, schedule.m, schedule.n, schedule.k))
         return cls(batch, m, n, k, schedule.bytes, itemsize, clock)
 
-    def select(self, rows: NDArray[Any]) -> Sizes:
-        """The GEMMs at ``rows`` (a mask or indices)."""
-        columns = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Sizes(**{name: at(column, rows) for name, column in columns.items()})
+    def select(self, rows: NDArray[Any] | slice) -> Sizes:
+        """The GEMMs at ``rows`` (a mask, indices or a slice)."""
+        batch, m, n, k, moved = (column[rows] for column in (self.batch, self.m, self.n, self.k, self.bytes))
+        return Sizes(batch, m, n, k, moved, self.itemsize, at(self.clock, rows))
 
 
-def at(values: Any, rows: NDArray[Any]) -> Any:
+def at(values: Any, rows: Any) -> Any:
     """The ``values`` of some ``rows`` (a mask or indices) [1]; a number, which is that of every row, stays as it is."""
     return values[rows] if isinstance(values, np.ndarray) and values.ndim else values
 
@@ -116,18 +116,10 @@ def products(
 
     Attention is two GEMMs: scores, then values. Its scores stay on the chip, so memory = operand bytes / bandwidth.
 
-    Parameters
-    ----------
-    schedule : N kernels that are GEMMs.
-    chip : the GPU.
-    precision : number format.
-    parameters : fitted parameters.
-    stack : software stack (not used here).
-    activity : see :func:`.power.sustained_share` [1].
+    schedule : N kernels that are GEMMs. chip : the GPU. precision : number format. parameters : fitted parameters.
+    stack : software stack (not used here). activity : see :func:`.power.sustained_share` [1].
 
-    Returns
-    -------
-    compute, memory, flops : [s], [s] and operations executed [FLOP], shape (N,) each.
+    Returns compute, memory, flops : [s], [s] and operations executed [FLOP], shape (N,) each.
     """
     grid = grid_of(chip, precision, parameters)
     lists = SIMT_TILES | {kind: found.shapes for kind, found in chip.tiles.items()}
@@ -209,25 +201,40 @@ def product_seconds(sizes: Sizes, grid: Grid, parameters: Parameters) -> tuple[F
     -------
     compute, memory : [s], shape (N,) each.
     """
-    compute, memory = np.full(len(sizes.m), np.inf), np.full(len(sizes.m), np.inf)
-    least, p = memory.copy(), parameters.sharpness
-    for tall, broad in grid.tiles:
-        blocks = np.ceil(sizes.m / tall) * np.ceil(sizes.n / broad) * sizes.batch
-        most = np.minimum(CUT_WAVES * grid.units / blocks, sizes.k / LEAST_CUT)
-        for cuts in CUTS:
-            rows = np.flatnonzero(most >= cuts) if cuts > 1 else np.arange(len(most))
-            if not len(rows):
-                break
-            quick, moving = tile_seconds(sizes.select(rows), grid, tall, broad, cuts, parameters)
-            joined = (quick**p + moving**p) ** (1 / p)
-            better = joined < least[rows]
-            mine = rows[better]
-            compute[mine], memory[mine], least[mine] = quick[better], moving[better], joined[better]
+    compute, memory = np.empty(len(sizes.m)), np.empty(len(sizes.m))
+    for start in range(0, len(compute), SLICE):
+        mine = slice(start, start + SLICE)
+        compute[mine], memory[mine] = _fastest(sizes.select(mine), grid, parameters)
     return compute, memory
 
 
+SLICE = 4096
+"""GEMMs whose tiles are tried at once, so that they stay in the caches of a CPU."""
+
+
+def _fastest(sizes: Sizes, grid: Grid, parameters: Parameters) -> tuple[Floats, Floats]:
+    """As :func:`product_seconds`: all tiles together, one number of parts of k after the other."""
+    tall, broad = (np.array(side, dtype=np.float64)[:, None] for side in zip(*grid.tiles, strict=True))
+    compute, memory = tile_seconds(sizes, grid, tall, broad, 1, parameters)
+    p = parameters.sharpness
+    times = (compute**p + memory**p) ** (1 / p)
+    blocks = np.ceil(sizes.m / tall) * np.ceil(sizes.n / broad) * sizes.batch
+    most = np.minimum(CUT_WAVES * grid.units / blocks, sizes.k / LEAST_CUT)
+    for cuts in CUTS[1:]:
+        tile, row = np.nonzero(most >= cuts)
+        if not len(row):
+            break
+        quick, moving = tile_seconds(sizes.select(row), grid, tall[tile, 0], broad[tile, 0], cuts, parameters)
+        joined = (quick**p + moving**p) ** (1 / p)
+        better = joined < times[tile, row]
+        place = tile[better], row[better]
+        compute[place], memory[place], times[place] = quick[better], moving[better], joined[better]
+    best = times.argmin(axis=0), np.arange(times.shape[1])
+    return compute[best], memory[best]
+
+
 def tile_seconds(
-    sizes: Sizes, grid: Grid, tall: int, broad: int, cuts: int, parameters: Parameters
+    sizes: Sizes, grid: Grid, tall: float | Floats, broad: float | Floats, cuts: int, parameters: Parameters
 ) -> tuple[Floats, Floats]:
     """Compute and memory seconds of GEMMs in tiles of ``tall`` (TM) x ``broad`` (TN), with k in ``cuts`` (S) parts.
 
@@ -254,13 +261,13 @@ def tile_seconds(
     ----------
     sizes : N GEMMs; ``bytes`` of their operands and results [B].
     grid : the hardware, see :func:`grid_of`.
-    tall, broad : rows and columns of a tile [1].
+    tall, broad : rows and columns of a tile [1]; arrays of T tiles have the shape (T, 1).
     cuts : parts of k [1]; above 1 their partial results are written and added.
     parameters : fitted parameters.
 
     Returns
     -------
-    compute, memory : [s], shape (N,) each.
+    compute, memory : [s], shape (N,) each, or (T, N).
     """
     inner = np.ceil(sizes.k / cuts)
     down, across = np.ceil(sizes.m / tall), np.ceil(sizes.n / broad)
