@@ -8,17 +8,11 @@ from typing import Any
 
 from roofline.core.chip import Chip, Price
 from roofline.core.prediction import SCHEMA_VERSION, Prediction, warnings_together
+from roofline.core.resources import RESOURCES
 from roofline.core.shown import Shown
 from roofline.core.stack import Stack
 from roofline.core.worth import Worth
 
-RESOURCES = {
-    "launch": "launch latency",
-    "host": "host (the GPU waits for Python)",
-    "loader": "input pipeline",
-    "request": "request handling",
-}
-"""Resources whose names in data need more words for a reader."""
 SMALL = 0.04
 """Parts below this share of the time are told together."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from roofline.analysis.explain import Explanation, KernelAccount, Part
-from roofline.core.comparison import RESOURCES
+from roofline.core.resources import RESOURCES
 from roofline.core.tiers import meaning_of
 from roofline.devices.account import Term
 from roofline.render.table import Column, Table, table

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from roofline.core.chip import Price
-from roofline.core.comparison import RESOURCES
-from roofline.core.prediction import Prediction
+from roofline.core.resources import RESOURCES
 from roofline.units import format_si
 from roofline.units import plural as plural
+
+if TYPE_CHECKING:
+    from roofline.core.prediction import Prediction
 
 
 def count(value: float) -> str:

@@ -12,6 +12,7 @@ walked through together, each with all its numbers of pieces.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -188,4 +189,6 @@ def _evict(
 
 def _next(readers: dict[int, list[int]], tensor: int, row: int) -> int:
     """The first kernel after ``row`` that reads a tensor; NEVER if there is none."""
-    return next((reader for reader in readers.get(tensor, ()) if reader > row), NEVER)
+    several = readers.get(tensor, [])
+    after = bisect_right(several, row)
+    return several[after] if after < len(several) else NEVER
