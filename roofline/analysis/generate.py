@@ -23,8 +23,9 @@ from roofline.core.tiers import meaning_of
 from roofline.core.worth import Worth
 from roofline.errors import UsageError
 from roofline.prediction.largest_batch import Batch, largest_batch
-from roofline.prediction.predict import predict
+from roofline.prediction.predict import predict_sizes
 from roofline.prediction.question import network_of, unbound
+from roofline.prediction.setting import Setting
 
 
 @dataclass(frozen=True, repr=False)
@@ -155,25 +156,18 @@ def generate(
     given = dict(bind or {})
     if given.pop("context", 0):
         raise UsageError("context is set while text is generated; leave it out")
+    setting = Setting.of(chip, dtype, stack, calibration)
     if batch == "max":
         batch = largest_answered(chip, network, tokens, bind=given, dtype=dtype, stack=stack, run=task) or 1
     sizes = network.bind(given | ({"batch": batch} if batch else {}))
     prompt = sizes["seq"]
     only_last = {"logits": 1} if "logits" in network.symbols else {}
 
-    def at(seq: int, context: int) -> Prediction:
-        return predict(
-            chip,
-            network,
-            batch=batch,
-            bind={**given, **only_last, "seq": seq, "context": context},
-            dtype=dtype,
-            stack=stack,
-            calibration=calibration,
-            run=task,
-        )
-
-    return Generation(prompt, tokens, at(prompt, 0), at(1, prompt), at(1, prompt + max(0, tokens - 2)))
+    moments = ((prompt, 0), (1, prompt), (1, prompt + max(0, tokens - 2)))
+    asked = [
+        {"batch": batch, "bind": {**given, **only_last, "seq": seq, "context": context}} for seq, context in moments
+    ]
+    return Generation(prompt, tokens, *predict_sizes(setting, network, asked, task))
 
 
 def largest_answered(

@@ -8,19 +8,21 @@ on this chip, ``borrowed`` if on others, else ``datasheet``, the plain roofline,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from roofline.core.calibration import Calibration
 from roofline.core.chip import Chip
+from roofline.core.network import Network
 from roofline.core.prediction import Merged, Prediction
 from roofline.core.run import Run
 from roofline.core.stack import Stack
+from roofline.core.workload import Workload
 from roofline.errors import RooflineError
 from roofline.lowering.program import Program
-from roofline.prediction.answers import Question, answers, itself
+from roofline.prediction.answers import Answer, Question, answers, itself
 from roofline.prediction.largest_batch import Batch
 from roofline.prediction.question import network_of, notes_of
 from roofline.prediction.setting import Setting
@@ -69,17 +71,47 @@ def predict(
     """
     setting, task = Setting.of(chip, dtype, stack, calibration), Run.of(run, mode, optimizer)
     network = network_of(workload, inputs, mode=task.mode)
-    program = setting.program(network, batch=batch, bind=bind, run=task)
-    (answer,) = answers([Question(setting, program)], itself)
+    (prediction,) = predict_sizes(setting, network, [{"batch": batch, "bind": bind}], task)
+    return prediction
+
+
+def predict_sizes(
+    setting: Setting, network: Network | Workload, sizes: Sequence[Mapping[str, Any]], run: Run
+) -> list[Prediction]:
+    """Predict a network at several sizes, in one call of the device model.
+
+    Parameters
+    ----------
+    setting : chip, stack, precision and calibration.
+    sizes : ``batch`` and ``bind`` of each prediction.
+    run : mode and recipe.
+    """
+    programs = [setting.program(network, **one, run=run) for one in sizes]
+    found = answers([Question(setting, program) for program in programs], itself)
+    return [
+        _completed(answer, setting, network, program, one, run)
+        for answer, program, one in zip(found, programs, sizes, strict=True)
+    ]
+
+
+def _completed(
+    answer: Answer,
+    setting: Setting,
+    network: Network | Workload,
+    program: Program,
+    sizes: Mapping[str, Any],
+    run: Run,
+) -> Prediction:
+    """The answer with the notes of the network, and what compiling has merged; raises where it is an error."""
     if isinstance(answer, RooflineError):
         raise answer
     warnings = (*notes_of(network), *answer.warnings)
     prediction = replace(answer, symbols=dict(answer.symbols), warnings=warnings)
     if setting.stack.mode != "compiled":
         return prediction
-    as_written = replace(setting, stack=replace(setting.stack, mode="eager"))
-    eager = as_written.program(network, batch=program.samples if batch else None, bind=bind, run=task)
-    return replace(prediction, merged=_merged(program, eager))
+    eager = replace(setting, stack=replace(setting.stack, mode="eager"))
+    same = {**sizes, "batch": program.samples if sizes.get("batch") else None}
+    return replace(prediction, merged=_merged(program, eager.program(network, **same, run=run)))
 
 
 def _merged(program: Program, eager: Program) -> Merged:

@@ -37,7 +37,7 @@ def same(row: Row, chip: str, network: str, **asked: object) -> bool:
 @pytest.mark.parametrize("mode", ["inference", "training"])
 def test_rows_are_predictions(mode: str) -> None:
     """A thousand random points over all kinds of chip, some of them refused."""
-    number = 450 if mode == "inference" else 50
+    number = 900 if mode == "inference" else 100
     dice = random.Random(number)
     made = 0
     while made < number:

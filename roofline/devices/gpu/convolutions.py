@@ -62,8 +62,8 @@ FOURIER_TAPS = (9, 25, 49)
 
 
 def passes(schedule: Schedule) -> Names:
-    """The pass of each of N kernels of a ``schedule``, by its operator's name: forward, data gradient or weight gradient;
-    text, shape (N,).
+    """The pass of each of N kernels of a ``schedule``, by its operator's name: forward, gradient of the data or of the
+    weights; text, shape (N,).
     """
     return _passes_named(schedule.op_names)[schedule.op]
 
