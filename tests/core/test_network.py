@@ -136,3 +136,23 @@ def test_faults(net: Network, message: str):
     with pytest.raises(SpecError) as caught:
         steps(net)
     assert message in str(caught.value)
+
+
+def test_other_sizes_give_the_steps_of_a_fresh_network() -> None:
+    """Steps are unrolled once; attributes that depend on a symbol follow it, others stay the same objects."""
+    layers = (Layer("a", op="view", terms={"rows": e("batch * 2")}), Layer("b", op="linear", terms={"out": e("width")}))
+
+    def made() -> Network:
+        return replace(network(*layers), symbols={"batch": e(1), "width": e(4)})
+
+    kept = made()
+    for sizes in (
+        {"batch": 1, "width": 4},
+        {"batch": 3, "width": 4},
+        {"batch": 3, "width": 8},
+        {"batch": 1, "width": 4},
+    ):
+        before = kept.expand(kept.bind({"batch": 7, "width": 4}))[0]
+        steps, outputs = kept.expand(kept.bind(sizes))
+        assert (steps, outputs) == made().expand(made().bind(sizes))
+        assert (steps[1] is before[1]) == (sizes["width"] == 4)

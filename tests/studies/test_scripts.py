@@ -33,7 +33,7 @@ class Small:
 
 
 FAST = (
-    Small("benchmarks/throughput.py", ("1000",), "all of it with intervals, CPU"),
+    Small("benchmarks/throughput.py", ("--quick",), "sweep: 50 points"),
     Small("benchmarks/importing.py", ("{data}", "--quick"), "aiconfigurator", ("neusight", "deepbench", "caffe")),
     Small("studies/caffe_nets.py", ("{data}",), "googlenet  training", ("caffe",)),
 )
