@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from roofline.core.expression import parse_expression as e
@@ -146,13 +148,9 @@ def test_other_sizes_give_the_steps_of_a_fresh_network() -> None:
         return replace(network(*layers), symbols={"batch": e(1), "width": e(4)})
 
     kept = made()
-    for sizes in (
-        {"batch": 1, "width": 4},
-        {"batch": 3, "width": 4},
-        {"batch": 3, "width": 8},
-        {"batch": 1, "width": 4},
-    ):
+    for batch, width in ((1, 4), (3, 4), (3, 8), (1, 4)):
+        sizes = {"batch": batch, "width": width}
         before = kept.expand(kept.bind({"batch": 7, "width": 4}))[0]
-        steps, outputs = kept.expand(kept.bind(sizes))
-        assert (steps, outputs) == made().expand(made().bind(sizes))
-        assert (steps[1] is before[1]) == (sizes["width"] == 4)
+        found, outputs = kept.expand(kept.bind(sizes))
+        assert (found, outputs) == made().expand(made().bind(sizes))
+        assert (found[1] is before[1]) == (width == 4)
