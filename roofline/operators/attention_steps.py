@@ -29,16 +29,18 @@ class Steps:
     kernels: list[Kernel] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        query, key, _ = self.case.inputs
+        query, key, value = self.case.inputs
         self.batch, self.heads, self.queries, self.head = query.shape
         self.shared, self.keys = key.shape[1], key.shape[2]
         self.groups = self.batch * self.heads
         self.scores = self.groups * self.queries * self.keys
+        self.width = value.shape[3]
         self.size = self.case.result.dtype.bytes
         self.table = self.scores * self.size
         self.rows = (
             self.groups * self.head * self.size * self.queries,
             self.groups * self.head * self.size * self.keys,
+            self.groups * self.width * self.size * self.keys,
         )
         self.dropped = self.case.training and self.case.attributes.whole("dropout") > 0
         self.next = self.case.temporary
@@ -49,7 +51,7 @@ class Steps:
 
     def bytes_of(self, index: int) -> float:
         """Bytes of q, k or v as the GEMMs read them: with a copy for every query head."""
-        return self.rows[min(index, 1)]
+        return self.rows[index]
 
     def apart(self, index: int) -> bool:
         """Whether heads and rows of an input are stored in another order than in its shape."""
@@ -69,13 +71,15 @@ class Steps:
     def mask_bytes(self) -> float:
         """One float per pair with causal padding, one per key with padding only, else one flag per pair."""
         if self.case.attributes.flag("padded"):
-            rows = self.queries if self.case.attributes.flag("causal") else 1
+            causal = self.case.attributes.flag("causal") or self.case.attributes.whole("window") > 0
+            rows = self.queries if causal else 1
             return self.batch * rows * self.keys * self.size
         return float(self.queries * self.keys)
 
     @property
     def masked(self) -> bool:
-        return self.case.attributes.flag("causal") or self.case.attributes.flag("padded")
+        attributes = self.case.attributes
+        return attributes.flag("causal") or attributes.flag("padded") or attributes.whole("window") > 0
 
     def add(self, kernel: Kernel) -> int:
         self.kernels.append(kernel)
@@ -159,9 +163,9 @@ def forward(case: Case) -> list[Kernel]:
             kind="matmul",
             batch=s.groups,
             m=s.queries,
-            n=s.head,
+            n=s.width,
             k=s.keys,
-            flops=product,
+            flops=2.0 * s.scores * s.width,
             reads=s.table + s.bytes_of(2),
             source=place,
             source2=value,
@@ -204,7 +208,6 @@ def saves(case: Case) -> Saved:
 def backward(case: Case) -> list[Kernel]:
     """dV = P^T dO, dP = dO V^T, dS from dP and P, dK^T = Q^T dS, dQ = dS K, with the steps between reversed."""
     s = Steps(case)
-    product = 2.0 * s.scores * s.head
 
     def bmm(m: int, n: int, k: int, reads: float, source: int) -> int:
         writes = s.groups * m * n * s.size
@@ -218,7 +221,7 @@ def backward(case: Case) -> list[Kernel]:
                 n=n,
                 k=k,
                 elements=s.groups * m * n,
-                flops=product,
+                flops=2.0 * s.groups * m * n * k,
                 reads=reads,
                 writes=writes,
                 source=source,
@@ -244,8 +247,9 @@ def backward(case: Case) -> list[Kernel]:
     if s.joined and s.batch > 1:
         size = case.result.bytes
         given = s.add(case.gradient("copy", op="copy", reads=size, writes=size, target=s.temporary()))
-    value = bmm(s.keys, s.head, s.queries, s.table + s.bytes_of(0), given)
-    place = bmm(s.queries, s.keys, s.head, s.bytes_of(0) + s.bytes_of(2), given)
+    result = s.groups * s.queries * s.width * s.size
+    value = bmm(s.keys, s.width, s.queries, s.table + result, given)
+    place = bmm(s.queries, s.keys, s.width, result + s.bytes_of(2), given)
     if s.dropped:
         place = over_scores("dropout_backward", DROPOUT_FLOPS, MASK_BYTES * s.scores, place)
     place = s.add(

@@ -29,6 +29,7 @@ from roofline.core.dtype import precision as parse_precision
 from roofline.core.schedule import FAMILIES, KINDS, Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
+from roofline.devices.gpu.attention import attention_seconds
 from roofline.devices.gpu.convolutions import convolutions, depthwise, fills_tensor_cores
 from roofline.devices.gpu.parameters import Parameters, vector_engine
 from roofline.devices.gpu.products import products
@@ -44,7 +45,8 @@ MOVING = "max(launch, part of launch + max(memory, work))"
 """How memory-bound kernels join their resources, see :mod:`roofline.devices.gpu.streams`."""
 STAGES = "sum over the kernels of the plan, each with its launch"
 
-PRODUCTS: tuple[str, ...] = ("linear", "bmm", "attention")
+PRODUCTS: tuple[str, ...] = ("linear", "bmm")
+FUSED: tuple[str, ...] = ("attention",)
 CONVOLUTIONS: tuple[str, ...] = ("conv", "conv1x1")
 WIDER = 1.5
 """Factor on the (logarithmic) interval of a family that was not measured, relative to the family it uses. A guess."""
@@ -175,7 +177,7 @@ def planned(
     total, flops = np.full(count, np.nan), schedule.flops.copy()
     multiplied = schedule.kind == KINDS.index("matmul")
     for code, name in enumerate(schedule.precision_names):
-        for families in (PRODUCTS, CONVOLUTIONS):
+        for families in (PRODUCTS, CONVOLUTIONS, FUSED):
             mine = np.flatnonzero(multiplied & (schedule.precision == code) & schedule.in_family(*families))
             if not len(mine):
                 continue
@@ -184,6 +186,10 @@ def planned(
                 plan, p = (tensor_products, JOIN) if engine.kind == "matrix" else (products, parameters.sharpness)
                 compute, memory, done = plan(some, chip, name, parameters, stack or Stack())
                 total[mine] = (compute**p + memory**p) ** (1 / p) + launch[mine]
+            elif families is FUSED:
+                timed = attention_seconds(some, chip, name, parameters, stack or Stack(), launch[mine])
+                compute, memory, total[mine] = timed
+                done = some.flops
             else:
                 cost, _ = convolutions(some, chip, name, parameters, stack or Stack())
                 compute, memory, done = cost.compute, cost.memory, cost.flops
