@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from roofline.core import attention
 from roofline.core.schedule import Kernel
@@ -21,9 +22,7 @@ def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     layout = "queries, keys and values (batch, heads, length, head size)"
     query, key, value = (ranked("attention", tensor, 4, layout=layout) for tensor in inputs)
     if key[:3] != value[:3]:
-        raise UsageError(
-            f"attention: keys {dims(key)} and values {dims(value)} differ in more than their last dimension"
-        )
+        raise UsageError(f"attention: keys {dims(key)} and values {dims(value)} differ in batch, heads or length")
     if query[0] != key[0] or query[3] != key[3]:
         raise UsageError(f"attention: queries {dims(query)} and keys {dims(key)} differ in batch or head size")
     if query[1] % key[1]:
@@ -35,7 +34,7 @@ def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
 class _Sizes:
     """The columns that describe an attention (:mod:`roofline.core.attention`), and the bytes of its operands."""
 
-    columns: dict[str, int]
+    columns: dict[str, Any]
     width: int
     cached: float
     stored: float

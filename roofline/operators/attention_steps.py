@@ -31,10 +31,9 @@ class Steps:
     def __post_init__(self) -> None:
         query, key, value = self.case.inputs
         self.batch, self.heads, self.queries, self.head = query.shape
-        self.shared, self.keys = key.shape[1], key.shape[2]
+        self.shared, self.keys, self.width = key.shape[1], key.shape[2], value.shape[3]
         self.groups = self.batch * self.heads
         self.scores = self.groups * self.queries * self.keys
-        self.width = value.shape[3]
         self.size = self.case.result.dtype.bytes
         self.table = self.scores * self.size
         self.rows = (
@@ -42,6 +41,7 @@ class Steps:
             self.groups * self.head * self.size * self.keys,
             self.groups * self.width * self.size * self.keys,
         )
+        self.hidden = self.case.attributes.flag("causal") or self.case.attributes.whole("window") > 0
         self.dropped = self.case.training and self.case.attributes.whole("dropout") > 0
         self.next = self.case.temporary
 
@@ -71,15 +71,12 @@ class Steps:
     def mask_bytes(self) -> float:
         """One float per pair with causal padding, one per key with padding only, else one flag per pair."""
         if self.case.attributes.flag("padded"):
-            causal = self.case.attributes.flag("causal") or self.case.attributes.whole("window") > 0
-            rows = self.queries if causal else 1
-            return self.batch * rows * self.keys * self.size
+            return self.batch * (self.queries if self.hidden else 1) * self.keys * self.size
         return float(self.queries * self.keys)
 
     @property
     def masked(self) -> bool:
-        attributes = self.case.attributes
-        return attributes.flag("causal") or attributes.flag("padded") or attributes.whole("window") > 0
+        return self.hidden or self.case.attributes.flag("padded")
 
     def add(self, kernel: Kernel) -> int:
         self.kernels.append(kernel)
@@ -87,9 +84,8 @@ class Steps:
 
 
 def forward(case: Case) -> list[Kernel]:
-    """The kernels in order; ``elements`` of those over scores are all B H S T of them."""
+    """The kernels in order; those over scores compute all B H S T of them."""
     s = Steps(case)
-    product = 2.0 * s.scores * s.head
     query, key = _operand(s, 0), _operand(s, 1)
     place = s.add(
         case.kernel(
@@ -101,7 +97,7 @@ def forward(case: Case) -> list[Kernel]:
             n=s.keys,
             k=s.head,
             elements=s.scores,
-            flops=product,
+            flops=2.0 * s.scores * s.head,
             reads=s.bytes_of(0) + (s.bytes_of(1) if case.inputs[0].name != case.inputs[1].name else 0.0),
             writes=s.table,
             source=query,

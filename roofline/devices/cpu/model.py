@@ -20,10 +20,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from roofline.core.attention import unmasked
 from roofline.core.calibration import FamilyFit
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
+from roofline.devices.cpu.attention import executed_scores
 from roofline.devices.cpu.convolutions import columns, copied_bytes, idle_blocks, input_bytes, tails, unfolded
 from roofline.devices.cpu.plans import LANES, PLAN_NAMES, PLANS, Plan, plans
 from roofline.devices.timed import ALIKE
@@ -278,6 +280,7 @@ def cpu_times(
     -------
     times : compute, memory, dispatch and total [s], shape (N,) each.
     """
+    schedule = unmasked(schedule, executed_scores(schedule))
     recent = recent_bytes(schedule) if network else None
     codes = plans(schedule, stack)
     total = np.full(len(schedule), np.nan)

@@ -38,18 +38,18 @@ Floats = NDArray[np.float64]
 
 EXPONENTIALS = 16.0
 """Exponentials per clock of a multiprocessor: special function units, CUDA programming guide."""
-SHARE = 0.79
-"""Share of the DRAM bandwidth that attention reaches; fitted."""
-PORT = 39.0
+SHARE = 0.83
+"""Share of the DRAM bandwidth that attention reaches: that of GEMMs on tensor cores."""
+PORT = 33.0
 """Bytes per clock that one block reads [B]; fitted."""
-FLOOR_S = 4.0e-6
+FLOOR_S = 3.9e-6
 """Seconds of the smallest attention beside the start of a block [s], launch included; with the write of
-new keys 6.9 fitted."""
+new keys 6.8 fitted."""
 WRITE_S = 2.9e-6
 """Seconds of the smallest write of new keys and values into pages [s]."""
-WRITE_SHARE = 0.53
+WRITE_SHARE = 0.50
 """Share of the DRAM bandwidth that this write reaches; fitted."""
-QUANTIZE_S, QUANTIZE_BYTES = 1.2e-6, 9.2
+QUANTIZE_S, QUANTIZE_BYTES = 1.3e-6, 9.1
 """fp8 caches quantize the queries: seconds, and bytes of traffic for a number [s], [B]; fitted on vLLM 0.24."""
 TURNS, TURNS_ALONE = 2.5, 0.6
 """Times :attr:`.AttentionKernel.turns` is spent on several samples of several key heads, else; fitted together."""
@@ -82,7 +82,9 @@ class Work:
 def attention_seconds(
     schedule: Schedule, chip: Chip, precision: str, parameters: Parameters, stack: Stack, launch: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """Compute, memory and whole seconds of every fused attention; see the module for the equations.
+    """Compute, memory and whole seconds of every fused attention, by the equations of the module and :func:`work_of`::
+
+        total = (compute^3 + memory^3)^(1/3) + floor + writing + combining + copied    [s]
 
     Parameters
     ----------

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 SM80 = ("ampere", "ada", "hopper", "blackwell")
@@ -62,16 +63,14 @@ class AttentionKernel:
     others: Mapping[str, float] = field(default_factory=dict)
     backward: float = 0.5
     backward_others: Mapping[str, float] = field(default_factory=dict)
-    start: float = 2600.0
-    alone: float = 1.13
+    start: float = 2630.0
+    alone: float = 1.19
     combine: float = 4.3e-6
-    each: float = 0.2e-6
+    each: float = 0.207e-6
     turns: float = 2.9e-6
     prompt: float = 0.0
 
-    def can(
-        self, schedule: Schedule, width: NDArray[np.float64], architecture: str, itemsize: float
-    ) -> NDArray[np.bool_]:
+    def can(self, schedule: Schedule, width: Floats, architecture: str, itemsize: float | Floats) -> NDArray[np.bool_]:
         """Mask of the attentions that it can run, shape (N,).
 
         Parameters
@@ -81,14 +80,14 @@ class AttentionKernel:
         architecture : of the GPU.
         itemsize : bytes of an operand number [B].
         """
-        if (self.architectures and architecture not in self.architectures) or itemsize not in self.itemsizes:
+        if self.architectures and architecture not in self.architectures:
             return np.zeros(len(schedule), dtype=bool)
         fits = np.maximum(schedule.k, width) <= self.widest
         if self.equal:
             fits &= schedule.k == width
         if self.latent:
             fits |= (schedule.k <= self.latent[0]) & (width <= self.latent[1]) & (schedule.k > width)
-        return np.asarray(fits)
+        return np.asarray(fits & np.isin(itemsize, self.itemsizes))
 
 
 KERNELS: tuple[AttentionKernel, ...] = (
@@ -111,14 +110,14 @@ KERNELS: tuple[AttentionKernel, ...] = (
         packs=True,
         splits=1,
         prompts=True,
-        efficiency=0.96,
+        efficiency=0.97,
         backward=0.63,
-        start=6700.0,
-        alone=0.76,
+        start=6770.0,
+        alone=0.77,
         combine=2.2e-6,
         each=0.035e-6,
         turns=0.0,
-        prompt=1.9e-6,
+        prompt=2.0e-6,
     ),
     AttentionKernel(
         "flash-4",
@@ -132,12 +131,12 @@ KERNELS: tuple[AttentionKernel, ...] = (
         splits=1,
         prompts=True,
         efficiency=0.36,
-        start=6700.0,
-        alone=0.76,
+        start=6770.0,
+        alone=0.77,
         combine=2.2e-6,
         each=0.035e-6,
         turns=0.0,
-        prompt=1.9e-6,
+        prompt=2.0e-6,
     ),
     AttentionKernel(
         "cudnn",
@@ -164,10 +163,10 @@ ORDER: dict[str, tuple[str, ...]] = {
     "sglang": ("flash-3", "flash-4", "flash-2", "efficient"),
     "tensorrt-llm": ("flash-3", "flash-4", "flash-2", "efficient"),
 }
-"""Kernels that a framework tries in turn; ``""``: PyTorch and others. TensorRT-LLM has kernels of its own: unverified."""
+"""Kernels that a framework tries in turn; ``""``: PyTorch and others. TensorRT-LLM has its own kernels: unverified."""
 
 
-def chosen(schedule: Schedule, width: NDArray[np.float64], architecture: str, itemsize: float, stack: Stack) -> Ints:
+def chosen(schedule: Schedule, width: Floats, architecture: str, itemsize: float | Floats, stack: Stack) -> Ints:
     """Index into :data:`KERNELS` for every attention, shape (N,).
 
     Parameters
@@ -175,7 +174,7 @@ def chosen(schedule: Schedule, width: NDArray[np.float64], architecture: str, it
     schedule : N attentions.
     width : numbers in a value [1], shape (N,).
     architecture : of the GPU.
-    itemsize : bytes of an operand number [B].
+    itemsize : bytes of an operand number [B], one or shape (N,).
     stack : its ``attention``, else its ``framework``.
     """
     order = ((stack.attention,) if stack.attention else ()) + ORDER.get(stack.framework.lower(), ORDER[""])

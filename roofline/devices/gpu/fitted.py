@@ -14,7 +14,7 @@ from roofline.core.labels import Labels
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.devices import ceiling
-from roofline.devices.gpu import host, model, power
+from roofline.devices.gpu import attention_errors, host, model, power
 from roofline.devices.gpu.parameters import Parameters
 from roofline.devices.timed import (
     SPARSE_FACTOR,
@@ -61,10 +61,18 @@ def times(asked: Asked) -> Fitted:
         wide = unseen * np.minimum(1.0 + WIDEN_PER_OCTAVE * octaves[mine], WIDEST)
         low[mine] = found.total[mine] * np.exp(min(fit.quantiles["0.05"], 0.0) * wide)
         high[mine] = found.total[mine] * np.exp(max(fit.quantiles["0.95"], 0.0) * wide)
+    own_kernels = np.zeros(len(schedule), dtype=bool)
+    mine = np.flatnonzero((names == "attention") & ("attention" not in calibration.families))
+    if len(mine):
+        some = schedule.select(mine)
+        octaves[mine] = octaves_outside(some, attention_errors.OWN)
+        growth = np.minimum(1.0 + WIDEN_PER_OCTAVE * octaves[mine], WIDEST)
+        low[mine], high[mine] = attention_errors.interval(some, found.total[mine], chip, stack, growth)
+        own_kernels[mine] = attention_errors.measured(some, chip, stack)
     light = ceiling.light(replace(schedule, flops=flops), chip)
     seen = set(calibration.data.get("families", model.SCORES)) if calibration.chip == chip.name else set()
     own = (schedule.phase == 0) & np.isin(names, [name for name, (of, _) in model.SCORES.items() if of in seen])
-    tiers = Labels.where(own & measured, "calibrated", "borrowed")
+    tiers = Labels.where((own & measured) | own_kernels, "calibrated", "borrowed")
     return Fitted(found, tiers, low, high, octaves, light)
 
 

@@ -54,7 +54,8 @@ WIDER = 1.5
 SCORES: dict[str, tuple[str, float]] = {
     **{name: (name, 1.0) for name in ("linear", "bmm", "conv", "conv1x1", "elementwise", "softmax", "norm")},
     **{name: (name, 1.0) for name in ("tensor", "tensor-other", "tensor-odd")},
-    "attention": ("bmm", WIDER),
+    "attention": ("attention", 1.0),
+    "attention-lanes": ("bmm", WIDER),
     "copy": ("elementwise", 1.0),
     "reduction": ("norm", WIDER),
     "pool": ("norm", WIDER),
@@ -62,7 +63,8 @@ SCORES: dict[str, tuple[str, float]] = {
     "depthwise": ("norm", WIDER),
 }
 """The held-out errors that apply to each family, and the factor on their width. A backward kernel counts as its family.
-Where the GPU has tensor cores, ``tensor-odd`` are convolutions whose channels do not fill them: they run on vector
+Fused attention on tensor cores has errors of its own (:mod:`.attention_errors`) where a calibration has none. Where the
+GPU has tensor cores, ``tensor-odd`` are convolutions whose channels do not fill them: they run on vector
 lanes.
 """
 
@@ -110,9 +112,11 @@ def scored_as(schedule: Schedule, chip: Chip) -> NDArray[np.str_]:
     schedule : N kernels.
     chip : the GPU.
     """
-    names = np.array((*FAMILIES, "tensor", "tensor-other", "tensor-odd"))
+    names = np.array((*FAMILIES, "tensor", "tensor-other", "tensor-odd", "attention-lanes"))
     found = names[schedule.family]
-    tensor = (schedule.kind == KINDS.index("matmul")) & ~schedule.in_family("depthwise") & ~on_lanes(schedule, chip)
+    lanes = on_lanes(schedule, chip)
+    found[schedule.in_family("attention") & lanes] = "attention-lanes"
+    tensor = (schedule.kind == KINDS.index("matmul")) & ~schedule.in_family("depthwise", "attention") & ~lanes
     found[tensor] = np.where(schedule.in_family("linear")[tensor], "tensor", "tensor-other")
     odd = tensor & schedule.in_family(*CONVOLUTIONS)
     odd[odd] = ~fills_tensor_cores(schedule.select(np.flatnonzero(odd)))
