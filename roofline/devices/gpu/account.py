@@ -39,7 +39,9 @@ def joined_as(family: str, plan: str, exponent: float) -> str:
     """How the resources of a kernel are joined, as text; ``exponent`` p [1] is that of GEMMs."""
     if plan:
         return f"{model.STAGES}; plan: {plan}"
-    return f"{model.FORMULA}, p = {exponent:.3g}" if family in (*model.PRODUCTS, *model.FUSED) else model.MOVING
+    if family in model.FUSED:
+        return f"{model.TILED}, p = {exponent:.3g}"
+    return f"{model.FORMULA}, p = {exponent:.3g}" if family in model.PRODUCTS else model.MOVING
 
 
 def achieved(name: str, seconds: float, chip: Chip, kernel: Kernel) -> str:

@@ -43,6 +43,8 @@ Names = NDArray[np.str_]
 FORMULA = "(compute^p + memory^p)^(1/p) + launch"
 MOVING = "max(launch, part of launch + max(memory, work))"
 """How memory-bound kernels join their resources, see :mod:`roofline.devices.gpu.streams`."""
+TILED = "(compute^p + memory^p)^(1/p) + launch, with combining split keys and writing a paged cache"
+"""How fused attention joins its resources, see :mod:`roofline.devices.gpu.attention`."""
 STAGES = "sum over the kernels of the plan, each with its launch"
 
 PRODUCTS: tuple[str, ...] = ("linear", "bmm")
