@@ -19,7 +19,7 @@ from roofline.core.run import (
     Recipe,
     Run,
 )
-from roofline.core.stack import RECENT_CUDNN, SERVING, STACK_MODES, Stack
+from roofline.core.stack import ATTENTION, RECENT_CUDNN, SERVING, STACK_MODES, Stack
 from roofline.errors import UsageError
 
 Option = Callable[[Any], Any]
@@ -95,9 +95,15 @@ RUNNING: Mapping[str, Option] = {
     "attention": _choice(
         "--attention",
         "attention",
-        ("fused", "unfused"),
-        "Attention as one fused kernel, or as separate kernels.",
+        ("fused", "unfused", *(name for name in ATTENTION if name != "math")),
+        "Attention as one fused kernel (the framework's choice, or the one named, on GPUs), or as separate kernels.",
         "fused",
+    ),
+    "paged": click.option(
+        "--paged-cache",
+        "paged",
+        is_flag=True,
+        help="Keys and values lie in pages, as in serving; each call of attention first writes its new ones.",
     ),
     "winograd": click.option(
         "--no-winograd",
@@ -189,7 +195,9 @@ def stack_of(said: Mapping[str, Any]) -> Stack:
     return Stack(
         mode=said["execution"],
         threads=said["threads"],
-        fused_attention=said["attention"] == "fused",
+        fused_attention=said["attention"] != "unfused",
+        attention=said["attention"] if said["attention"] in ATTENTION else "",
+        kv_cache="paged" if said["paged"] else "contiguous",
         tf32=said["tf32"],
         winograd=said["winograd"],
         cudnn=said["cudnn"],

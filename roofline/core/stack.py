@@ -11,6 +11,9 @@ from roofline.core import checks
 STACK_MODES = ("eager", "compiled", "graphs")
 SERVING = ("throughput", "latency", "sharded")
 LAYOUTS = ("nchw", "nhwc")
+ATTENTION = ("flash-2", "flash-3", "flash-4", "efficient", "cudnn", "math")
+"""Kernels of attention; ``math`` is unfused, in steps."""
+CACHES = ("contiguous", "paged")
 
 RECENT_CUDNN = 8
 """Version assumed for a stack without one."""
@@ -28,6 +31,10 @@ class Stack:
     threads : compute threads on a CPU.
     layout : memory order of images.
     fused_attention : one kernel instead of the matrix multiplications, softmax and steps of eager code.
+    attention : which fused kernel, a word of :data:`ATTENTION`; ``""``: the framework's choice
+        (:mod:`roofline.devices.gpu.attention_kernels`). ``math`` means ``fused_attention=False``.
+    kv_cache : ``contiguous``, or ``paged`` as in serving: keys and values lie in blocks, and every call of attention
+        first writes its new ones.
     tf32 : fp32 matrix multiplications run in tf32 on chips that have it.
     winograd : 3x3 convolutions may use Winograd (cuDNN 5 and later).
     cudnn : major version of NVIDIA's convolution library: none before 5 has Winograd, 5 and 6 choose by rule.
@@ -49,6 +56,8 @@ class Stack:
     autotuned: bool = False
     serving: str = "throughput"
     chips: int = 1
+    attention: str = ""
+    kv_cache: str = "contiguous"
 
     def __post_init__(self) -> None:
         checks.text("framework", self.framework)
@@ -63,6 +72,10 @@ class Stack:
         checks.flag("autotuned", self.autotuned)
         checks.word("serving", self.serving, SERVING)
         checks.count("chips", self.chips, most=checks.MOST)
+        checks.word("attention kernel", self.attention, ATTENTION, optional=True)
+        checks.word("KV cache", self.kv_cache, CACHES)
+        if self.attention == "math":  # the same as in steps
+            object.__setattr__(self, "fused_attention", False)
         for name in ("threads", "cudnn", "chips"):  # JSON cannot store a NumPy integer
             if type(getattr(self, name)) is not int:
                 object.__setattr__(self, name, int(getattr(self, name)))
@@ -77,6 +90,8 @@ class Stack:
         if runs_on:
             said = [runs_on, *([self.mode] if self.mode != STACK_MODES[0] else [])]
         said += [] if self.fused_attention else ["unfused attention"]
+        said += [self.attention] if self.attention and self.fused_attention else []
+        said += ["paged KV cache"] if self.kv_cache == "paged" else []
         said += ["tf32"] if self.tf32 else []
         said += [f"cuDNN {self.cudnn}"] if self.cudnn != RECENT_CUDNN else []
         said += ["autotuned"] if self.autotuned else []

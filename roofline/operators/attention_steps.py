@@ -29,9 +29,9 @@ class Steps:
     kernels: list[Kernel] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        query, key, _ = self.case.inputs
+        query, key, value = self.case.inputs
         self.batch, self.heads, self.queries, self.head = query.shape
-        self.shared, self.keys = key.shape[1], key.shape[2]
+        self.shared, self.keys, self.width = key.shape[1], key.shape[2], value.shape[3]
         self.groups = self.batch * self.heads
         self.scores = self.groups * self.queries * self.keys
         self.size = self.case.result.dtype.bytes
@@ -39,7 +39,9 @@ class Steps:
         self.rows = (
             self.groups * self.head * self.size * self.queries,
             self.groups * self.head * self.size * self.keys,
+            self.groups * self.width * self.size * self.keys,
         )
+        self.hidden = self.case.attributes.flag("causal") or self.case.attributes.whole("window") > 0
         self.dropped = self.case.training and self.case.attributes.whole("dropout") > 0
         self.next = self.case.temporary
 
@@ -49,7 +51,7 @@ class Steps:
 
     def bytes_of(self, index: int) -> float:
         """Bytes of q, k or v as the GEMMs read them: with a copy for every query head."""
-        return self.rows[min(index, 1)]
+        return self.rows[index]
 
     def apart(self, index: int) -> bool:
         """Whether heads and rows of an input are stored in another order than in its shape."""
@@ -69,13 +71,12 @@ class Steps:
     def mask_bytes(self) -> float:
         """One float per pair with causal padding, one per key with padding only, else one flag per pair."""
         if self.case.attributes.flag("padded"):
-            rows = self.queries if self.case.attributes.flag("causal") else 1
-            return self.batch * rows * self.keys * self.size
+            return self.batch * (self.queries if self.hidden else 1) * self.keys * self.size
         return float(self.queries * self.keys)
 
     @property
     def masked(self) -> bool:
-        return self.case.attributes.flag("causal") or self.case.attributes.flag("padded")
+        return self.hidden or self.case.attributes.flag("padded")
 
     def add(self, kernel: Kernel) -> int:
         self.kernels.append(kernel)
@@ -83,9 +84,8 @@ class Steps:
 
 
 def forward(case: Case) -> list[Kernel]:
-    """The kernels in order; ``elements`` of those over scores are all B H S T of them."""
+    """The kernels in order; those over scores compute all B H S T of them."""
     s = Steps(case)
-    product = 2.0 * s.scores * s.head
     query, key = _operand(s, 0), _operand(s, 1)
     place = s.add(
         case.kernel(
@@ -97,7 +97,7 @@ def forward(case: Case) -> list[Kernel]:
             n=s.keys,
             k=s.head,
             elements=s.scores,
-            flops=product,
+            flops=2.0 * s.scores * s.head,
             reads=s.bytes_of(0) + (s.bytes_of(1) if case.inputs[0].name != case.inputs[1].name else 0.0),
             writes=s.table,
             source=query,
@@ -159,9 +159,9 @@ def forward(case: Case) -> list[Kernel]:
             kind="matmul",
             batch=s.groups,
             m=s.queries,
-            n=s.head,
+            n=s.width,
             k=s.keys,
-            flops=product,
+            flops=2.0 * s.scores * s.width,
             reads=s.table + s.bytes_of(2),
             source=place,
             source2=value,
@@ -204,7 +204,6 @@ def saves(case: Case) -> Saved:
 def backward(case: Case) -> list[Kernel]:
     """dV = P^T dO, dP = dO V^T, dS from dP and P, dK^T = Q^T dS, dQ = dS K, with the steps between reversed."""
     s = Steps(case)
-    product = 2.0 * s.scores * s.head
 
     def bmm(m: int, n: int, k: int, reads: float, source: int) -> int:
         writes = s.groups * m * n * s.size
@@ -218,7 +217,7 @@ def backward(case: Case) -> list[Kernel]:
                 n=n,
                 k=k,
                 elements=s.groups * m * n,
-                flops=product,
+                flops=2.0 * s.groups * m * n * k,
                 reads=reads,
                 writes=writes,
                 source=source,
@@ -244,8 +243,9 @@ def backward(case: Case) -> list[Kernel]:
     if s.joined and s.batch > 1:
         size = case.result.bytes
         given = s.add(case.gradient("copy", op="copy", reads=size, writes=size, target=s.temporary()))
-    value = bmm(s.keys, s.head, s.queries, s.table + s.bytes_of(0), given)
-    place = bmm(s.queries, s.keys, s.head, s.bytes_of(0) + s.bytes_of(2), given)
+    result = s.groups * s.queries * s.width * s.size
+    value = bmm(s.keys, s.width, s.queries, s.table + result, given)
+    place = bmm(s.queries, s.keys, s.width, result + s.bytes_of(2), given)
     if s.dropped:
         place = over_scores("dropout_backward", DROPOUT_FLOPS, MASK_BYTES * s.scores, place)
     place = s.add(

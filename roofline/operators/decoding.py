@@ -86,10 +86,11 @@ def _cache_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
 def _cache_kernels(case: Case) -> list[Kernel]:
     """The new rows are copied to their place; the rest is not moved. In training nothing is cached.
 
-    This is a preallocated cache. A cache that grows by concatenation copies all of it each time.
+    This is a preallocated cache. A cache that grows by concatenation copies all of it each time. In a paged cache
+    (``kv_cache`` of the stack) the call of attention writes them.
     """
     x = case.inputs[0]
-    if case.training:
+    if case.training or (case.stack.kv_cache == "paged" and case.stack.fused_attention):
         return []
     writes = x.elements * case.result.dtype.bytes
     return [case.kernel("copy", elements=x.elements, reads=x.bytes, weights=0.0, writes=writes)]

@@ -151,6 +151,9 @@ def test_fused_attention_computes_five_products() -> None:
     # B 2, H 4, S 3, T 5, D 8: a product is 2 x 2 x 4 x 3 x 5 x 8 = 1,920
     (k,) = gradients("attention", {}, [QUERIES, KEYS, KEYS])
     assert (k.family, k.kind, dimensions(k), k.flops) == ("attention", "matmul", (8, 3, 5, 8), 5 * 1920)
+    # a causal mask leaves 3 + 4 + 5 of 15 scores, and as many bytes
+    (masked,) = gradients("attention", {"causal": True}, [QUERIES, KEYS, KEYS])
+    assert (masked.flops, moved(masked)) == (5 * 1920 * 12 // 15, moved(k))
     # reads q, k, v, the result and its gradient; writes dq, dk, dv: 192 elements of queries, 160 of keys
     assert moved(k) == ((3 * 192 + 2 * 160) * 4, 0, (192 + 2 * 160) * 4)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from operator_cases import OPS
 
+from roofline.core import attention
 from roofline.core.dtype import precision
 from roofline.core.schedule import Kernel
 from roofline.core.stack import Stack
@@ -57,11 +59,56 @@ def test_matmul():
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_attention(causal: bool):
-    # B 2, H 4, S 3, T 5, D 8: 4 x 2 x 4 x 3 x 5 x 8 = 3,840; causal counts in full
+    # B 2, H 4, S 3, T 5, D 8: 4 x 2 x 4 x 3 x 5 x 8 = 3,840; a causal mask leaves 3 + 4 + 5 = 12 of 15 scores
+    left = 12 if causal else 15
     k = kernel("attention", {"causal": causal}, [(2, 4, 3, 8), (2, 2, 5, 8), (2, 2, 5, 8)])
-    assert (k.family, k.kind, dimensions(k), k.flops) == ("attention", "matmul", (8, 3, 5, 8), 3840)
+    assert (k.family, k.kind, dimensions(k), k.flops) == ("attention", "matmul", (8, 3, 5, 8), 3840 * left // 15)
     # q and out 2 x 4 x 3 x 8 = 192 elements, k and v 2 x 2 x 5 x 8 = 160 each: grouped heads read less
-    assert (k.reads, k.writes, k.elements) == ((192 + 2 * 160) * 4, 192 * 4, 2 * 4 * 3 * 5)
+    assert (k.reads, k.writes, k.elements) == ((192 + 2 * 160) * 4, 192 * 4, 2 * 4 * left)
+
+
+@pytest.mark.parametrize(
+    ("queries", "keys", "causal", "window"),
+    [
+        (1, 1, True, 0),
+        (5, 5, True, 0),
+        (3, 7, True, 0),
+        (7, 3, True, 0),
+        (6, 6, False, 2),
+        (2, 9, True, 4),
+        (4, 4, True, 9),
+    ],
+)
+def test_a_mask_leaves_the_scores_that_a_table_counts(queries: int, keys: int, causal: bool, window: int):
+    place = np.arange(queries)[:, None] + keys - queries
+    before = place - np.arange(keys)
+    table = (before >= 0) & (before < (window or keys + queries))
+    assert attention.kept(queries, keys, causal, window) == table.sum()
+    assert attention.span(queries, keys, window) >= table.any(0).sum()
+
+
+def test_a_window_reads_its_keys_alone():
+    # one query on 9 keys sees 4 of them: 2 heads x 4 keys, 8 numbers in each key and value
+    k = kernel("attention", {"window": 4}, [(1, 2, 1, 8), (1, 2, 9, 8), (1, 2, 9, 8)])
+    assert (k.flops, k.elements, k.reads) == (4 * 8 * 8, 8, (16 + 2 * 8 * 8) * 4)
+
+
+def test_values_narrower_than_keys():
+    # latent attention: keys of 24 numbers, values of 16
+    shapes = [(1, 2, 3, 24), (1, 2, 5, 24), (1, 2, 5, 16)]
+    k = kernel("attention", {}, shapes)
+    assert (k.flops, k.k, k.taps) == (2 * 2 * 15 * (24 + 16), 24, 16)
+    assert (k.reads, k.writes) == ((2 * 3 * 24 + 2 * 5 * (24 + 16)) * 4, 2 * 3 * 16 * 4)
+    assert outcome("attention", {}, *shapes) == (1, 2, 3, 16)
+
+
+def test_stored_keys_of_eight_bits_and_pages():
+    shapes, given = [(1, 4, 1, 8), (1, 2, 5, 8), (1, 2, 5, 8)], {"cache_bits": 8}
+    paged = Stack(framework="vllm", kv_cache="paged")
+    plain, small = (kernel("attention", attributes, shapes, "bf16") for attributes in ({}, given))
+    (written,) = lower(single("attention", given, shapes, precision("bf16")), paged)
+    assert plain.reads - small.reads == 2 * 2 * 5 * 8
+    assert written.writes - small.writes == 2 * 2 * 8  # the new key and value of each head, one byte a number
 
 
 def test_attention_in_steps_does_the_same_products():

@@ -21,7 +21,7 @@ from roofline.lowering import single
         ("matmul", {}, [(2, 3), (4, 5)], "inner sizes 3 and 4 differ"),
         ("matmul", {}, [(2, 3, 4), (3, 4, 5)], "leading dimensions differ"),
         ("attention", {}, [(1, 3, 4, 8), (1, 2, 4, 8), (1, 2, 4, 8)], "3 query heads do not share 2"),
-        ("attention", {}, [(1, 2, 4, 8), (1, 2, 4, 8), (1, 2, 5, 8)], "differ in shape"),
+        ("attention", {}, [(1, 2, 4, 8), (1, 2, 4, 8), (1, 2, 5, 8)], "differ in batch, heads or length"),
         ("attention", {}, [(1, 2, 4, 8), (1, 2, 4, 9), (1, 2, 4, 9)], "differ in batch or head size"),
         ("attention", {}, [(2, 4, 8)] * 3, "queries, keys and values"),
         ("conv2d", {"out": 4, "kernel": 3}, [(1, 3, 2, 2)], "a window of 3 does not fit into 2"),

@@ -35,6 +35,7 @@ class Small:
 FAST = (
     Small("benchmarks/throughput.py", ("--quick",), "sweep: 50 points"),
     Small("benchmarks/importing.py", ("{data}", "--quick"), "aiconfigurator", ("neusight", "deepbench", "caffe")),
+    Small("studies/attention.py", ("{tmp}/rows.jsonl",), "decode, over 8 queries a key head"),
     Small("studies/caffe_nets.py", ("{data}",), "googlenet  training", ("caffe",)),
 )
 SLOW = (
@@ -56,6 +57,19 @@ SLOW = (
     Small("studies/traced_nets.py", (ROWS, "{tmp}/measured.json", CHIP, "--quick"), "training: mean"),
     Small("studies/transformers.py", ("{data}",), "anchored, own numbers of the chip", ("neusight",)),
 )
+DECODE = {
+    "record": "measurement",
+    "schema": 1,
+    "kind": "operator",
+    "op": "attention",
+    "attributes": {"causal": False},
+    "inputs": [[128, 40, 1, 64], [128, 1, 512, 64], [128, 1, 512, 64]],
+    "chip": "h200-sxm",
+    "dtype": "bf16",
+    "stack": {"framework": "vllm", "version": "0.24.0", "mode": "graphs", "kv_cache": "paged"},
+    "seconds": 1.6e-5,
+}
+"""One call of aiconfigurator's."""
 WITH_TORCH = ("benchmarks/tracing.py", "studies/rounds.py", "studies/traced_nets.py")
 LIBRARIES = ("studies/gpu_data.py",)
 """Modules that scripts import, and nobody runs."""
@@ -75,7 +89,9 @@ def data_of(small: Small) -> str:
 
 
 def prepare(small: Small, folder: Path, data: str) -> None:
-    """The rows of an H200 that one script compares with: one shape of the public set."""
+    """The rows of an H200 that two scripts compare with: a call of attention, one shape of the public set."""
+    if small.script == "studies/attention.py":
+        (folder / "rows.jsonl").write_text(json.dumps(DECODE) + "\n")
     if small.script != "studies/h200_gemm.py":
         return
     from roofline.measurements.public import read_public

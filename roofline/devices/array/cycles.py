@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from roofline.core.attention import value_width
 from roofline.core.chip import ArrayGeometry, Fact
 from roofline.core.schedule import Schedule
 
@@ -56,7 +57,7 @@ def product_cycles(schedule: Schedule, array: ArrayGeometry, lowering: str = "")
     """
     s = schedule
     plain = _cycles(array, s.batch, s.m, s.n, _steps(s, array, lowering or array.lowering), s.k)
-    second = _cycles(array, s.batch, s.m, s.k, np.ceil(s.n / _depth_of(array)), s.n)
+    second = _cycles(array, s.batch, s.m, value_width(s), np.ceil(s.n / _depth_of(array)), s.n)
     both = np.where(s.in_family("attention"), plain + second, plain)  # scores, then values
     return np.where(s.in_family("depthwise"), _depthwise(s, array), both)
 

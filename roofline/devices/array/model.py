@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from roofline.core.attention import unmasked
 from roofline.core.chip import Chip, Engine, Fact, MemoryLevel
 from roofline.core.dtype import Precision
 from roofline.core.dtype import precision as parse_precision
@@ -95,6 +96,7 @@ def array_times(
     busy = 1.0 if serving == "latency" else cores  # cores that use DRAM at once
     done = busy if serving == "throughput" else 1.0  # requests completed in the time of one
     joins = np.zeros(len(schedule))
+    schedule = unmasked(schedule)  # compilers of arrays add the mask to all scores; see docs/arrays.md
     if serving == "sharded":
         joins = collective_seconds(schedule, chip, parameters)
         schedule = sharded(schedule, int(cores))

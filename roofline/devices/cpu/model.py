@@ -20,11 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from roofline.core.attention import unmasked
 from roofline.core.calibration import FamilyFit
 from roofline.core.parts import Parts
 from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
+from roofline.devices.cpu.attention import executed_scores
 from roofline.devices.cpu.convolutions import columns, copied_bytes, idle_blocks, input_bytes, tails, unfolded
 from roofline.devices.cpu.plans import LANES, PLAN_NAMES, PLANS, Plan, plans
 from roofline.devices.timed import ALIKE
@@ -108,7 +110,7 @@ def recent_bytes(schedule: Schedule, parts: Parts | None = None) -> Floats:
 
         recent[i] = sum of reads + writes of the kernels i - OUTPUT_BUFFERS to i    [B]
 
-    In a network a fresh output takes memory that was freed a few kernels ago. Inputs are assumed to be as far away.
+    In a network a fresh output takes memory that was freed a few kernels ago; inputs are assumed to be as far away.
 
     schedule : N kernels in order. parts : the programs; one if None. Returns recent : [B], shape (N,).
     """
@@ -281,6 +283,7 @@ def cpu_times(
     -------
     times : compute, memory, dispatch and total [s], shape (N,) each.
     """
+    schedule = unmasked(schedule, executed_scores(schedule))
     recent = recent_bytes(schedule, parts) if network else None
     codes = plans(schedule, stack)
     total = np.full(len(schedule), np.nan)

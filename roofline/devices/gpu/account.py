@@ -39,6 +39,8 @@ def joined_as(family: str, plan: str, exponent: float) -> str:
     """How the resources of a kernel are joined, as text; ``exponent`` p [1] is that of GEMMs."""
     if plan:
         return f"{model.STAGES}; plan: {plan}"
+    if family in model.FUSED:
+        return f"{model.TILED}, p = {exponent:.3g}"
     return f"{model.FORMULA}, p = {exponent:.3g}" if family in model.PRODUCTS else model.MOVING
 
 
@@ -74,7 +76,7 @@ def included(name: str, chip: Chip, kernel: Kernel) -> str:
     kernel : the kernel.
     """
     kinds = {engine.name: engine.kind for engine in chip.engines}
-    if kernel.family not in model.PRODUCTS or name not in kinds:
+    if kernel.family not in (*model.PRODUCTS, *model.FUSED) or name not in kinds:
         return ""
     waves = "wave quantization, " if kinds[name] == "vector" else ""
     return f", with tile edge overhead, {waves}occupancy and split-k"

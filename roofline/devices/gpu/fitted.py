@@ -15,7 +15,7 @@ from roofline.core.schedule import Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
 from roofline.devices import ceiling
-from roofline.devices.gpu import host, model, power
+from roofline.devices.gpu import attention_errors, host, model, power
 from roofline.devices.gpu.parameters import Parameters
 from roofline.devices.timed import (
     SPARSE_FACTOR,
@@ -63,11 +63,20 @@ def times(asked: Asked) -> Fitted:
         wide = unseen * np.minimum(1.0 + WIDEN_PER_OCTAVE * octaves[mine], WIDEST)
         low[mine] = found.total[mine] * np.exp(min(fit.quantiles["0.05"], 0.0) * wide)
         high[mine] = found.total[mine] * np.exp(max(fit.quantiles["0.95"], 0.0) * wide)
+    own_kernels = np.zeros(len(schedule), dtype=bool)
+    fused = codes == model.SCORED.index("attention")
+    mine = np.flatnonzero(fused & ("attention" not in calibration.families))
+    if len(mine):
+        some = schedule.select(mine)
+        octaves[mine] = distance(some.flops, some.bytes, attention_errors.OWN)
+        growth = np.minimum(1.0 + WIDEN_PER_OCTAVE * octaves[mine], WIDEST)
+        low[mine], high[mine] = attention_errors.interval(some, found.total[mine], chip, stack, growth)
+        own_kernels[mine] = attention_errors.measured(some, chip, stack)
     light = ceiling.light(replace(schedule, flops=flops), chip)
     seen = set(calibration.data.get("families", model.SCORES)) if calibration.chip == chip.name else set()
     told = np.array([model.SCORES[name][0] in seen if name in model.SCORES else False for name in model.SCORED])
     own = (schedule.phase == 0) & told[codes]
-    tiers = Labels.where(own & measured, "calibrated", "borrowed")
+    tiers = Labels.where((own & measured) | own_kernels, "calibrated", "borrowed")
     return Fitted(found, tiers, low, high, octaves, light)
 
 

@@ -29,6 +29,7 @@ from roofline.core.dtype import precision as parse_precision
 from roofline.core.schedule import FAMILIES, KINDS, Schedule
 from roofline.core.stack import Stack
 from roofline.core.times import Times
+from roofline.devices.gpu.attention import attention_seconds
 from roofline.devices.gpu.convolutions import convolutions, depthwise, fills_tensor_cores
 from roofline.devices.gpu.parameters import Parameters, vector_engine
 from roofline.devices.gpu.products import products
@@ -42,9 +43,12 @@ Names = NDArray[np.str_]
 FORMULA = "(compute^p + memory^p)^(1/p) + launch"
 MOVING = "max(launch, part of launch + max(memory, work))"
 """How memory-bound kernels join their resources, see :mod:`roofline.devices.gpu.streams`."""
+TILED = "(compute^p + memory^p)^(1/p) + launch, with combining split keys and writing a paged cache"
+"""How fused attention joins its resources, see :mod:`roofline.devices.gpu.attention`."""
 STAGES = "sum over the kernels of the plan, each with its launch"
 
-PRODUCTS: tuple[str, ...] = ("linear", "bmm", "attention")
+PRODUCTS: tuple[str, ...] = ("linear", "bmm")
+FUSED: tuple[str, ...] = ("attention",)
 CONVOLUTIONS: tuple[str, ...] = ("conv", "conv1x1")
 WIDER = 1.5
 """Factor on the (logarithmic) interval of a family that was not measured, relative to the family it uses. A guess."""
@@ -52,7 +56,8 @@ WIDER = 1.5
 SCORES: dict[str, tuple[str, float]] = {
     **{name: (name, 1.0) for name in ("linear", "bmm", "conv", "conv1x1", "elementwise", "softmax", "norm")},
     **{name: (name, 1.0) for name in ("tensor", "tensor-other", "tensor-odd")},
-    "attention": ("bmm", WIDER),
+    "attention": ("attention", 1.0),
+    "attention-lanes": ("bmm", WIDER),
     "copy": ("elementwise", 1.0),
     "reduction": ("norm", WIDER),
     "pool": ("norm", WIDER),
@@ -60,7 +65,8 @@ SCORES: dict[str, tuple[str, float]] = {
     "depthwise": ("norm", WIDER),
 }
 """The held-out errors that apply to each family, and the factor on their width. A backward kernel counts as its family.
-Where the GPU has tensor cores, ``tensor-odd`` are convolutions whose channels do not fill them: they run on vector
+Fused attention on tensor cores has errors of its own (:mod:`.attention_errors`) where a calibration has none. Where the
+GPU has tensor cores, ``tensor-odd`` are convolutions whose channels do not fill them: they run on vector
 lanes.
 """
 
@@ -111,7 +117,7 @@ def scored_as(schedule: Schedule, chip: Chip) -> NDArray[np.str_]:
     return np.array(SCORED)[score_codes(schedule, chip)]
 
 
-SCORED = (*FAMILIES, "tensor", "tensor-other", "tensor-odd")
+SCORED = (*FAMILIES, "tensor", "tensor-other", "tensor-odd", "attention-lanes")
 """The keys of :data:`SCORES`, by code."""
 
 
@@ -123,9 +129,10 @@ def score_codes(schedule: Schedule, chip: Chip) -> NDArray[np.int64]:
     schedule : N kernels.
     chip : the GPU.
     """
-    found = schedule.family.copy()
-    tensor = (schedule.kind == KINDS.index("matmul")) & ~schedule.in_family("depthwise") & ~on_lanes(schedule, chip)
-    plain, other, unfilled = (SCORED.index(name) for name in ("tensor", "tensor-other", "tensor-odd"))
+    found, lanes = schedule.family.copy(), on_lanes(schedule, chip)
+    plain, other, unfilled, on = (SCORED.index(name) for name in SCORED[len(FAMILIES) :])
+    found[schedule.in_family("attention") & lanes] = on
+    tensor = (schedule.kind == KINDS.index("matmul")) & ~schedule.in_family("depthwise", "attention") & ~lanes
     found[tensor] = np.where(schedule.in_family("linear")[tensor], plain, other)
     odd = tensor & schedule.in_family(*CONVOLUTIONS)
     if odd.any():
@@ -194,7 +201,7 @@ def planned(
     drawn = np.ones(count) if activity is None else activity
     multiplied = schedule.kind == KINDS.index("matmul")
     for code, name in enumerate(schedule.precision_names):
-        for families in (PRODUCTS, CONVOLUTIONS):
+        for families in (PRODUCTS, CONVOLUTIONS, FUSED):
             mine = np.flatnonzero(multiplied & (schedule.precision == code) & schedule.in_family(*families))
             if not len(mine):
                 continue
@@ -203,6 +210,10 @@ def planned(
                 plan, p = (tensor_products, JOIN) if engine.kind == "matrix" else (products, parameters.sharpness)
                 compute, memory, done = plan(some, chip, name, parameters, stack or Stack(), drawn[mine])
                 total[mine] = (compute**p + memory**p) ** (1 / p) + launch[mine]
+            elif families is FUSED:
+                timed = attention_seconds(some, chip, name, parameters, stack or Stack(), launch[mine])
+                compute, memory, total[mine] = timed
+                done = some.flops
             else:
                 cost, _ = convolutions(some, chip, name, parameters, stack or Stack(), drawn[mine])
                 compute, memory, done = cost.compute, cost.memory, cost.flops
