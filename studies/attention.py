@@ -84,6 +84,8 @@ def score(rows: Sequence[Measurement], title: str) -> Scores:
 
 def spread(errors: Scores) -> str:
     """Quantiles, for :mod:`roofline.devices.gpu.attention_errors`."""
+    if not len(errors):
+        return "no calls"
     levels = (0.05, 0.25, 0.5, 0.75, 0.95)
     off = np.abs(np.exp(-errors) - 1)
     found = dict(zip(levels, np.quantile(errors, levels).round(3).tolist(), strict=True))
