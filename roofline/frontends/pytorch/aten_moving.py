@@ -159,9 +159,7 @@ def filled(r: Ledger, c: Call) -> bool:
     if not c.inplace:
         r.put("fill", [], attributes, out)
         return True
-    made = r.graph.add("fill", r.label("fill", "", []), [], attributes)
-    if r.roots.get(int(out.untyped_storage()._cdata), out) is out:
-        r.bind(out, made)
+    r.bind(out, r.graph.add("fill", r.label("fill", "", []), [], attributes))
     return True
 
 

@@ -83,6 +83,7 @@ class Recorder(TorchDispatchMode, Ledger):
         if call.out is None:
             call.out = func(*args, **kwargs)
         if _empty(call.out) or self._attempt(lambda: handler(self, call)):
+            self._aliased(call, lambda: handler(self, call))
             self._note(func, args, kwargs, call.out)
             return call.out
         return self._otherwise(func, args, kwargs)
@@ -96,6 +97,18 @@ class Recorder(TorchDispatchMode, Ledger):
         out = self._unknown(func, args, kwargs)
         self._note(func, args, kwargs, out)
         return out
+
+    def _aliased(self, call: Call, again: Callable[[], Any]) -> None:
+        """Views remember how they were made; what was written in place is the new value of all that share it."""
+        if not call.inplace:
+            shared = {storage_of(tensor) for tensor in tensors_in(list(call.args.values()))}
+            for result in tensors_in(call.out):
+                if storage_of(result) in shared:
+                    self.aliases.viewed(result, again)
+        elif call.name.removesuffix("_") != "copy":  # which has written its own layer
+            for tensor in call.written:
+                if id(tensor) in self.names:
+                    self.wrote(tensor)
 
     def _note(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
         given = [*tensors_in(args), *tensors_in(kwargs)]
