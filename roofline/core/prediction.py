@@ -222,16 +222,15 @@ class Prediction(Shown):
         return sum(layer.bytes for layer in self.layers)
 
     @property
-    def covered(self) -> dict[str, float]:
-        """Share of FLOPs and bytes that a formula stands behind."""
+    def covered(self) -> dict[str, float | None]:
+        """Share of FLOPs and bytes that a formula stands behind; None where that is unknown.
 
-        def share(total: float, part: float) -> float:
-            return part / total if total else 1.0
-
-        known = [layer for layer in self.layers if layer.covered]
+        The operations of a layer without a formula are not known, so neither is their share.
+        """
+        known = sum(layer.bytes for layer in self.layers if layer.covered)
         return {
-            "flops": share(self.flops, sum(layer.flops for layer in known)),
-            "bytes": share(self.bytes, sum(layer.bytes for layer in known)),
+            "flops": 1.0 if all(layer.covered for layer in self.layers) else None,
+            "bytes": known / self.bytes if self.bytes else 1.0,
         }
 
     def _shares(self, key: Any) -> dict[str, float]:

@@ -103,13 +103,18 @@ def module_of(model: Any, what: str) -> Any:
     return made
 
 
+def is_lazy(module: Any) -> bool:
+    """Whether parameters or buffers have no shape before the first call."""
+    return any(torch.nn.parameter.is_lazy(one) for one in (*module.parameters(), *module.buffers()))
+
+
 def _kind(value: Any) -> str:
     """``an int``, ``a Tensor``."""
     name = type(value).__name__
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
-class _Undrawn(TorchFunctionMode):
+class Undrawn(TorchFunctionMode):
     """Weights are not initialised, since they have no memory."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -126,7 +131,7 @@ _DRAWS = frozenset(
 def _made(factory: Callable[[], Any], what: str) -> Any:
     """On the meta device, where nothing is allocated; really allocated only if building reads values."""
     try:
-        with torch.device("meta"), _Undrawn():
+        with torch.device("meta"), Undrawn():
             return factory()
     except Exception as error:
         first = error
