@@ -76,7 +76,7 @@ class Recorder(TorchDispatchMode, Ledger):
             if all(t.device.type != "meta" for t in given):
                 return func(*args, **kwargs)  # real values: not part of the network
             args, kwargs = self._twin(args), self._twin(kwargs)
-        if name in READS_NUMBERS or (name == "index" and any(t.dtype == torch.bool for t in given)):
+        if name in READS_NUMBERS or (name == "index" and any(t.dtype == torch.bool for t in tensors_in(args[1]))):
             return self._numbers(func, name, args, kwargs)
         if name == "nms" and self.proposals:
             return self._numbers(func, name, args, kwargs)
