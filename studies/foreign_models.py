@@ -95,9 +95,8 @@ def _torchvision() -> Any:
 
 def make(library: str, name: str) -> Any:
     """The model, without weights."""
-    if library in ("timm", "torchvision", "smp"):
-        with contextlib.suppress(ImportError):
-            _torchvision()
+    with contextlib.suppress(ImportError):
+        _torchvision()  # which the others import where it is there
     if library == "timm":
         return import_module("timm").create_model(name)
     if library == "torchvision":

@@ -15,6 +15,7 @@ from roofline.cli.options import (
     input_option,
     model_option,
     question_options,
+    proposals_option,
     traced_if_named,
 )
 from roofline.cli.output import emit, load_chip, load_net, warn
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 )
 @model_option
 @input_option
+@proposals_option
 @click.option(
     "--out",
     "out",
@@ -55,6 +57,7 @@ def command(
     nets: tuple[str, ...],
     model: str | None,
     inputs: tuple[str, ...],
+    proposals: int | None,
     out: Path | None,
     title: str,
     question: Question,
@@ -77,7 +80,7 @@ def command(
         from roofline.render.style import picture_format
 
         picture_format(out)  # before any work
-    traced = traced_if_named(model, inputs, question.run.mode)
+    traced = traced_if_named(model, inputs, question.run.mode, proposals)
     named = [load_net(net) for net in nets] + ([traced] if traced else [])
     from roofline.render.plot import dots
 

@@ -102,3 +102,18 @@ def backward(make: Callable[[], nn.Module], given: list[str]) -> float:
 def test_gradient_arrives(name: str) -> None:
     """The gradient of the weights is 2 x 32 rows x 16 x 16 FLOP; the input has none."""
     assert backward(lambda: Written(SPELLINGS[name]), ["8x4x16"]) == 2 * 32 * 16 * 16
+
+
+def test_what_the_trace_cannot_follow_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the views, gradients are lost; the tracer notices by what shares memory."""
+    from roofline.frontends.pytorch.recorder import Recorder
+
+    monkeypatch.setattr(Recorder, "_aliased", lambda *_: None)
+    network = trace(lambda: Written(SPELLINGS["add to a slice"]), ["8x4x16"], mode="training")
+    assert any("gradients may be missing" in note and "linear" in note for note in network.notes)
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_nothing_is_said_where_nothing_is_lost(name: str) -> None:
+    network = trace(lambda: Written(SPELLINGS[name]), ["8x4x16"], mode="training")
+    assert not any("missing" in note for note in network.notes)

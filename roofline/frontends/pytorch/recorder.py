@@ -18,6 +18,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from roofline.core.workload import Attribute
+from roofline.frontends.pytorch import audit
 from roofline.frontends.pytorch.aten_pointwise import pointwise
 from roofline.frontends.pytorch.calls import Call, bits, bound, shape_of, storage_of, tensors_in
 from roofline.frontends.pytorch.known import Known
@@ -57,6 +58,7 @@ class Recorder(TorchDispatchMode, Ledger):
         self.twins: dict[int, Tensor] = {}
         self.uncovered: list[tuple[str, str]] = []
         self.known = Known()
+        self.audit = audit.Audit()
         self.proposals = proposals
         self.taken: set[str] = set()
         """Operations that got :attr:`proposals` elements instead of a number that data decide."""
@@ -85,6 +87,7 @@ class Recorder(TorchDispatchMode, Ledger):
         handler = self.handlers.get(name) or self.handlers.get(name.removesuffix("_"))
         if handler is None or func.namespace != "aten":
             return self._otherwise(func, args, kwargs)
+        count = len(self.graph.entries)
         args = laid_out(self, name, args)
         call = bound(func, name, args, kwargs, None)
         known = self.quick.get(name.removesuffix("_"))
@@ -93,7 +96,7 @@ class Recorder(TorchDispatchMode, Ledger):
             call.out = func(*args, **kwargs)
         if _empty(call.out) or self._attempt(lambda: handler(self, call)):
             self._aliased(call, lambda: handler(self, call))
-            self._note(func, args, kwargs, call.out)
+            self._note(func, args, kwargs, call.out, count)
             return call.out
         return self._otherwise(func, args, kwargs)
 
@@ -105,8 +108,9 @@ class Recorder(TorchDispatchMode, Ledger):
             parts = self._in_parts(func, args, kwargs)
         if parts is not NotImplemented:
             return parts
+        count = len(self.graph.entries)
         out = self._unknown(func, args, kwargs)
-        self._note(func, args, kwargs, out)
+        self._note(func, args, kwargs, out, count)
         return out
 
     def _in_parts(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -143,8 +147,11 @@ class Recorder(TorchDispatchMode, Ledger):
                 if id(tensor) in self.names:
                     self.wrote(tensor)
 
-    def _note(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+    def _note(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, count: int) -> None:
+        """Remember what an operation read, made and became: the layers after the first ``count``."""
         given = [*tensors_in(args), *tensors_in(kwargs)]
+        layers = [entry.name for entry in self.graph.entries[count:] if entry.op in audit.PRODUCTS]
+        self.audit.note(func.overloadpacket.__name__, layers, given, [*tensors_in(out)])
         if self.known.recipes or not given:
             self.known.note(func, args, kwargs, out, given, random=torch.Tag.nondeterministic_seeded in func.tags)
 

@@ -153,11 +153,19 @@ class _Runs:
         functions: set[str] = set()
         out = self._run(recorder, positional, keywords, functions)
         graph = recorder.graph
-        graph.outputs = _outputs(recorder, out, training=self.training)
+        results = _results(out, training=self.training)
+        graph.outputs = list(dict.fromkeys(recorder.name(tensor) for tensor in results))
+        lost = recorder.audit.lost(graph, results) if self.training else []
         graph.prune()
         if first:
             self.uncovered = [entry for entry in recorder.uncovered if entry[1] in graph.tensors]
             self.notes += _remarks(recorder, functions)
+            if lost:
+                self.notes.append(
+                    f"gradients may be missing: the result depends on {', '.join(lost[:3])}"
+                    f"{', ...' if len(lost) > 3 else ''} through memory that was written in place, in a way that the "
+                    "trace cannot follow"
+                )
             if recorder.taken:
                 self.notes.append(
                     f"{plural(self.proposals, 'element')} taken where data decide: {', '.join(sorted(recorder.taken))}"
@@ -241,8 +249,8 @@ def _hint(error: Exception, runs: _Runs) -> str:
     return ""
 
 
-def _outputs(recorder: Recorder, out: Any, *, training: bool) -> list[str]:
-    """Names of the results, each once; in training the loss, or else the first result."""
+def _results(out: Any, *, training: bool) -> list[Any]:
+    """The results; in training the loss, or else the first result."""
     values = (
         out if isinstance(out, dict | list | tuple | torch.Tensor) else vars(out) if hasattr(out, "__dict__") else ()
     )
@@ -251,7 +259,7 @@ def _outputs(recorder: Recorder, out: Any, *, training: bool) -> list[str]:
         raise UsageError("the model returns no tensor; return its result from forward")
     if training:
         found = [next((tensor for tensor in found if tensor.dim() == 0), found[0])]
-    return list(dict.fromkeys(recorder.name(tensor) for tensor in found))
+    return found
 
 
 def _remarks(recorder: Recorder, functions: set[str]) -> list[str]:
