@@ -2,12 +2,13 @@
 
 Needs timm, torchvision, transformers, diffusers and segmentation-models-pytorch (those installed are tried):
 
-    python studies/foreign_models.py [--only PATTERN] [--part I/N] [--quick]
+    python studies/foreign_models.py [--only PATTERN] [--part I/N] [--once] [--quick]
 
-The models are those of ``foreign_models.txt``: one line each, ``library model inputs...``. Each is built without weights
-and traced in both modes. Its matrix work (GEMM, convolutions, attention) is compared with
+The models are those of ``foreign_models.txt``: one line each, ``library model inputs...``. Each is built without
+weights and traced in both modes. Its matrix work (GEMM, convolutions, attention) is compared with
 ``torch.utils.flop_counter`` over the same model, without values, forward and in a training step. Prints a line for
-each model and a summary. ``--quick`` takes two models.
+each model and a summary. ``--once`` traces at the
+given sizes alone, without finding symbols, which takes a quarter of the time; ``--quick`` takes two models.
 """
 
 # torch and the libraries have no types here
@@ -27,9 +28,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-sys.path = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).resolve().parent]
-"""Without this folder: ``transformers.py`` beside this file is no library."""
-
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -37,8 +35,10 @@ from roofline.core.run import Recipe
 from roofline.core.schedule import KINDS, PHASES, Schedule
 from roofline.core.stack import Stack
 from roofline.frontends.inputs import parse_input
+from roofline.frontends.pytorch.assemble import assemble
 from roofline.frontends.pytorch.models import Undrawn
-from roofline.frontends.pytorch.tracing import trace
+from roofline.frontends.pytorch.symbols import Settled
+from roofline.frontends.pytorch.tracing import Traced, _Runs, trace
 from roofline.lowering import build, lower, lower_training, training_step
 
 LIST = Path(__file__).with_suffix(".txt")
@@ -89,7 +89,11 @@ def _torchvision() -> Any:
         module = import_module("torchvision")
     finally:
         torch.library.register_fake, torch.library.register_autograd = real
+    library.impl(
+        "roi_align", lambda x, rois, _, high, wide, *__: x.new_empty((rois.shape[0], x.shape[1], high, wide)), "Meta"
+    )
     module._kept = library
+    module.extension._has_ops = lambda: True
     return module
 
 
@@ -217,14 +221,23 @@ def _tensors(value: Any) -> Iterator[Any]:
         yield from _tensors(vars(value))
 
 
-def answer(library: str, name: str, inputs: list[str]) -> tuple[bool, str]:
+def traced(model: Any, inputs: list[str], mode: str, proposals: int, once: bool) -> Traced:
+    """The trace of a model; ``once``: at the given sizes alone."""
+    if not once:
+        return trace(model, inputs, mode=mode, proposals=proposals)
+    runs = _Runs(model, [parse_input(one) for one in inputs], training=mode == "training", proposals=proposals)
+    network = assemble("model", "model", "traced once", Settled([{}], [runs.at({})], {}), {})
+    return Traced(network, tuple(runs.notes), tuple(runs.uncovered))
+
+
+def answer(library: str, name: str, inputs: list[str], once: bool) -> tuple[bool, str]:
     """Whether a model traces in both modes, and how its matrix work compares."""
     proposals = 100 if library == "torchvision" and any(w in name for w in ("rcnn", "retina", "fcos", "ssd")) else 0
     said, right = [], True
     for mode in ("inference",) if proposals else ("inference", "training"):
         with torch.device("meta"), Undrawn():
             model = make(library, name)
-        found = trace(model, inputs, mode=mode, proposals=proposals)
+        found = traced(model, inputs, mode, proposals, once)
         work = build(found.network)
         if mode == "inference":
             ours = matrix_flops(lower(work))
@@ -233,6 +246,7 @@ def answer(library: str, name: str, inputs: list[str]) -> tuple[bool, str]:
         else:
             ours = matrix_flops(lower_training(training_step(work, Recipe("none"), Stack(), cuda=True)))
         said += [f"uncovered {', '.join(sorted({kind for kind, _ in found.uncovered}))}"] if found.uncovered else []
+        said += [note for note in found.notes if "gradients may be missing" in note]
         try:
             theirs = counted(model.to("meta"), inputs, mode == "training")
         except TooLong:
@@ -247,32 +261,38 @@ def answer(library: str, name: str, inputs: list[str]) -> tuple[bool, str]:
 
 
 def main(words: list[str]) -> int:
+    here = Path(__file__).resolve().parent  # whose transformers.py is no library
+    sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != here]
     rows = [line.split() for line in LIST.read_text().splitlines() if line and not line.startswith("#")]
     if "--only" in words:
         pattern = words[words.index("--only") + 1]
         rows = [row for row in rows if fnmatch.fnmatch(" ".join(row[:2]), f"*{pattern}*")]
     if "--part" in words:
-        index, count = map(int, words[words.index("--part") + 1].split("/"))
-        rows = rows[index::count]
+        first, step = map(int, words[words.index("--part") + 1].split("/"))
+        rows = rows[first::step]
     if "--quick" in words:
         rows = rows[:2]
-    traced = agree = 0
+    count = agree = 0
     warnings.simplefilter("ignore")
     for library, name, *inputs in rows:
         start = time.perf_counter()
         try:
             with limited(LIMIT_S), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                right, said = answer(library, name, inputs)
+                right, said = answer(library, name, inputs, "--once" in words)
         except ImportError as error:
             print(f"absent   {library} {name}: {error}", flush=True)
             continue
         except Exception as error:
-            print(f"refused  {library} {name}: {type(error).__name__}: {' '.join(str(error).split())[:400]}", flush=True)
+            print(
+                f"refused  {library} {name}: {type(error).__name__}: {' '.join(str(error).split())[:400]}", flush=True
+            )
             continue
-        traced, agree = traced + 1, agree + right
+        count, agree = count + 1, agree + right
         took = time.perf_counter() - start
         print(f"{'agrees' if right else 'differs':8} {library} {name}: {said}; {took:.0f} s", flush=True)
-    print(f"{traced} of {len(rows)} trace in both modes; the matrix work of {agree} is that of the counter within 0.1 %")
+    print(
+        f"{traced} of {len(rows)} trace in both modes; the matrix work of {agree} is that of the counter within 0.1 %"
+    )
     return 0
 
 

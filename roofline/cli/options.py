@@ -161,9 +161,7 @@ def traced_if_named(
     return None if model is None else traced(model, inputs, mode, proposals=proposals)
 
 
-def traced(
-    model: str, inputs: tuple[str, ...], mode: str, name: str = "", *, proposals: int | None = None
-) -> Network:
+def traced(model: str, inputs: tuple[str, ...], mode: str, name: str = "", *, proposals: int | None = None) -> Network:
     """The network of a PyTorch model; notes on it go to standard error."""
     from roofline.frontends import load
 

@@ -14,8 +14,8 @@ from roofline.cli.options import (
     format_options,
     input_option,
     model_option,
-    question_options,
     proposals_option,
+    question_options,
     traced_if_named,
 )
 from roofline.cli.output import emit, load_chip, load_net, warn

@@ -46,7 +46,9 @@ def facts(prediction: Prediction) -> list[tuple[str, str]]:
     lines += [("tier", tier(prediction)), ("bound by", words.shares(prediction.bounds) + " of the time")]
     known = prediction.covered
     if known["flops"] is None:
-        lines.append(("covered", f"unknown share of the FLOP, {percent(known['bytes'] or 0)} of the bytes by a formula"))
+        lines.append(
+            ("covered", f"unknown share of the FLOP, {percent(known['bytes'] or 0)} of the bytes by a formula")
+        )
     if prediction.merged:
         lines.append(("fusion", merged(prediction.merged, prediction.bytes)))
     lines += [("work", work(prediction)), ("memory", memory(prediction))]

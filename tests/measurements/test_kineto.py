@@ -136,7 +136,8 @@ def test_damaged_traces_are_refused_or_read(tmp_path: Path) -> None:
 def test_repeated_calls_are_samples_of_one_measurement(tmp_path: Path) -> None:
     calls = [op("relu", 10.0 * i, length, i, [[4, 8]], [""]) for i, length in enumerate((5.0, 3.0, 4.0))]
     (row,) = rows(tmp_path, {"traceEvents": [*calls]})
-    assert row.samples == pytest.approx((5e-6, 3e-6, 4e-6)) and row.seconds == pytest.approx(4e-6)
+    assert row.samples == pytest.approx((5e-6, 3e-6, 4e-6))
+    assert row.seconds == pytest.approx(4e-6)
 
 
 def test_a_profile_is_of_a_chip_that_exists(tmp_path: Path) -> None:

@@ -19,8 +19,10 @@ from roofline.frontends.pytorch.graph import Graph
 Tensor = Any
 
 PRODUCTS = frozenset(
-    ["linear", "matmul", "grouped_matmul", "attention", "lstm", "gru", "rnn", "conv2d", "conv3d"]
-    + ["conv_transpose2d", "conv_transpose3d"]
+    (
+        *("linear", "matmul", "grouped_matmul", "attention", "lstm", "gru", "rnn"),
+        *("conv2d", "conv3d", "conv_transpose2d", "conv_transpose3d"),
+    )
 )
 """Operators with matrix work."""
 SHAPES_ONLY = ("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like", "randint_like")

@@ -36,4 +36,3 @@ def one_by_one(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             each = each[:3] if name in ("addcmul", "addcdiv") else each  # without the factor
             made.append(getattr(torch.Tensor, f"{name}_" if inplace else name)(*each))
     return None if inplace else made
-

@@ -30,7 +30,7 @@ def chosen(name: str, args: tuple[Any, ...], most: int) -> tuple[Any, list[Tenso
     if name == "nonzero":
         return (torch.empty(rows, x.dim(), **whole),), [x]
     if name == "nonzero_numpy":
-        return tuple(torch.empty(rows, **whole) for _ in range(x.dim())), [x]
+        return [torch.empty(rows, **whole) for _ in range(x.dim())], [x]
     if name == "masked_select":
         return (torch.empty(rows, dtype=x.dtype, device="meta"),), list(args[:2])
     if name == "bincount":

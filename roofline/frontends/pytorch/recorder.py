@@ -18,10 +18,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from roofline.core.workload import Attribute
-from roofline.frontends.pytorch import audit
+from roofline.frontends.pytorch import audit, known
 from roofline.frontends.pytorch.aten_pointwise import pointwise
 from roofline.frontends.pytorch.calls import Call, bits, bound, shape_of, storage_of, tensors_in
-from roofline.frontends.pytorch.known import Known
 from roofline.frontends.pytorch.layout import laid_out
 from roofline.frontends.pytorch.ledger import Handler, Ledger
 from roofline.frontends.pytorch.parts import decomposition, one_by_one
@@ -57,7 +56,7 @@ class Recorder(TorchDispatchMode, Ledger):
         self.quick = quick or {}
         self.twins: dict[int, Tensor] = {}
         self.uncovered: list[tuple[str, str]] = []
-        self.known = Known()
+        self.known = known.Known()
         self.audit = audit.Audit()
         self.proposals = proposals
         self.taken: set[str] = set()
@@ -78,20 +77,23 @@ class Recorder(TorchDispatchMode, Ledger):
             if all(t.device.type != "meta" for t in given):
                 return func(*args, **kwargs)  # real values: not part of the network
             args, kwargs = self._twin(args), self._twin(kwargs)
+        if name in ("where", "argwhere") and len(args) == 1:
+            name = "nonzero_numpy" if name == "where" else "nonzero"
         if name in READS_NUMBERS or (name == "index" and any(t.dtype == torch.bool for t in tensors_in(args[1]))):
             return self._numbers(func, name, args, kwargs)
         if name == "nms" and self.proposals:
             return self._numbers(func, name, args, kwargs)
         if func.namespace == "prim":
             return func(*args, **kwargs)
-        handler = self.handlers.get(name) or self.handlers.get(name.removesuffix("_"))
-        if handler is None or func.namespace != "aten":
+        known_as = name if func.namespace == "aten" else f"{func.namespace}.{name}"
+        handler = self.handlers.get(known_as) or self.handlers.get(known_as.removesuffix("_"))
+        if handler is None:
             return self._otherwise(func, args, kwargs)
         count = len(self.graph.entries)
         args = laid_out(self, name, args)
         call = bound(func, name, args, kwargs, None)
-        known = self.quick.get(name.removesuffix("_"))
-        call.out = known(call) if known else None
+        quick = self.quick.get(name.removesuffix("_"))
+        call.out = quick(call) if quick else None
         if call.out is None:
             call.out = func(*args, **kwargs)
         if _empty(call.out) or self._attempt(lambda: handler(self, call)):
@@ -152,7 +154,7 @@ class Recorder(TorchDispatchMode, Ledger):
         given = [*tensors_in(args), *tensors_in(kwargs)]
         layers = [entry.name for entry in self.graph.entries[count:] if entry.op in audit.PRODUCTS]
         self.audit.note(func.overloadpacket.__name__, layers, given, [*tensors_in(out)])
-        if self.known.recipes or not given:
+        if self.known.recipes or not given or func.overloadpacket.__name__ in known.ASSUMED:
             self.known.note(func, args, kwargs, out, given, random=torch.Tag.nondeterministic_seeded in func.tags)
 
     def _numbers(self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -164,10 +166,10 @@ class Recorder(TorchDispatchMode, Ledger):
             self.taken.add(name)
             out, layer = chosen(name, args, self.proposals)
             if layer:
-                self.put("gather", layer, {"shape": shape_of(out[0])}, out[0])
+                self.put("gather", layer if len(layer) > 1 else 2 * layer, {"shape": shape_of(out[0])}, out[0])
                 for other in out[1:]:
                     self.beside(out[0], other)
-            return out[0] if len(out) == 1 else out
+            return out[0] if len(out) == 1 and isinstance(out, tuple) else out
         made = iter(values)
         return func(*(next(made) if isinstance(one, torch.Tensor) else one for one in args), **kwargs)
 

@@ -6,7 +6,6 @@ compared.
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -112,14 +111,14 @@ class _Runs:
 
     def _sized(self) -> Any:
         """A copy of a lazy module after one call, in which its parameters get their shapes."""
-        module = copy.deepcopy(self.module).to("meta")
+        module = models.without_values(self.module)
         _, positional, keywords = self._arguments(sizes_of(self.inputs))
         try:
             with torch.no_grad(), torch.device("meta"), models.Undrawn():
                 module(*positional, **keywords)
         except Exception as error:
             raise UsageError(
-                f"{type(module).__name__} is lazy, and its parameters get no shapes from --input: {models.said(error)}; "
+                f"{type(module).__name__} is lazy and gets no shapes from --input: {models.said(error)}; "
                 "call the model once with real tensors before tracing it"
             ) from error
         return module
@@ -133,9 +132,9 @@ class _Runs:
                 self.exporting, self.runs, self.notes, self.uncovered = True, 0, [], []
                 try:
                     return self._at(sizes)
-                except UsageError:
+                except UsageError as second:
                     self.exporting = False
-                    raise error from error.__cause__
+                    raise second if isinstance(second, _Reads) else error from error.__cause__
         return self._at(sizes)
 
     def _at(self, sizes: Mapping[str, int]) -> Graph:

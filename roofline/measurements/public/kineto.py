@@ -1,8 +1,8 @@
 """What did a user's profile of PyTorch measure? A Kineto (Chrome) trace of ``torch.profiler`` as measurements.
 
-Needs ``record_shapes=True``. Calls of a known operator with the same shapes are one measurement, whose samples they are:
-on a GPU the time of the kernels they launched, on a CPU their own time. Calls inside a known one belong to it. Nothing
-in the file is executed.
+Needs ``record_shapes=True``. Calls of a known operator with the same shapes are the samples of one measurement: on a
+GPU the time of the kernels they launched, on a CPU their own time. Calls inside a known one belong to it. Nothing in
+the file is executed.
 """
 
 from __future__ import annotations
