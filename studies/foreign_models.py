@@ -36,7 +36,7 @@ from roofline.core.schedule import KINDS, PHASES, Schedule
 from roofline.core.stack import Stack
 from roofline.frontends.inputs import parse_input
 from roofline.frontends.pytorch.assemble import assemble
-from roofline.frontends.pytorch.models import Undrawn
+from roofline.frontends.pytorch.models import module_of
 from roofline.frontends.pytorch.symbols import Settled
 from roofline.frontends.pytorch.tracing import Traced, _Runs, trace
 from roofline.lowering import build, lower, lower_training, training_step
@@ -235,8 +235,7 @@ def answer(library: str, name: str, inputs: list[str], once: bool) -> tuple[bool
     proposals = 100 if library == "torchvision" and any(w in name for w in ("rcnn", "retina", "fcos", "ssd")) else 0
     said, right = [], True
     for mode in ("inference",) if proposals else ("inference", "training"):
-        with torch.device("meta"), Undrawn():
-            model = make(library, name)
+        model = module_of(lambda: make(library, name), name)
         found = traced(model, inputs, mode, proposals, once)
         work = build(found.network)
         if mode == "inference":
