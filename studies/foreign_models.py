@@ -290,7 +290,7 @@ def main(words: list[str]) -> int:
         took = time.perf_counter() - start
         print(f"{'agrees' if right else 'differs':8} {library} {name}: {said}; {took:.0f} s", flush=True)
     print(
-        f"{traced} of {len(rows)} trace in both modes; the matrix work of {agree} is that of the counter within 0.1 %"
+        f"{count} of {len(rows)} trace in both modes; the matrix work of {agree} is that of the counter within 0.1 %"
     )
     return 0
 
