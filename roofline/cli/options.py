@@ -102,6 +102,15 @@ input_option = click.option(
 )
 
 
+proposals_option = click.option(
+    "--proposals",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Detectors: number of boxes that the model keeps, and of anything else whose number depends on data. Without "
+    "it, a model that reads data is refused.",
+)
+
+
 model_option = click.option(
     "--model",
     metavar="MODULE:FACTORY",
@@ -114,10 +123,12 @@ def net_option(function: Function) -> Function:
     """``-w NETWORK``, or ``--model MODULE:FACTORY`` with its inputs; the command gets ``net``: a name or a network."""
 
     @wraps(function)
-    def verb(*args: Any, net: str | None, model: str | None, inputs: tuple[str, ...], **others: Any) -> Any:
+    def verb(
+        *args: Any, net: str | None, model: str | None, inputs: tuple[str, ...], proposals: int | None, **others: Any
+    ) -> Any:
         if (net is None) == (model is None):
             raise click.UsageError("name one network: -w (--workload) NETWORK, or --model MODULE:FACTORY with --input")
-        made = traced_if_named(model, inputs, others.get("mode", "inference"))
+        made = traced_if_named(model, inputs, others.get("mode", "inference"), proposals)
         return function(*args, net=net if made is None else made, **others)
 
     options = [
@@ -132,27 +143,32 @@ def net_option(function: Function) -> Function:
         ),
         model_option,
         input_option,
+        proposals_option,
     ]
     for option in reversed(options):
         verb = option(verb)
     return verb
 
 
-def traced_if_named(model: str | None, inputs: tuple[str, ...], mode: str) -> Network | None:
+def traced_if_named(
+    model: str | None, inputs: tuple[str, ...], mode: str, proposals: int | None = None
+) -> Network | None:
     """The network of ``--model``, where there is one; ``--input`` alone is refused."""
     if model is None and inputs:
         raise click.UsageError("--input needs --model; the sizes of a network file are set with --batch and --bind")
-    return None if model is None else traced(model, inputs, mode)
+    if model is None and proposals:
+        raise click.UsageError("--proposals needs --model")
+    return None if model is None else traced(model, inputs, mode, proposals=proposals)
 
 
-def traced(model: str, inputs: tuple[str, ...], mode: str, name: str = "") -> Network:
+def traced(model: str, inputs: tuple[str, ...], mode: str, name: str = "", *, proposals: int | None = None) -> Network:
     """The network of a PyTorch model; notes on it go to standard error."""
     from roofline.frontends import load
 
     if not inputs:
         raise click.UsageError("a PyTorch model needs its inputs: add for example --input 32x3x224x224:float32")
     with redirect_stdout(sys.stderr):  # what the model prints is no part of the answer
-        found = load().trace(model, inputs, mode=mode, name=name)
+        found = load().trace(model, inputs, mode=mode, name=name, proposals=proposals or 0)
     warn(found.network.notes)
     network: Network = found.network
     return network

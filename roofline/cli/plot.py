@@ -14,6 +14,7 @@ from roofline.cli.options import (
     format_options,
     input_option,
     model_option,
+    proposals_option,
     question_options,
     traced_if_named,
 )
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 )
 @model_option
 @input_option
+@proposals_option
 @click.option(
     "--out",
     "out",
@@ -54,6 +56,7 @@ def command(
     nets: tuple[str, ...],
     model: str | None,
     inputs: tuple[str, ...],
+    proposals: int | None,
     out: Path | None,
     title: str,
     question: Question,
@@ -76,7 +79,7 @@ def command(
         from roofline.render.style import picture_format
 
         picture_format(out)  # before any work
-    traced = traced_if_named(model, inputs, question.run.mode)
+    traced = traced_if_named(model, inputs, question.run.mode, proposals)
     named = [load_net(net) for net in nets] + ([traced] if traced else [])
     from roofline.core.prediction import warnings_together
     from roofline.render.plot import dots

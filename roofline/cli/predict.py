@@ -61,6 +61,9 @@ class Layers(click.ParamType):  # type: ignore[type-arg]
     help="Language models: predict the time to first token and the time per token of an answer of N tokens; seq is "
     "the length of the prompt.",
 )
+@click.option(
+    "--strict", is_flag=True, help="Exit status 1 where a layer has no formula, so that its operations are not counted."
+)
 @format_options
 @click.pass_context
 def command(
@@ -71,11 +74,12 @@ def command(
     layers: int | None,
     anchor: Path | None,
     tokens: int | None,
+    strict: bool,
     form: str,
 ) -> None:
     """Predict one run of a network on a chip: speed, interval, bounds, memory and layers.
 
-    Exit status 1 if the network does not fit in the memory of the chip.
+    Exit status 1 if the network does not fit in the memory of the chip, or has a layer without a formula (--strict).
 
     \b
       roofline predict rtx-2070 -w resnet50 --batch 32
@@ -133,7 +137,7 @@ def command(
     from roofline.render.tables import layer_table
 
     emit(form, prediction.to_dict, lambda: layer_table(prediction), show)
-    if prediction.fits is False:
+    if prediction.fits is False or (strict and prediction.covered["flops"] is None):
         ctx.exit(1)
 
 

@@ -170,16 +170,15 @@ class Prediction(Shown):
         return float(self.layers.bytes.sum())
 
     @property
-    def covered(self) -> dict[str, float]:
-        """Share of FLOPs and bytes that a formula stands behind."""
+    def covered(self) -> dict[str, float | None]:
+        """Share of FLOPs and bytes that a formula stands behind; None where that is unknown.
 
-        def share(total: float, part: float) -> float:
-            return part / total if total else 1.0
-
-        known = self.layers.covered
+        The operations of a layer without a formula are not known, so neither is their share.
+        """
+        layers, known = self.layers, self.layers.covered
         return {
-            "flops": share(self.flops, float(self.layers.flops[known].sum())),
-            "bytes": share(self.bytes, float(self.layers.bytes[known].sum())),
+            "flops": 1.0 if known.all() else None,
+            "bytes": float(layers.bytes[known].sum()) / self.bytes if self.bytes else 1.0,
         }
 
     def to_dict(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from roofline.frontends.inputs import Input, inputs_of
 __all__ = ["Input", "load", "open_net", "trace"]
 
 
-def trace(model: Any, inputs: Any, *, mode: str = "inference", name: str = "") -> Network:
+def trace(model: Any, inputs: Any, *, mode: str = "inference", name: str = "", proposals: int = 0) -> Network:
     """The network of a PyTorch module, which can be predicted, shown, changed and saved like one from a file.
 
     Parameters
@@ -29,13 +29,15 @@ def trace(model: Any, inputs: Any, *, mode: str = "inference", name: str = "") -
     mode : ``training`` traces the module as after ``train()``. Gradients, optimizer and host follow from the operators
         when it is predicted with ``run=Run("training", Recipe("adamw"))``.
     name : of the network.
+    proposals : how many boxes a detector keeps, and of anything else whose number depends on data; 0 refuses models
+        that read data.
 
     Raises
     ------
     UsageError : what is wrong with the model or its inputs, and how to fix it.
     MissingExtra : torch is not installed.
     """
-    traced: Network = load().trace(model, inputs_of(inputs), mode=mode, name=name).network
+    traced: Network = load().trace(model, inputs_of(inputs), mode=mode, name=name, proposals=proposals).network
     return traced
 
 

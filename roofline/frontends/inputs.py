@@ -103,7 +103,8 @@ def _sizes(text: str) -> list[tuple[int, str]] | None:
 
 def with_symbols(inputs: Sequence[Input]) -> list[Input]:
     """Sizes without a name get the usual names: the first of every input is the batch, the second of token ids the
-    sequence (wherever the ids have the same length), and the sides of square images the image.
+    sequence (wherever the ids have the same length), and the sides of square images the image. Images of another size
+    get a name of their own (``image2``).
 
     Raises
     ------
@@ -121,13 +122,15 @@ def with_symbols(inputs: Sequence[Input]) -> list[Input]:
         return list(inputs)
     batch = inputs[0].shape[0] if inputs and inputs[0].shape else 0
     seq = next((one.shape[1] for one in inputs if _is_tokens(one)), 0)
-    made = []
+    made: list[Input] = []
+    images: dict[int, str] = {}
     for given in inputs:
         symbols = {0: "batch"} if given.shape and given.shape[0] == batch else {}
         if given.shape and _is_whole(given) and given.shape[-1] == seq:
             symbols.setdefault(len(given.shape) - 1, "seq")
         if len(given.shape) == 4 and not _is_whole(given) and given.shape[2] == given.shape[3] > 1:
-            symbols |= {2: "image", 3: "image"}
+            image = images.setdefault(given.shape[2], f"image{len(images) + 1}" if images else "image")
+            symbols |= {2: image, 3: image}
         made.append(Input(given.shape, given.dtype, given.name, symbols))
     return made
 

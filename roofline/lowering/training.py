@@ -79,11 +79,11 @@ class Step:
 
     @cached_property
     def trained(self) -> frozenset[str]:
-        """Tensors that gradients flow into: weights, and everything computed from them."""
+        """Tensors that gradients flow into: weights, and every float computed from them (integers have none)."""
         names = {tensor.name for tensor in self.parameters}
         for node in self.workload.nodes:
             if any(name in names for name in (*node.inputs, *node.weights)):
-                names.update(node.outputs)
+                names.update(name for name in node.outputs if self.workload.tensors[name].dtype.kind != "int")
         return frozenset(names)
 
     @cached_property

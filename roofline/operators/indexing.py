@@ -109,7 +109,9 @@ def _scatter_backward(case: Case, needs: Needs) -> list[Kernel]:
 
 
 def _overwrite_kernels(case: Case) -> list[Kernel]:
-    """A copy of the second input into a part of the first."""
+    """A copy of the second input into a part of the first; nothing where another kernel wrote there."""
+    if not case.attributes.flag("moved"):
+        return []
     part = case.attributes.whole("elements") * case.result.dtype.bytes
     source = case.inputs[1]
     return [case.kernel("copy", elements=case.attributes.whole("elements"), reads=source.bytes, writes=part)]
@@ -184,6 +186,7 @@ INDEXING = (
         (
             Parameter("elements", "whole", "number of elements replaced"),
             flag("inplace", True, "the other elements are not copied"),
+            flag("moved", True, "the second input is copied; false: the kernel that made it wrote into the first"),
         ),
         backward=_overwrite_backward,
     ),

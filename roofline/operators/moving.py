@@ -189,7 +189,7 @@ MOVING = (
     Operator(
         "concat",
         "joins tensors along a dimension",
-        (1, 64),
+        (1, 4096),
         _concat_shapes,
         _copy_kernels,
         (_DIM,),

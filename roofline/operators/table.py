@@ -14,6 +14,7 @@ from roofline.operators.decoding import DECODING
 from roofline.operators.dropout import DROPOUT
 from roofline.operators.elementwise import ELEMENTWISE
 from roofline.operators.experts import EXPERTS
+from roofline.operators.grouped import GROUPED
 from roofline.operators.groupnorm import GROUP_NORM
 from roofline.operators.indexing import INDEXING
 from roofline.operators.learned import LEARNED
@@ -43,6 +44,7 @@ OPERATORS: dict[str, Operator] = {
         *VOLUMES,
         *ROWWISE,
         *LOCAL_NORM,
+        *GROUPED,
         *GROUP_NORM,
         *ROWS,
         *ELEMENTWISE,

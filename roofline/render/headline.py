@@ -44,10 +44,10 @@ def facts(prediction: Prediction) -> list[tuple[str, str]]:
     if prediction.anchor:
         lines.append(("anchor", anchor(prediction.anchor)))
     lines += [("tier", tier(prediction)), ("bound by", words.shares(prediction.bounds) + " of the time")]
-    if prediction.covered["flops"] < 1 or prediction.covered["bytes"] < 1:
-        known = prediction.covered
+    known = prediction.covered
+    if known["flops"] is None:
         lines.append(
-            ("covered", f"{percent(known['flops'])} of the FLOP, {percent(known['bytes'])} of the bytes by a formula")
+            ("covered", f"unknown share of the FLOP, {percent(known['bytes'] or 0)} of the bytes by a formula")
         )
     if prediction.merged:
         lines.append(("fusion", merged(prediction.merged, prediction.bytes)))

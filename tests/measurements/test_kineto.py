@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from roofline.core.measurement import Measurement
-from roofline.errors import DataError, RooflineError, UsageError
+from roofline.errors import DataError, RooflineError, UnknownName, UsageError
 from roofline.lowering import lower, single
 from roofline.measurements.public import read_public
 from roofline.measurements.public.kineto import read
@@ -79,7 +79,7 @@ def test_a_real_profile(tmp_path: Path) -> None:
     with torch.no_grad(), torch.profiler.profile(record_shapes=True) as profile:
         net(x)
     profile.export_chrome_trace(str(tmp_path / "real.json"))
-    found = list(read(tmp_path / "real.json", "cpu"))
+    found = list(read(tmp_path / "real.json", "apple-m1"))
     assert [row.op for row in found] == [*("conv2d", "batch_norm", "relu", "linear", "layer_norm", "gelu", "softmax")]
     for row in found:
         assert 0 < row.seconds < 60
@@ -131,3 +131,16 @@ def test_damaged_traces_are_refused_or_read(tmp_path: Path) -> None:
                 assert row.seconds > 0
         except RooflineError:
             continue
+
+
+def test_repeated_calls_are_samples_of_one_measurement(tmp_path: Path) -> None:
+    calls = [op("relu", 10.0 * i, length, i, [[4, 8]], [""]) for i, length in enumerate((5.0, 3.0, 4.0))]
+    (row,) = rows(tmp_path, {"traceEvents": [*calls]})
+    assert row.samples == pytest.approx((5e-6, 3e-6, 4e-6))
+    assert row.seconds == pytest.approx(4e-6)
+
+
+def test_a_profile_is_of_a_chip_that_exists(tmp_path: Path) -> None:
+    (tmp_path / "trace.json").write_text(json.dumps({"traceEvents": GPU}))
+    with pytest.raises(UnknownName, match="rtx-2071"):
+        list(read(tmp_path / "trace.json", "rtx-2071"))

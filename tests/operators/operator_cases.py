@@ -134,12 +134,15 @@ def traced(draw: st.DrawFn, op: str) -> Question:
         return op, {"shape": (b, m)}, [(b, m, k)]
     if op == "uncovered":
         return op, {"shape": (b, m)}, [(b, m, k)]
+    if op == "grouped_matmul":
+        return op, {}, [(b * m, k), (draw(size), k, n)]
     return op, {"shape": (b, m, k)}, []
 
 
 TRACED = (
     *("group_norm", "conv3d", "conv_transpose3d", "max_pool3d", "avg_pool3d", "fft", "resample", "gather", "scatter"),
     *("overwrite", "pad", "rearrange", "convert", "beside", "uncovered", "fill", "blank", "buffer"),
+    "grouped_matmul",
 )
 WRITES_PLACES = ("topk", "sort", "row_max_places")
 FREE = ("parameter", "buffer", "blank", "beside")

@@ -97,8 +97,7 @@ def difficulty(schedule: Schedule, seconds: Floats) -> Floats:
 
 def _remainder_kernels(size: NDArray[np.int64], tile: int) -> NDArray[np.int64]:
     """Narrower kernels, of tile/2, tile/4 ... 1 columns, that cover what whole tiles leave: the bits of size % tile."""
-    rest = size % tile
-    bits = np.zeros_like(rest)
+    rest, bits = size % tile, np.zeros_like(size)
     while tile > 1:
         tile //= 2
         bits += (rest // tile) % 2

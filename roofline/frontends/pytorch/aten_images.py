@@ -25,6 +25,10 @@ def pool(r: Ledger, c: Call) -> bool:
     padding = _many(c["padding"] or 0, count)
     if c["dilation"] is not None and set(_many(c["dilation"], count)) != {1}:
         return False
+    if c["ceil_mode"]:  # a window larger than the image is cut at its border
+        room = [size + 2 * pad for size, pad in zip(shape_of(x)[-count:], padding, strict=True)]
+        kernel = tuple(map(min, kernel, room))
+        stride = tuple(map(min, stride, room))
     return _windows(r, c, x, ("max" if "max" in c.name else "avg"), kernel, stride, padding, bool(c["ceil_mode"]))
 
 
@@ -107,6 +111,27 @@ def affine_grid(r: Ledger, c: Call) -> bool:
     return True
 
 
+def aligned(r: Ledger, c: Call) -> bool:
+    """Boxes cut out of features, sampled between pixels."""
+    r.put("gather", [c["input"], c["rois"]], {"shape": shape_of(c.result)}, c.result)
+    return True
+
+
+def deformed(r: Ledger, c: Call) -> bool:
+    """A convolution whose taps are sampled at computed places: gathered, then a GEMM with the weight."""
+    x, weight, y = c["input"], c["weight"], shape_of(c.result)
+    out, taps = int(weight.shape[0]), int(weight.numel()) // int(weight.shape[0])
+    if c["groups"] != 1 or r.weight(weight) is None:
+        return False
+    rows = r.graph.add(
+        "gather", r.label("gather", "", []), [r.name(x), r.name(c["offset"])], {"shape": (y[0], y[2] * y[3], taps)}
+    )
+    own = r.weight(c["bias"]) is not None
+    weights = [weight, c["bias"]] if own else [weight]
+    r.put("linear", [rows], {"out": out, "bias": own}, c.result, weights=weights, shape=(y[0], y[2] * y[3], out))
+    return True
+
+
 _UPSAMPLES = [
     f"{start}upsample_{kind}"
     for start in ("", "_")
@@ -124,4 +149,6 @@ IMAGES: dict[str, Handler] = {
     **dict.fromkeys(_UPSAMPLES, enlarge),
     **dict.fromkeys(("grid_sampler", "grid_sampler_2d", "grid_sampler_3d"), grid_sample),
     "affine_grid_generator": affine_grid,
+    **dict.fromkeys(("torchvision.roi_align", "torchvision.ps_roi_align"), aligned),
+    "torchvision.deform_conv2d": deformed,
 }

@@ -11,7 +11,7 @@ import torch
 
 from roofline.core.workload import Attribute
 from roofline.frontends.pytorch.aten_pointwise import pointwise
-from roofline.frontends.pytorch.calls import Call, shape_of, tensors_in
+from roofline.frontends.pytorch.calls import Call, bits, shape_of, tensors_in
 from roofline.frontends.pytorch.ledger import Handler, Ledger
 
 Tensor = Any
@@ -82,6 +82,30 @@ def scatter(r: Ledger, c: Call) -> bool:
     return True
 
 
+def placed(r: Ledger, c: Call) -> bool:
+    """A copy with a part of it replaced: ``slice_scatter`` and its like."""
+    values = list(c.args.values())
+    with r:
+        c.out = c.first.clone()
+        view = getattr(torch.ops.aten, c.name.removesuffix("_scatter"))(c.out, *values[2:])
+        view.copy_(c["src"])
+    return True
+
+
+def placed_by_mask(r: Ledger, c: Call) -> bool:
+    """Values in order wherever a mask is true."""
+    r.put("scatter", [c["self"], c["mask"], c["source"]], {"piece": 1}, c.result, inplace=c.inplace)
+    return True
+
+
+def histogram(r: Ledger, c: Call) -> bool:
+    """Zeros, and one added to the bin of every element."""
+    x, bins = c["self"], shape_of(c.result)
+    zeros = r.graph.add("fill", r.label("fill", "", []), [], {"shape": bins, **bits(c.result)})
+    r.put("scatter", [zeros, x], {"add": True, "piece": 1}, c.result, inplace=True)
+    return True
+
+
 INDEXING: dict[str, Handler] = {
     "embedding": embedding,
     **dict.fromkeys(("_embedding_bag", "_embedding_bag_forward_only"), embedding_bag),
@@ -93,4 +117,7 @@ INDEXING: dict[str, Handler] = {
         ),
         scatter,
     ),
+    **dict.fromkeys(("slice_scatter", "select_scatter", "diagonal_scatter", "as_strided_scatter"), placed),
+    "masked_scatter": placed_by_mask,
+    "histc": histogram,
 }

@@ -108,8 +108,6 @@ def concat(r: Ledger, c: Call) -> bool:
     if len(parts) == 1:
         r.put("copy", [parts[0]], {}, c.result)
         return True
-    if len(parts) > 64:
-        return False
     r.put("concat", parts, {"dim": dim}, c.result)
     return True
 
@@ -118,8 +116,6 @@ def stack(r: Ledger, c: Call) -> bool:
     out = c.result
     dim = int(c["dim"] or 0) % out.dim()
     shape = shape_of(out)
-    if len(c.first) > 64:
-        return False
     one = (*shape[:dim], 1, *shape[dim + 1 :])
     parts = [r.graph.seen_as(r.name(part), one) for part in c.first]
     r.put("concat", parts, {"dim": dim}, out)
@@ -159,9 +155,7 @@ def filled(r: Ledger, c: Call) -> bool:
     if not c.inplace:
         r.put("fill", [], attributes, out)
         return True
-    made = r.graph.add("fill", r.label("fill", "", []), [], attributes)
-    if r.roots.get(int(out.untyped_storage()._cdata), out) is out:
-        r.bind(out, made)
+    r.bind(out, r.graph.add("fill", r.label("fill", "", []), [], attributes))
     return True
 
 

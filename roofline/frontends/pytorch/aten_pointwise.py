@@ -95,6 +95,9 @@ def binary(r: Ledger, c: Call) -> bool:
     with_tensor, with_number = BINARY[name]
     left, right = (value for value in list(c.args.values())[:2])
     given = [value for value in (left, right) if isinstance(value, torch.Tensor)]
+    if not given:  # two numbers: a constant
+        r.name(c.result)
+        return True
     if name == "add" and len(given) == 2 and _counts_batches(r, c):
         return True
     return pointwise(r, c, with_tensor if len(given) == 2 else with_number, given)

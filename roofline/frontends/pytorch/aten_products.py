@@ -154,15 +154,37 @@ def convolution(r: Ledger, c: Call, *, turned: bool = False) -> bool:
 
 
 def grouped(r: Ledger, c: Call) -> bool:
-    """Rows sorted by group, each group with its own matrix: counted as groups of equal size, which have the
-    same work.
-    """
+    """Rows sorted by group, each group with its own matrix."""
     left, right = (value for value in list(c.args.values())[:2])
-    if left.dim() != 2 or right.dim() != 3 or int(left.shape[0]) % int(right.shape[0]):
+    if left.dim() != 2 or right.dim() != 3:
         return False
-    rows, groups = int(left.shape[0]), int(right.shape[0])
-    pieces = r.graph.seen_as(r.name(left), (groups, rows // groups, int(left.shape[1])))
-    r.put("matmul", [pieces, right], {}, c.result, shape=(groups, rows // groups, int(right.shape[2])))
+    r.put("grouped_matmul", [left, right], {}, c.result)
+    return True
+
+
+def bilinear(r: Ledger, c: Call) -> bool:
+    """``y = a W b``: a matrix of every row from the first input, then its product with the second."""
+    a, b, weight, bias = c["input1"], c["input2"], c["weight"], c["bias"]
+    out, left, right = (int(size) for size in weight.shape)
+    rows = a.numel() // left
+    with r:
+        matrices = torch.matmul(a.reshape(rows, left), weight.permute(1, 0, 2).reshape(left, out * right))
+        y = torch.bmm(matrices.view(rows, out, right), b.reshape(rows, right, 1)).view(*a.shape[:-1], out)
+        c.out = y if bias is None else y + bias
+    return True
+
+
+def distances(r: Ledger, c: Call) -> bool:
+    """Between all rows of two matrices: Euclidean ones of more than 25 rows are a GEMM, as PyTorch computes them."""
+    one, two = c.first, c.first if c["x2"] is None else c["x2"]
+    rows = int(one.shape[-2])
+    with r:
+        if c["p"] == 2 and max(rows, int(two.shape[-2])) > 25 and c["x2"] is not None:
+            c.out = torch._euclidean_dist(one, two)
+        else:
+            c.out = (one.unsqueeze(-2) - two.unsqueeze(-3)).norm(dim=-1)
+        if c["x2"] is None:  # every pair once
+            c.out = c.out.flatten()[: rows * (rows - 1) // 2]
     return True
 
 
@@ -235,7 +257,9 @@ PRODUCTS: dict[str, Handler] = {
     **dict.fromkeys(("mm", "bmm", "matmul", "mv", "dot", "vdot", "inner"), matmul),
     **dict.fromkeys(("addmm", "baddbmm"), addmm),
     "addmv": addmv,
-    "_grouped_mm": grouped,
+    **dict.fromkeys(("_grouped_mm", "grouped_mm"), grouped),
+    "bilinear": bilinear,
+    **dict.fromkeys(("_cdist_forward", "_pdist_forward"), distances),
     "outer": outer,
     "ger": outer,
     **dict.fromkeys(("conv1d", "conv2d", "conv3d", "convolution", "_convolution"), convolution),

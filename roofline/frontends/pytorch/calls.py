@@ -26,6 +26,8 @@ class Call:
     args: dict[str, Any]
     out: Any
     inplace: bool
+    written: tuple[Tensor, ...] = ()
+    """The arguments that it writes into."""
 
     def __getitem__(self, key: str) -> Any:
         return self.args.get(key)
@@ -72,7 +74,7 @@ def storage_of(tensor: Tensor) -> int:
 def bound(func: Any, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: Any) -> Call:
     """Arguments by the names of the operation's schema."""
     args_by_name: dict[str, Any] = {}
-    inplace = False
+    written: list[Tensor] = []
     for index, argument in enumerate(func._schema.arguments):
         if index < len(args):
             args_by_name[argument.name] = args[index]
@@ -80,5 +82,6 @@ def bound(func: Any, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
             args_by_name[argument.name] = kwargs[argument.name]
         else:
             args_by_name[argument.name] = argument.default_value if argument.has_default_value() else None
-        inplace = inplace or (argument.alias_info is not None and argument.alias_info.is_write)
-    return Call(name, args_by_name, out, inplace)
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            written += tensors_in(args_by_name[argument.name])
+    return Call(name, args_by_name, out, bool(written), tuple(written))

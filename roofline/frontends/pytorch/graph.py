@@ -103,8 +103,8 @@ class Graph:
         return self.aside("view", name, {"shape": shape})
 
     def aside(self, op: str, of: str, attributes: dict[str, Attribute], *, shape: Shape | None = None) -> str:
-        """A view of a tensor: a layer without work, named after the running module."""
-        return self.add(op, f"{self.path}.{op}" if self.path else op, [of], attributes, shape=shape)
+        """A layer without work, such as a view of a tensor (``""``: of none), named after the running module."""
+        return self.add(op, f"{self.path}.{op}" if self.path else op, [of] if of else [], attributes, shape=shape)
 
     def back_to(self, count: int) -> None:
         """Remove the layers after the first ``count``."""

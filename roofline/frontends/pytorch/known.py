@@ -1,6 +1,9 @@
 """Which values does a model compute from constants only? They are computed for real, but only where the model reads
 them.
 
+Values are taken to be finite, and a random number that the model branches on to be its mean (layers dropped at random
+with a small probability stay).
+
 A mask of ones below the diagonal is the same for every input; a model may compare two of them and branch on the result.
 Each tensor made only from constants remembers how it was made.
 """
@@ -18,6 +21,9 @@ LARGEST = 1 << 22
 """Largest number of elements of a tensor that is computed."""
 
 Tensor = Any
+ASSUMED: dict[str, float] = {"isinf": False, "isnan": False, "isfinite": True, "isposinf": False, "isneginf": False}
+ASSUMED |= {"rand": 0.5, "rand_like": 0.5, "uniform": 0.5}
+"""Values of results that depend on data or on chance."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,10 @@ class Known:
 
     def note(self, func: Any, args: Any, kwargs: Any, out: Any, given: list[Tensor], *, random: bool) -> None:
         """Remember how ``out`` was made, if only from constants; forget it where other data were written into it."""
+        name = func.overloadpacket.__name__.removesuffix("_")
+        if name in ASSUMED and isinstance(out, torch.Tensor):
+            self.recipes[id(out)] = Recipe(_all, (tuple(out.shape), ASSUMED[name], out.dtype), {})
+            return
         results = [out] if isinstance(out, torch.Tensor) else list(out) if isinstance(out, list | tuple) else []
         constant = not random and all(id(tensor) in self.recipes for tensor in given)
         for index, result in enumerate(results):
@@ -72,3 +82,8 @@ class Known:
         if isinstance(value, list | tuple):
             return type(value)(self._made(item) for item in value)
         return value
+
+
+def _all(shape: tuple[int, ...], value: float, kind: Any) -> Tensor:
+    """One value, of which the others are views."""
+    return torch.full((), value, dtype=kind).expand(shape)

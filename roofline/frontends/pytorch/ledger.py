@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roofline.core.workload import Attribute
+from roofline.frontends.pytorch.aliases import Aliases, whole
 from roofline.frontends.pytorch.calls import Call, bits, shape_of, storage_of
 from roofline.frontends.pytorch.graph import FREE, Graph, Shape
 from roofline.operators import OPERATORS
@@ -47,12 +48,13 @@ class Ledger(AbstractContextManager[Any]):
         self.graph = Graph()
         self.names: dict[int, str] = {}
         self.alive: list[Any] = []
-        self.roots: dict[int, Tensor] = {}
+        self.aliases = Aliases()
         self.weight_of: dict[int, str] = {}
         self.buffer_of: dict[int, str] = {}
         for owned, store in ((parameters, self.weight_of), (buffers, self.buffer_of)):
             for name, tensor in owned.items():
                 store.setdefault(storage_of(tensor), name)
+                self.aliases.roots.setdefault(storage_of(tensor), tensor)
                 self.alive.append(tensor)
         self.sizes = {name: tensor.numel() for name, tensor in (*parameters.items(), *buffers.items())}
         self.users: dict[Key, tuple[str, Shape]] = {}
@@ -62,6 +64,7 @@ class Ledger(AbstractContextManager[Any]):
 
     def name(self, tensor: Tensor) -> str:
         """The name of a tensor; weights, buffers and constants get their own layer when they are first read."""
+        self.aliases.refresh(tensor)
         known = self.names.get(id(tensor))
         if known is not None:
             return known
@@ -145,7 +148,7 @@ class Ledger(AbstractContextManager[Any]):
             name = self.graph.aside("beside", name, {"shape": self.graph.tensors[name].shape, **bits(tensor)})
         self.names[id(tensor)] = name
         self.alive.append(tensor)
-        self.roots.setdefault(storage_of(tensor), tensor)
+        self.aliases.bound(tensor)
 
     def beside(self, main: Tensor, other: Tensor) -> None:
         """Another result of the layer that made ``main``; ignored where it is empty."""
@@ -156,16 +159,34 @@ class Ledger(AbstractContextManager[Any]):
 
     def overwritten(self, part: Tensor, source: Tensor) -> None:
         """Elements of ``source`` replace those of ``part``, a tensor or a view of one."""
-        root = self.roots.get(storage_of(part), part)
-        made = self.graph.add(
-            "overwrite",
-            self.label("overwrite", "", []),
-            [self.name(root), self.name(source)],
-            {"elements": max(1, int(part.numel()))},
-        )
+        self._replace(part, self.name(source), moved=True)
+
+    def wrote(self, part: Tensor) -> None:
+        """The layer that ``part`` is named after wrote into it in place."""
+        root, name = self.aliases.root(part), self.names[id(part)]
+        if part is root:
+            self.aliases.written(part)
+        elif whole(part, root):
+            self.bind(root, self.graph.seen_as(name, shape_of(root)))
+            self.aliases.written(part)
+        else:
+            self._replace(part, name, moved=False)
+
+    def _replace(self, part: Tensor, source: str, *, moved: bool) -> None:
+        """A new value of the root; ``moved``: by a copy of ``source`` (or else the elements are already there)."""
+        root = self.aliases.root(part)
+        everything = part.numel() == root.numel()
+        shape = {"shape": shape_of(root), **bits(root)}
+        before = self.graph.aside("blank", "", shape) if everything else self.name(root)
+        attributes: dict[str, Attribute] = {"elements": max(1, int(part.numel()))}
+        if not moved:
+            attributes["moved"] = False
+        made = self.graph.add("overwrite", self.label("overwrite", "", []), [before, source], attributes)
+        known = self.names.get(id(part))
         self.bind(root, made)
-        if part is not root and shape_of(part) == shape_of(root):
-            self.bind(part, made)
+        self.aliases.written(root)
+        if not moved and known is not None and part is not root:
+            self.aliases.bound(part)
 
     def label(self, op: str, label: str, weights: Sequence[Key]) -> str:
         """The name of the module, with the operation where the module runs several."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 import traceback
@@ -103,13 +104,35 @@ def module_of(model: Any, what: str) -> Any:
     return made
 
 
+def is_lazy(module: Any) -> bool:
+    """Whether parameters or buffers have no shape before the first call."""
+    return any(torch.nn.parameter.is_lazy(one) for one in (*module.parameters(), *module.buffers()))
+
+
+def without_values(module: Any) -> Any:
+    """A copy on the meta device; lazy parameters stay lazy, which ``to`` would not do."""
+    made = copy.deepcopy(module)
+    for part in made.modules():
+        for held in (part._parameters, part._buffers):
+            for name, one in held.items():
+                if one is None or one.device.type == "meta":
+                    continue
+                if torch.nn.parameter.is_lazy(one):
+                    held[name] = type(one)(one.requires_grad, device="meta", dtype=one.dtype)
+                elif isinstance(one, torch.nn.Parameter):
+                    held[name] = torch.nn.Parameter(torch.empty_like(one, device="meta"), one.requires_grad)
+                else:
+                    held[name] = torch.empty_like(one, device="meta")
+    return made
+
+
 def _kind(value: Any) -> str:
     """``an int``, ``a Tensor``."""
     name = type(value).__name__
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
-class _Undrawn(TorchFunctionMode):
+class Undrawn(TorchFunctionMode):
     """Weights are not initialised, since they have no memory."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -126,7 +149,7 @@ _DRAWS = frozenset(
 def _made(factory: Callable[[], Any], what: str) -> Any:
     """On the meta device, where nothing is allocated; really allocated only if building reads values."""
     try:
-        with torch.device("meta"), _Undrawn():
+        with torch.device("meta"), Undrawn():
             return factory()
     except Exception as error:
         first = error

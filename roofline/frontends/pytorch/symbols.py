@@ -1,7 +1,8 @@
 """Which numbers of a network depend on its batch, sequence or image size? Graphs at several sizes, compared.
 
 A number that is the same in all of them is a constant. Others must be ``c + k * a**i * b**j`` of the symbols, found
-from some of the graphs and checked on the others. Where none fits, the symbol becomes a constant.
+from some of the graphs and checked on the others, or that times a power of ``s // q + c``. Where none fits, the symbol
+becomes a constant.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from roofline.errors import UsageError
 from roofline.frontends.pytorch.graph import Graph
 
 Sizes = Mapping[str, int]
+_OFFSETS = sorted((c for c in range(-12, 13) if c), key=abs)
 
 
 class Differs(Exception):
@@ -72,6 +74,9 @@ class Rule:
                 text = self._fit(numbers, power, plain=plain)
                 if text:
                     return parse_expression(text)
+        text = self._product(numbers)
+        if text:
+            return parse_expression(text)
         raise Differs(f"{where} is {', '.join(map(str, numbers))} at {self._listed()}, which follows no simple rule")
 
     def _fit(self, numbers: tuple[int, ...], power: tuple[int, ...], *, plain: bool) -> str:
@@ -88,6 +93,28 @@ class Rule:
             made = [slope.numerator * term // slope.denominator + int(rest) for term in terms]
             if made == list(numbers) and all((slope.numerator * term) % slope.denominator == 0 for term in terms):
                 return self._text(power, slope, int(rest))
+        return ""
+
+    def _product(self, numbers: tuple[int, ...]) -> str:
+        """A monomial times ``s // q + c`` (pixels without a border) or ``(s // q)**2 + c`` (patches and one more), for
+        one symbol ``s``, once or squared; empty where none gives the numbers.
+        """
+        for name, power, q, c in product(self.names, (1, 2), (1, 2, 4, 8, 16, 32), _OFFSETS):
+            factors = [(sizes[name] // q) ** power + c for sizes in self.sizes]
+            if len(set(factors)) == 1 or min(factors) < 1:
+                continue
+            side = name if q == 1 else f"({name} // {q})"
+            factor = f"({' * '.join([side] * power)} {'+' if c > 0 else '-'} {abs(c)})"
+            for times in (1, 2):
+                if any(number % one**times for number, one in zip(numbers, factors, strict=True)):
+                    break
+                rest = tuple(number // one**times for number, one in zip(numbers, factors, strict=True))
+                if len(set(rest)) == 1:
+                    others = str(rest[0])
+                else:
+                    others = next(filter(None, (self._fit(rest, other, plain=True) for other in self.powers)), "")
+                if others:
+                    return " * ".join(([] if others == "1" else [f"({others})"]) + [factor] * times)
         return ""
 
     def _monomial(self, sizes: Sizes, power: tuple[int, ...]) -> int:

@@ -7,24 +7,21 @@ compared.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch.nn.modules import module as torch_module
 
 from roofline.core.network import Network
 from roofline.errors import UsageError
 from roofline.frontends.inputs import Input, parse_input, resized, sizes_of, with_symbols
-from roofline.frontends.pytorch import models
+from roofline.frontends.pytorch import models, surroundings
 from roofline.frontends.pytorch.assemble import assemble
 from roofline.frontends.pytorch.calls import tensors_in
 from roofline.frontends.pytorch.folding import folded
 from roofline.frontends.pytorch.formulas import HANDLERS
 from roofline.frontends.pytorch.graph import Graph
-from roofline.frontends.pytorch.ledger import Scope
 from roofline.frontends.pytorch.recorder import ReadsNumbers, Recorder
 from roofline.frontends.pytorch.shapes import QUICK
 from roofline.frontends.pytorch.symbols import settle
@@ -46,7 +43,9 @@ class Traced:
     """Operations without a formula, and the layers they became."""
 
 
-def trace(model: Any, inputs: Sequence[Input | str], *, mode: str = "inference", name: str = "") -> Traced:
+def trace(
+    model: Any, inputs: Sequence[Input | str], *, mode: str = "inference", name: str = "", proposals: int = 0
+) -> Traced:
     """Run a module on tensors with shapes and no values, and record what it does.
 
     Parameters
@@ -55,6 +54,8 @@ def trace(model: Any, inputs: Sequence[Input | str], *, mode: str = "inference",
     inputs : such as ``"32x3x224x224:float32"`` (see :func:`.inputs.parse_input`).
     mode : ``inference`` traces the module as after ``eval()``, ``training`` as after ``train()``; gradients and
         optimizer follow from the operators when the network is predicted.
+    proposals : how many elements are taken where only data would say how many (boxes that a detector keeps); 0 refuses
+        such models. Conditions on data are taken as false then.
 
     Raises
     ------
@@ -71,7 +72,7 @@ def trace(model: Any, inputs: Sequence[Input | str], *, mode: str = "inference",
     given = with_symbols([parse_input(one) if isinstance(one, str) else one for one in inputs])
     if not given:
         raise UsageError("a model needs inputs; add for example --input 32x3x224x224:float32")
-    runs = _Runs(module, given, training=mode == "training")
+    runs = _Runs(module, given, training=mode == "training", proposals=proposals)
     asked = sizes_of(given)
     settled = settle(asked, runs.at)
     title = f"{type(module).__name__}, traced" + (" in training" if mode == "training" else "")
@@ -85,6 +86,10 @@ def trace(model: Any, inputs: Sequence[Input | str], *, mode: str = "inference",
     return Traced(replace(network, notes=(*notes, *unknown)), notes, tuple(runs.uncovered))
 
 
+class _Reads(UsageError):
+    """The model reads values that do not exist."""
+
+
 def _plain(what: str) -> str:
     return what.rpartition(":")[2].rpartition(".")[2].lower().replace("_", "-") or "model"
 
@@ -92,20 +97,50 @@ def _plain(what: str) -> str:
 class _Runs:
     """One module at several sizes. ``notes`` are of the first run."""
 
-    def __init__(self, module: Any, inputs: Sequence[Input], *, training: bool) -> None:
-        self.module, self.inputs, self.training = module, inputs, training
+    def __init__(self, module: Any, inputs: Sequence[Input], *, training: bool, proposals: int = 0) -> None:
+        self.module, self.inputs, self.training, self.proposals = module, inputs, training, proposals
+        if models.is_lazy(module):
+            self.module = module = self._sized()
         self.parameters = {name: _meta(value) for name, value in module.named_parameters(remove_duplicate=False)}
         self.buffers = {name: _meta(value) for name, value in module.named_buffers(remove_duplicate=False)}
         _share(module, self.parameters, self.buffers)
         self.notes: list[str] = []
         self.uncovered: list[tuple[str, str]] = []
         self.runs = 0
+        self.exporting = False
+
+    def _sized(self) -> Any:
+        """A copy of a lazy module after one call, in which its parameters get their shapes."""
+        module = models.without_values(self.module)
+        _, positional, keywords = self._arguments(sizes_of(self.inputs))
+        try:
+            with torch.no_grad(), torch.device("meta"), models.Undrawn():
+                module(*positional, **keywords)
+        except Exception as error:
+            raise UsageError(
+                f"{type(module).__name__} is lazy and gets no shapes from --input: {models.said(error)}; "
+                "call the model once with real tensors before tracing it"
+            ) from error
+        return module
 
     def at(self, sizes: Mapping[str, int]) -> Graph:
-        """The graph at these sizes."""
+        """The graph at these sizes; a model that reads values runs once more, as it does when it is exported."""
+        if not self.exporting:
+            try:
+                return self._at(sizes)
+            except _Reads as error:
+                self.exporting, self.runs, self.notes, self.uncovered = True, 0, [], []
+                try:
+                    return self._at(sizes)
+                except UsageError as second:
+                    self.exporting = False
+                    raise second if isinstance(second, _Reads) else error from error.__cause__
+        return self._at(sizes)
+
+    def _at(self, sizes: Mapping[str, int]) -> Graph:
         first = self.runs == 0
         self.runs += 1
-        recorder = Recorder(self.parameters, self.buffers, HANDLERS, QUICK)
+        recorder = Recorder(self.parameters, self.buffers, HANDLERS, QUICK, self.proposals)
         named, positional, keywords = self._arguments(sizes)
         for name, tensor in named:
             floating = tensor.is_floating_point()
@@ -117,11 +152,23 @@ class _Runs:
         functions: set[str] = set()
         out = self._run(recorder, positional, keywords, functions)
         graph = recorder.graph
-        graph.outputs = _outputs(recorder, out, training=self.training)
+        results = _results(out, training=self.training)
+        graph.outputs = list(dict.fromkeys(recorder.name(tensor) for tensor in results))
+        lost = recorder.audit.lost(graph, results) if self.training else []
         graph.prune()
         if first:
             self.uncovered = [entry for entry in recorder.uncovered if entry[1] in graph.tensors]
             self.notes += _remarks(recorder, functions)
+            if lost:
+                self.notes.append(
+                    f"gradients may be missing: the result depends on {', '.join(lost[:3])}"
+                    f"{', ...' if len(lost) > 3 else ''} through memory that was written in place, in a way that the "
+                    "trace cannot follow"
+                )
+            if recorder.taken:
+                self.notes.append(
+                    f"{plural(self.proposals, 'element')} taken where data decide: {', '.join(sorted(recorder.taken))}"
+                )
         return graph
 
     def _arguments(self, sizes: Mapping[str, int]) -> tuple[list[tuple[str, Any]], list[Any], dict[str, Any]]:
@@ -154,19 +201,21 @@ class _Runs:
             with (
                 torch.inference_mode(),
                 torch.device("meta"),
-                _paths(module, recorder),
-                _own_functions(functions),
-                _fast_path_off(),
+                surroundings.paths(module, recorder),
+                surroundings.own_functions(functions),
+                surroundings.fast_path_off(),
+                surroundings.as_for_export(self.exporting),
                 recorder,
             ):
                 return torch.func.functional_call(
                     module, {**self.parameters, **self.buffers}, tuple(positional), keywords, tie_weights=False
                 )
         except ReadsNumbers as error:
-            raise UsageError(
+            raise _Reads(
                 f"{models.where(error) or 'the model'} reads tensor values ({error}), but tracing has shapes only: "
                 "a branch or a shape depends on data. Trace the parts on either side of it, write the branch with "
-                "torch.where, or give a function that returns the model with the branch decided"
+                "torch.where, or give a function that returns the model with the branch decided; for a detector, add "
+                "--proposals 1000: the number of boxes that it keeps"
             ) from error
         except UsageError:
             raise
@@ -199,8 +248,8 @@ def _hint(error: Exception, runs: _Runs) -> str:
     return ""
 
 
-def _outputs(recorder: Recorder, out: Any, *, training: bool) -> list[str]:
-    """Names of the results, each once; in training the loss, or else the first result."""
+def _results(out: Any, *, training: bool) -> list[Any]:
+    """The results; in training the loss, or else the first result."""
     values = (
         out if isinstance(out, dict | list | tuple | torch.Tensor) else vars(out) if hasattr(out, "__dict__") else ()
     )
@@ -209,7 +258,7 @@ def _outputs(recorder: Recorder, out: Any, *, training: bool) -> list[str]:
         raise UsageError("the model returns no tensor; return its result from forward")
     if training:
         found = [next((tensor for tensor in found if tensor.dim() == 0), found[0])]
-    return list(dict.fromkeys(recorder.name(tensor) for tensor in found))
+    return found
 
 
 def _remarks(recorder: Recorder, functions: set[str]) -> list[str]:
@@ -243,58 +292,3 @@ def _share(module: Any, parameters: dict[str, Any], buffers: dict[str, Any]) -> 
         first: dict[int, str] = {}
         for name, tensor in named:
             made[name] = made[first.setdefault(id(tensor), name)]
-
-
-@contextmanager
-def _paths(module: Any, recorder: Recorder) -> Iterator[None]:
-    """Tell the recorder which module is running."""
-    names = {id(part): name for name, part in reversed(list(module.named_modules()))}
-
-    def enter(part: Any, args: Any) -> None:
-        above = recorder.scopes[-1].path
-        path = names.get(id(part))
-        if path is None:
-            path = f"{above}.{type(part).__name__}".strip(".")
-        recorder.scopes.append(Scope(path, leaf=next(part.children(), None) is None))
-        recorder.graph.path = path
-
-    def leave(part: Any, args: Any, out: Any) -> None:
-        recorder.scopes.pop()
-        recorder.graph.path = recorder.scopes[-1].path
-
-    hooks = [
-        torch_module.register_module_forward_pre_hook(enter),
-        torch_module.register_module_forward_hook(leave, always_call=True),
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-@contextmanager
-def _own_functions(found: set[str]) -> Iterator[None]:
-    """Detect functions with custom gradients; restore the original state afterwards."""
-    apply = torch.autograd.Function.__dict__["apply"]
-
-    def noticed(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        found.add(cls.__name__)
-        return apply.__func__(cls, *args, **kwargs)
-
-    torch.autograd.Function.apply = classmethod(noticed)
-    try:
-        yield
-    finally:
-        torch.autograd.Function.apply = apply
-
-
-@contextmanager
-def _fast_path_off() -> Iterator[None]:
-    """Transformer layers in one opaque call would hide their operations."""
-    was = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(was)

@@ -1,7 +1,8 @@
 """What did a user's profile of PyTorch measure? A Kineto (Chrome) trace of ``torch.profiler`` as measurements.
 
-Needs ``record_shapes=True``. Every call of a known operator is a measurement with its shapes: on a GPU the time of the
-kernels it launched, on a CPU its own time. Calls inside a known one belong to it. Nothing in the file is executed.
+Needs ``record_shapes=True``. Calls of a known operator with the same shapes are the samples of one measurement: on a
+GPU the time of the kernels they launched, on a CPU their own time. Calls inside a known one belong to it. Nothing in
+the file is executed.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from roofline.core.measurement import Measurement
 from roofline.errors import DataError, UsageError
+from roofline.specs import load_chip
 
 MAX_BYTES = 2_000_000_000
 _KERNELS = ("kernel", "gpu_memcpy", "gpu_memset")
@@ -128,7 +131,7 @@ KNOWN: Mapping[str, Callable[[Call], Found]] = {
 
 
 def read(path: Path, chip: str, skipped: Counter[str] | None = None) -> Iterator[Measurement]:
-    """The measurements of a trace, in the order of its calls.
+    """The measurements of a trace, in the order of their first calls; the time of each is the median of its calls.
 
     Parameters
     ----------
@@ -138,11 +141,12 @@ def read(path: Path, chip: str, skipped: Counter[str] | None = None) -> Iterator
 
     Raises
     ------
-    UsageError : no chip given, or no such file.
+    UsageError, UnknownName : no chip given, or no such chip or file.
     DataError : no trace of the profiler, or one without shapes.
     """
     if not chip:
         raise UsageError(f"{path}: a profile does not name the chip; add --chip")
+    chip = load_chip(chip).name
     left = Counter[str]() if skipped is None else skipped
     events = _events(path)
     kernels: dict[int, float] = {}
@@ -155,10 +159,16 @@ def read(path: Path, chip: str, skipped: Counter[str] | None = None) -> Iterator
         raise DataError(f"{path}: has no operators; profile with ProfilerActivity.CPU")
     if not any(any(call.shapes) for call in calls):
         raise DataError(f"{path}: has no shapes; profile with record_shapes=True")
+    samples: dict[str, list[float]] = {}
+    rows: dict[str, Measurement] = {}
     for call in _outermost(calls):
         row = _row(call, chip, kernels, str(path.name), left)
         if row is not None:
-            yield row
+            key = repr((row.op, row.dtype, sorted(row.attributes.items()), row.inputs))
+            samples.setdefault(key, []).append(row.seconds)
+            rows.setdefault(key, row)
+    for key, row in rows.items():
+        yield replace(row, seconds=median(samples[key]), samples=tuple(samples[key]))
 
 
 def _events(path: Path) -> list[dict[str, Any]]:
