@@ -27,7 +27,7 @@ VERBS: Mapping[str, str] = {
     "explain": "the arithmetic behind the time of one layer",
     "trace": "convert a PyTorch model to a network file",
     "measure": "measure operators and networks on this machine",
-    "measurements": "measurement files: show, diff",
+    "measurements": "measurement files: show, diff, recover",
     "import": "convert public measurements to a measurement file",
     "calibrate": "fit the device model to measurements",
     "validate": "score predictions against measurements",

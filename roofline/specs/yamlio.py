@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 
 import yaml
 
-from roofline.errors import Fault, SpecError
+from roofline.errors import Fault, SpecError, Unreadable
+from roofline.files import read_bytes
 from roofline.specs.remembered import note
 from roofline.specs.yamlfaults import syntax_fault
 from roofline.specs.yamlscalars import MAX_DIGITS, is_number, plain_value
@@ -112,19 +113,9 @@ def parse_document(text: str, file: str = "<text>") -> Document:
 def _read(path: Path) -> str:
     note(path)
     try:
-        if path.is_dir():
-            raise _error(path, None, "is a folder; name a YAML file")
-        if not path.exists():
-            raise _error(path, None, "no such file")
-        if not path.is_file():
-            raise _error(path, None, "is not a regular file")
-        with path.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise _error(path, None, f"cannot be read: {reason}") from None
-    if len(raw) > MAX_BYTES:
-        raise _error(path, None, f"larger than {MAX_BYTES // 1000} kB, which no specification needs")
+        raw = read_bytes(path, MAX_BYTES, "no specification needs as much")
+    except Unreadable as error:
+        raise _error(path, None, error.reason) from None
     if b"\0" in raw:
         raise _error(path, None, "is binary, not YAML text")
     try:
