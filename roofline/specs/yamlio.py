@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from roofline.core.plain_text import CONTROL
 from roofline.errors import Fault, SpecError, Unreadable
 from roofline.files import read_bytes
 from roofline.specs.remembered import note
@@ -198,6 +199,7 @@ class _Builder:
                 self.stop(event, path, "a key must be plain text")
             key = str(event.value)
             line = _line(event)
+            self.printable(event, path)
             here = (*path, key)
             if key in value:
                 self.note(event, here, f"given twice (first in line {place.children[key].line}); keep one")
@@ -228,8 +230,13 @@ class _Builder:
         if event.tag is not None and event.tag not in _PLAIN_TAGS:
             self.note(event, path, f"tag {_short(event.tag)} is not allowed; write plain values")
 
+    def printable(self, event: Any, path: KeyPath) -> None:
+        if found := CONTROL.search(event.value):
+            self.note(event, path, f"contains the control character U+{ord(found[0]):04X}; write plain text")
+
     def scalar(self, event: Any, path: KeyPath) -> Any:
         text = event.value
+        self.printable(event, path)
         if event.tag in _TEXT_TAGS:
             return text
         if event.tag is not None:
@@ -240,7 +247,11 @@ class _Builder:
         if len(text) > MAX_DIGITS and is_number(text):
             self.note(event, path, f"a number of {len(text)} characters")
             return 0
-        return plain_value(text)
+        value = plain_value(text)
+        if value != value:
+            self.note(event, path, f"{text} is no value; leave out what is not known")
+            return 0
+        return value
 
 
 def _line(event: Any) -> int:
