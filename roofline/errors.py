@@ -4,7 +4,8 @@ RooflineError
 ├── UsageError           2   the request is wrong (batch 0, unknown format)
 │   ├── UnknownName      2   no chip, network, layer or dtype of that name; suggests near ones
 │   ├── Unsupported      2   this chip cannot do that (a dtype it lacks, a kind without model)
-│   └── OutputError      2   the answer cannot be written where it was asked for
+│   ├── OutputError      2   the answer cannot be written where it was asked for
+│   └── Unreadable       2   a path that is no file to read: absent, a pipe, a folder, too large, damaged
 ├── SpecError            1   a YAML file is wrong; carries every fault with file and line
 ├── DataError            1   a measurement file is empty, truncated or of another chip
 │   └── DeviceLost       1   the device under test went away, or is another one now
@@ -16,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from os import PathLike
 
 
 class RooflineError(Exception):
@@ -55,6 +57,21 @@ class Unsupported(UsageError):
 
 class OutputError(UsageError):
     """A result could not be written."""
+
+
+class Unreadable(UsageError):
+    """A file that cannot be read: absent, no regular file, too large, or damaged.
+
+    Parameters
+    ----------
+    path : as the user wrote it.
+    reason : what is wrong, without the path.
+    missing : there is no such file.
+    """
+
+    def __init__(self, path: str | PathLike[str], reason: str, *, missing: bool = False) -> None:
+        self.path, self.reason, self.missing = str(path), reason, missing
+        super().__init__(f"{path}: {reason}")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "roofline"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 ROWS = (
-    ("errors", "units"),
+    ("errors", "files", "units"),
     ("core",),
     ("specs", "operators", "devices"),
     ("frontends", "lowering", "measurements"),
@@ -33,7 +33,7 @@ ROWS = (
 )
 """The rooms, each in the one row it has: it imports rows above its own, and rooms of its own row as :data:`SIDEWAYS`
 allows."""
-SIDEWAYS = {("units", "errors"), ("measurements", "lowering")}
+SIDEWAYS = {("files", "errors"), ("units", "errors"), ("measurements", "lowering")}
 """(room, room of the same row that it imports)."""
 ROW = {station: index for index, row in enumerate(ROWS) for station in row}
 

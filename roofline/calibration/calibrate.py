@@ -53,13 +53,14 @@ def calibrate(
     if isinstance(measurements, str | Path):
         read = read_measurements(Path(measurements))
         rows: Sequence[Measurement] = read.measurements
+        header = read.header
         origin = origin or {"file": Path(measurements).name, "sha256": read.sha256}
     else:
-        rows = measurements
+        rows, header = measurements, None
     data = dict(origin or {})
     if architecture:
         return _architecture(rows, architecture, data)
-    part = chip if isinstance(chip, Chip) else chip_of(rows, chip or only_chip(rows))
+    part = chip if isinstance(chip, Chip) else chip_of(rows, chip or only_chip(rows), header)
     return fitting_of(part.kind).calibrate(rows, part, dtype, alone, data)
 
 

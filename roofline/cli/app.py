@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from roofline.core.plain_text import visible
 from roofline.errors import RooflineError, UnknownName
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-INTERRUPTED, BROKEN_PIPE, INTERNAL = 130, 141, 70
-"""Exit statuses beside 0 to 3: Ctrl-C, a reader that left, a bug."""
+INTERRUPTED, INTERNAL = 130, 70
+"""Exit statuses beside 0 to 3: Ctrl-C or a request to end (SIGTERM), a bug."""
 
 VERBS: Mapping[str, str] = {
     "report": "measure this machine, predict the built-in networks, write an HTML page",
@@ -27,7 +28,7 @@ VERBS: Mapping[str, str] = {
     "explain": "the arithmetic behind the time of one layer",
     "trace": "convert a PyTorch model to a network file",
     "measure": "measure operators and networks on this machine",
-    "measurements": "measurement files: show, diff",
+    "measurements": "measurement files: show, diff, recover",
     "import": "convert public measurements to a measurement file",
     "calibrate": "fit the device model to measurements",
     "validate": "score predictions against measurements",
@@ -108,14 +109,14 @@ def fail(ctx: click.Context, message: str, status: int) -> NoReturn:
         import traceback
 
         traceback.print_exc()
-    click.echo(f"roofline: error: {message}", err=True)
+    click.echo(visible(f"roofline: error: {message}"), err=True)
     ctx.exit(status)
 
 
 def _leave_quietly() -> NoReturn:
     """The reader of our output is gone: no message, and nothing left for Python to flush into the void."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(BROKEN_PIPE)
+    sys.exit(0)
 
 
 def _show_completion(ctx: click.Context, _: click.Parameter, shell: str | None) -> None:

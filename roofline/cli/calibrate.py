@@ -57,7 +57,7 @@ def command(
     read = read_measurements(file)
     warn(read.warnings)
     rows, origin = read.measurements, {"file": file.name, "sha256": read.sha256}
-    part = None if architecture else chip_of(rows, chip or only_chip(rows))
+    part = None if architecture else chip_of(rows, chip or only_chip(rows), read.header)
     fitted = calibrate(rows, part, dtype=dtype, architecture=architecture, alone=alone, origin=origin)
     if part is not None and out is None and part.name not in specs.list_chips():
         write_text(Path("hw_specs") / f"{part.name}.yaml", specs.dump_chip(part))

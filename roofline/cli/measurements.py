@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 _file = click.Path(path_type=Path)
 
 
-@click.group(cls=Verbs, short_help="measurement files: show, diff")
+@click.group(cls=Verbs, short_help="measurement files: show, diff, recover")
 def command() -> None:
-    """Summarize a measurement file, or compare two of them.
+    """Summarize a measurement file, compare two of them, or save what a damaged one has.
 
     \b
       roofline measurements show here.jsonl
       roofline measurements diff before.jsonl after.jsonl
+      roofline measurements recover damaged.jsonl
     """
 
 
@@ -86,6 +87,28 @@ def diff_(file_a: Path, file_b: Path, worst: int, form: str) -> None:
 
     emit(form, found.to_dict, lambda: campaigns.ratio_table(found), show)
     if found.verdict != "same":
+        raise click.exceptions.Exit(1)
+
+
+@command.command("recover", short_help="save the valid records of a damaged file")
+@click.argument("file", type=_file)
+@click.option("--out", type=_file, help="The new file. [default: FILE with .recovered before its suffix]")
+def recover_(file: Path, out: Path | None) -> None:
+    """Save every valid record of a damaged FILE in a new file, and say which lines were dropped and why.
+
+    FILE itself is not changed. Exit status 1 if a line was dropped.
+
+    \b
+      roofline measurements recover damaged.jsonl
+    """
+    from roofline.measurements.recover import recover
+
+    plain = file.with_suffix("") if file.suffix == ".gz" else file
+    saved = recover(file, out or plain.with_suffix(f".recovered{plain.suffix}"))
+    for line in saved.dropped:
+        click.echo(f"dropped {line}", err=True)
+    click.echo(f"saved {saved.kept:,} records in {saved.out}; dropped {len(saved.dropped):,} lines")
+    if saved.dropped:
         raise click.exceptions.Exit(1)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from roofline import specs
+from roofline.core.plain_text import visible
 from roofline.errors import OutputError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def warn(messages: Iterable[str]) -> None:
     for message in messages:
         if message not in told:
             told.add(message)
-            click.echo(f"roofline: warning: {message}", err=True)
+            click.echo(visible(f"roofline: warning: {message}"), err=True)
 
 
 def hidden(found: Found) -> Iterator[str]:

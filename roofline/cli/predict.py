@@ -114,7 +114,7 @@ def command(
 
         read = read_measurements(anchor)
         warn(read.warnings)
-        chips = chips_of(read.measurements)
+        chips = chips_of(read.measurements, read.header)
         prediction = anchored(part, network, prediction, read.measurements, chips=chips, file=str(anchor))
     if question.batch == "max":
         fits = f"largest batch that fits: {prediction.batch:,}"

@@ -15,6 +15,7 @@ import click
 
 from roofline.cli.output import clean
 from roofline.cli.progress import progress_bar
+from roofline.core.plain_text import cell
 from roofline.errors import MissingExtra, OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _csv(made: Sweep, stream: TextIO) -> None:
 def _cells(row: Row) -> list[Any]:
     """The values of a row; unknown is empty, truth is ``true`` or ``false``."""
     shown = {None: "", True: "true", False: "false"}
-    return [shown[value] if value is None or isinstance(value, bool) else value for value in vars(row).values()]
+    return [shown[value] if value is None or isinstance(value, bool) else cell(value) for value in vars(row).values()]
 
 
 def _jsonl(made: Sweep, stream: TextIO) -> None:

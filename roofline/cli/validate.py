@@ -82,7 +82,9 @@ def command(
         from roofline.validation.validate import validate
 
         fitted = specs.load_calibration(calibration) if calibration and calibration != "none" else calibration
-        result = validate(read.measurements, chips=chips_of(read.measurements), calibration=fitted, sha256=read.sha256)
+        result = validate(
+            read.measurements, chips=chips_of(read.measurements, read.header), calibration=fitted, sha256=read.sha256
+        )
     warn(f"{plural(count, 'measurement')} not scored: {why}" for why, count in result.skipped.items())
     warn(_impossible(result))
 

@@ -16,6 +16,7 @@ from roofline import specs
 from roofline.core.expression import parse_expression
 from roofline.core.network import Block, Layer, Network
 from roofline.errors import Fault, SpecError, UnknownName, UsageError
+from roofline.files import read_json
 
 MAX_BYTES = 1_000_000
 Edit = Callable[[Layer], Iterable[Layer]]
@@ -149,12 +150,8 @@ def from_config(path: str | Path) -> tuple[Network, tuple[str, ...]]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise _fault(path, "", f"is larger than {MAX_BYTES:,} bytes; a config.json has a few thousand")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, RecursionError) as error:
+        data = read_json(path, MAX_BYTES, "a config.json has a few thousand bytes")
+    except ValueError as error:
         raise _fault(path, "", f"is not JSON: {str(error)[:100]}") from None
     if not isinstance(data, dict):
         raise _fault(path, "", "contains no object; a config.json starts with {")

@@ -8,29 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from roofline.core.measurement import SCHEMA, Measurement
-from roofline.errors import DataError, UsageError
+from roofline.errors import DataError
+from roofline.files import LONGEST_LINE, MIB, parse_json, read_bytes, unpack
+from roofline.measurements.recordfields import FIELDS, check_fields
 from roofline.units import plural
 
 Record = dict[str, Any]
-LARGEST_BYTES = 1 << 30
+LARGEST_BYTES = 256 * MIB
+"""Largest file, stored or unpacked; a long campaign has a few MiB."""
 HINT = "expected JSON Lines, one measurement per line (docs/measurements.md)"
 _BEGINNING = b'{"record"'
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not a JSON number")
-
-
-_TYPES = ("environment", "sample", "header", "repeat", "reference", "repeatability", "skipped")
-"""Records whose schema is checked here; a measurement checks its own."""
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 @dataclass(frozen=True)
@@ -83,8 +76,9 @@ class Content:
     def add(self, record: Record, where: str) -> None:
         """Store one record by type; of two samples of one key and round the first counts."""
         kind = record.get("record")
-        if kind in _TYPES:
+        if isinstance(kind, str) and kind in FIELDS:
             _check_schema(record, where)
+            check_fields(record, where)
         match kind:
             case "measurement":
                 self.measurements.append(Measurement.from_dict(record, where))
@@ -102,10 +96,8 @@ class Content:
                     )
                 self.environments.setdefault(name, record)
             case "sample" | "repeat":
-                key, number = record.get("key"), record.get("round")
-                if not isinstance(key, str) or type(number) is not int:
-                    raise DataError(f"{where}: a {kind} record needs a key (text) and a round (whole number)")
-                (self.samples if kind == "sample" else self.repeats).setdefault((key, number), record)
+                named = (record["key"], record["round"])
+                (self.samples if kind == "sample" else self.repeats).setdefault(named, record)
             case "reference":
                 self.references.append(record)
             case "repeatability":
@@ -159,18 +151,15 @@ def read_measurements(path: Path | str, *, unfinished: bool = False) -> ReadResu
 
     Raises
     ------
-    UsageError : there is no such file, or it cannot be opened.
+    Unreadable : there is no such file, it is no regular file, too large, or a damaged archive.
     DataError : a line is not JSON or not a valid record (with file and line), or there is no measurement.
     """
     path = Path(path)
-    try:
-        stored = path.read_bytes()
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file") from None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    stored = read_bytes(path, LARGEST_BYTES)
     content = Content()
-    data = _decompress(stored, path, content) if stored[:2] == b"\x1f\x8b" else stored
+    data, whole = unpack(stored, path, LARGEST_BYTES)
+    if not whole:
+        content.warnings.append(f"{path}: the compressed file is incomplete; its readable part was used")
     if not data.strip():
         raise DataError(f"{path}: the file is empty; {HINT}")
     warnings = content.warnings
@@ -198,46 +187,29 @@ def read_measurements(path: Path | str, *, unfinished: bool = False) -> ReadResu
     )
 
 
-def _decompress(data: bytes, path: Path, content: Content) -> bytes:
-    pieces: list[bytes] = []
-    room = LARGEST_BYTES
-    try:
-        while data:  # a gzip file may have several parts, one after the other
-            part = zlib.decompressobj(wbits=31)
-            pieces.append(part.decompress(data, room + 1))
-            room -= len(pieces[-1])
-            if room < 0:
-                raise DataError(f"{path}: larger than {LARGEST_BYTES >> 20} MiB when unpacked")
-            if not part.eof:
-                content.warnings.append(f"{path}: the compressed file is incomplete; its readable part was used")
-                break
-            data = part.unused_data.lstrip(b"\0")
-    except zlib.error as error:
-        raise DataError(f"{path}: damaged gzip file: {error}") from None
-    return b"".join(pieces)
-
-
 def parse(data: bytes, path: Path, content: Content) -> int:
     """Read every complete record into ``content``; returns the number of valid bytes at the front of ``data`` [B].
 
     That is less than all of them if the last line is incomplete.
     """
     end = data.rfind(b"\n") + 1
-    try:
-        lines = data[:end].decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}:{data.count(10, 0, error.start) + 1}: this is not text; {HINT}") from None
-    for number, line in enumerate(lines, start=1):
-        if line and not line.isspace():
-            where = f"{path}:{number}"
-            content.add(decode(line, where), where)
+    number = 0
+    for number, line in enumerate(lines_of(data[:end]), start=1):
+        where = f"{path}:{number}"
+        if line.strip():
+            try:
+                content.add(decode(text_of(line, where, first=number == 1), where), where)
+            except DataError as error:
+                if number > 1 and not content.empty:
+                    raise DataError(f"{error}; 'roofline measurements recover {path}' saves the rest") from None
+                raise
     tail = data[end:]
     if not tail.strip():
         return len(data)
-    where = f"{path}:{len(lines)}"
+    where = f"{path}:{number + 1}"
     try:
-        record = decode(tail.decode("utf-8-sig"), where)
-    except (DataError, UnicodeDecodeError):
+        record = decode(text_of(tail, where, first=not end), where)
+    except DataError:
         # a stopped writer leaves the beginning of a record, or zeros after a power loss; anything else
         # is another kind of file
         if end or tail.startswith(_BEGINNING) or _BEGINNING.startswith(tail) or not tail.strip(b"\0"):
@@ -247,11 +219,31 @@ def parse(data: bytes, path: Path, content: Content) -> int:
     return len(data)
 
 
+def lines_of(data: bytes) -> Iterator[bytes]:
+    """The lines of ``data``, one at a time and without a copy of them all."""
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start)
+        end = len(data) if end < 0 else end
+        yield data[start:end]
+        start = end + 1
+
+
+def text_of(line: bytes, where: str, *, first: bool = False) -> str:
+    """A line as text; only the first one may begin with a byte order mark."""
+    if len(line) > LONGEST_LINE:
+        raise DataError(f"{where}: a line of more than {LONGEST_LINE >> 20} MiB, which no record has; {HINT}")
+    try:
+        return line.decode("utf-8-sig" if first else "utf-8")
+    except UnicodeDecodeError:
+        raise DataError(f"{where}: this is not text; {HINT}") from None
+
+
 def decode(line: str, where: str) -> Record:
     """One line as a record; ``where`` names it in the :class:`DataError` for an invalid line."""
     try:
-        record = _DECODER.decode(line)
-    except (ValueError, RecursionError) as error:
+        record = parse_json(line)
+    except ValueError as error:
         raise DataError(f"{where}: not valid JSON: {error}; {HINT}") from None
     if not isinstance(record, dict):
         raise DataError(f"{where}: expected an object in braces; {HINT}")

@@ -19,7 +19,9 @@ from typing import Any
 
 from roofline.core.measurement import SCHEMA, Measurement
 from roofline.errors import DataError, OutputError
+from roofline.files import read_bytes
 from roofline.measurements.header import same_campaign
+from roofline.measurements.openfile import changed, holder
 from roofline.measurements.records import (
     HINT,
     LARGEST_BYTES,
@@ -67,15 +69,19 @@ class Store:
         self._sync_s = sync_s
         self._synced_s = time.monotonic()
         self._content = Content()
+        self._lost = ""
         if self.path.suffix == ".gz":
             raise self._problem("cannot append to a compressed file; write .jsonl and compress it later")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.exists() and not self.path.is_file():  # to open a pipe or a device has an effect
+                raise self._problem("cannot be written: not a plain file")
             self._file = os.open(self.path, _FLAGS, 0o644)
-        except OSError as error:
-            raise self._problem(f"cannot be written: {error.strerror}") from None
+        except (OSError, ValueError) as error:
+            raise self._problem(f"cannot be written: {getattr(error, 'strerror', None) or error}") from None
         try:
             self._lock()
+            self._bytes = os.fstat(self._file).st_size
             self._open()
         except BaseException:
             os.close(self._file)
@@ -94,7 +100,7 @@ class Store:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            writer = _holder(self._file)
+            writer = holder(self._file)
             raise self._problem(f"{writer} is writing to it; wait for that process, or stop it") from None
         except OSError as error:  # some network file systems
             self.notes.append(f"{self.path}: cannot lock the file ({error.strerror}); let only one process write to it")
@@ -102,7 +108,7 @@ class Store:
     def _open(self) -> None:
         if os.fstat(self._file).st_size > LARGEST_BYTES:
             raise self._problem(f"larger than {LARGEST_BYTES >> 20} MiB; start a new file")
-        data, content = self.path.read_bytes(), self._content
+        data, content = read_bytes(self.path, LARGEST_BYTES), self._content
         kept = parse(data, self.path, content)
         if content.strangers and content.empty:
             raise DataError(f"{self.path}: does not contain measurements; {HINT}")
@@ -111,6 +117,7 @@ class Store:
             self.notes.append(f"{self.path}: an incomplete last line was cut off ({len(data) - kept} bytes)")
             try:
                 os.ftruncate(self._file, kept)
+                self._bytes = kept
             except OSError as error:
                 raise self._problem(f"its incomplete last line cannot be cut off: {error.strerror}") from None
         elif data and not data.endswith(b"\n"):
@@ -169,7 +176,8 @@ class Store:
 
         Raises
         ------
-        OutputError : disk full or file missing; what was written before is complete.
+        OutputError : disk full, or the file was deleted, renamed, replaced or changed by another program; says what
+            was kept and where.
         DataError : this file cannot contain the record.
         """
         try:
@@ -230,7 +238,8 @@ class Store:
         return self.append(record | {"flags": list(flags)} | more)
 
     def _write(self, data: bytes) -> None:
-        before = os.fstat(self._file).st_size
+        self._same_file()
+        before = self._bytes
         try:
             rest = memoryview(data)
             while rest:
@@ -242,18 +251,27 @@ class Store:
             with suppress(OSError):
                 os.ftruncate(self._file, before)
             raise self._problem(f"cannot be written: {error.strerror}; the measurements before are kept") from None
+        self._bytes = before + len(data)
+
+    def _same_file(self) -> None:
+        self._lost = self._lost or changed(self._file, self.path, self._bytes)
+        if self._lost:
+            raise self._problem(self._lost)
 
     def close(self) -> None:
         """Write everything to the disk and release the lock. Closing twice does nothing."""
         if self._file < 0:
             return
-        descriptor, self._file = self._file, -1
+        descriptor = self._file
         try:
+            self._same_file()
             os.fsync(descriptor)
         except OSError as error:
             raise self._problem(f"cannot be written: {error.strerror}") from None
         finally:
-            os.close(descriptor)
+            self._file = -1
+            with suppress(OSError):
+                os.close(descriptor)
 
     def __enter__(self) -> Store:
         return self
@@ -261,15 +279,8 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
-
-
-def _holder(descriptor: int) -> str:
-    """The process that holds the lock on that file: its process id, where the system reports it."""
-    inode = str(os.fstat(descriptor).st_ino)
-    with suppress(OSError, ValueError, IndexError):
-        for line in Path("/proc/locks").read_text().splitlines():
-            words = line.split()
-            if words[1] == "FLOCK" and words[5].rsplit(":", 1)[-1] == inode and int(words[4]) > 0:
-                return f"process {words[4]}"
-    return "another process"
+        if error is None:
+            self.close()
+            return
+        with suppress(OutputError):  # the first error is the one to report
+            self.close()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
+from roofline.core.plain_text import markup as escape
 from roofline.render.table import Column, Table
 
 STYLE = """
@@ -116,7 +116,7 @@ def html_table(source: Table) -> str:
         first = f'<th scope="row"{_kind(columns[0])}>{texts[0]}</th>' if texts else ""
         rest = (f"<td{_kind(column)}>{text}</td>" for column, text in zip(columns[1:], texts[1:], strict=True))
         rows.append(f"<tr>{first}{''.join(rest)}</tr>")
-    label = escape(source.caption, quote=True)
+    label = escape(source.caption)
     notes = "".join(f'\n<p class="note">{escape(note)}</p>' for note in source.notes)
     inside = "\n".join(rows)
     return (

@@ -9,7 +9,6 @@ import io
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from rich.console import Console
@@ -22,6 +21,7 @@ from roofline.core.chip import Chip
 from roofline.core.comparison import Comparison
 from roofline.core.frames import data_frame
 from roofline.core.network import Network
+from roofline.core.plain_text import markup as escape
 from roofline.core.prediction import Prediction
 from roofline.core.validation import PublishedScores, Validation
 from roofline.render import chips, comparison, explanation, generation, headline, lines, scores, tables

@@ -15,7 +15,9 @@ from typing import Any
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
+from roofline.core.plain_text import CONTROL, markup, visible
 from roofline.errors import OutputError, UsageError
 
 INK, MUTED, GRID, PAPER = "#1a1a1a", "#5c5c5c", "#dddddd", "#ffffff"
@@ -90,6 +92,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     target, kind = Path(path), picture_format(path)
     dates = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     picture = io.BytesIO()
+    _plain(figure)
     with styled(), matplotlib.rc_context({"svg.hashsalt": "roofline"}):
         figure.savefig(picture, format=kind, metadata=dates[kind])
     try:
@@ -109,6 +112,7 @@ def figure_svg(figure: Figure, label: str = "") -> str:
     a dark page can turn them around. ``label`` is read by screen readers.
     """
     text = io.StringIO()
+    _plain(figure)
     empty = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with styled(), matplotlib.rc_context({"svg.hashsalt": "roofline"}):
         figure.savefig(text, format="svg", metadata=empty)
@@ -125,9 +129,13 @@ def figure_svg(figure: Figure, label: str = "") -> str:
     assert opening is not None
     head = re.sub(r' (?:width|height)="[^"]*"', "", opening[0])
     head = f'{head[:-1]} style="max-width: {1.25 * figure.get_figwidth():g}in">'
-    aria = f' role="img" aria-label="{_escape(label)}"' if label else ' aria-hidden="true"'
+    aria = f' role="img" aria-label="{markup(label)}"' if label else ' aria-hidden="true"'
     return head[:-1] + aria + ">" + svg[opening.end() :]
 
 
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+def _plain(figure: Figure) -> None:
+    """Write out control characters, which XML cannot hold."""
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        if CONTROL.search(said := text.get_text()):
+            text.set_text(visible(said))

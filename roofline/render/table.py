@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from roofline.core.plain_text import cell
+
 UNKNOWN = "–"
 
 
@@ -70,7 +72,7 @@ class Table:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow([self.columns[index].key for index in keep])
         for row in self.rows:
-            writer.writerow(["" if row[index] is None else row[index] for index in keep])
+            writer.writerow(["" if row[index] is None else cell(row[index]) for index in keep])
         return text.getvalue()
 
 

@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from roofline.core.plain_text import visible
 from roofline.render.table import Table
 
 PIPED_WIDTH = 200
@@ -41,16 +42,16 @@ def print_table(source: Table, screen: Console) -> None:
     for index in kept:
         column = source.shown[index]
         drawn.add_column(
-            Text(column.heading),
+            _text(column.heading),
             justify="right" if column.right else "left",
             vertical="top",
             no_wrap=not column.wrap,
             overflow="fold" if column.wrap else "ellipsis",
         )
     for cells in rows:
-        drawn.add_row(*(Text(cells[index]) for index in kept))
+        drawn.add_row(*(_text(cells[index]) for index in kept))
     if source.caption:
-        screen.print(Text(source.caption, style="bold"))
+        screen.print(_text(source.caption, style="bold"))
         screen.print()
     screen.print(Padding(drawn, (0, 0, 0, INDENT), expand=False) if kept else "")
     hidden = [
@@ -86,14 +87,14 @@ def print_facts(title: str, facts: Iterable[tuple[str, str]], screen: Console) -
     left = INDENT + max((len(label) for label, _ in lines), default=0) + GAP
     width = max(min(screen.width, left + READING_WIDTH), left + 20)
     if title:
-        screen.print(Text(title, style="bold"), soft_wrap=True)
+        screen.print(_text(title, style="bold"), soft_wrap=True)
         screen.print()
     for label, text in lines:
         start = f"{' ' * INDENT}{label}".ljust(left)
         # long words are names and paths: better over the edge than broken
         wrapped = textwrap.wrap(text, width - left, break_long_words=False, break_on_hyphens=False) or [""]
         for index, line in enumerate(wrapped):
-            shown = Text((start if index == 0 else " " * left) + line)
+            shown = _text((start if index == 0 else " " * left) + line)
             shown.stylize("dim", 0, left)
             screen.print(shown, soft_wrap=True)
     screen.print()
@@ -103,7 +104,12 @@ def print_paragraph(text: str, screen: Console, *, lead: str = "", style: str = 
     """A sentence, indented and broken at a width good for reading; ``lead`` stands first, in bold."""
     width = min(screen.width, READING_WIDTH) - 2
     for index, line in enumerate(textwrap.wrap(lead + text, width, subsequent_indent="  " if lead else "")):
-        shown = Text(f"  {line}", style=style)
+        shown = _text(f"  {line}", style=style)
         if lead and index == 0:
             shown.stylize("bold", 2, 2 + len(lead))
         screen.print(shown, soft_wrap=True)
+
+
+def _text(said: str, style: str = "") -> Text:
+    """Text that gives no orders to the terminal."""
+    return Text(visible(said), style=style)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from roofline.errors import UnknownName
+from roofline.errors import UnknownName, Unreadable
+from roofline.files import read_bytes
 
 Kind = Literal["chip", "workload"]
 
@@ -21,6 +22,9 @@ _SAID: dict[Kind, str] = {"chip": "chip", "workload": "network"}
 """Names of the kinds for readers."""
 PARTS = "architectures"
 """The folder of parts: files that chips extend."""
+
+_LARGEST = 1_000_000
+"""Largest file that is compared with its namesake [B]."""
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -116,8 +120,8 @@ def _named(kind: Kind, name: str) -> list[Path]:
 def _same(path: Path, other: Path) -> bool:
     """Whether two files are equal: an installed copy beside its checkout hides nothing."""
     try:
-        return path.read_bytes() == other.read_bytes()
-    except OSError:
+        return read_bytes(path, _LARGEST) == read_bytes(other, _LARGEST)
+    except Unreadable:
         return False
 
 

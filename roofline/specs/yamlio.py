@@ -14,7 +14,9 @@ from typing import Any, NoReturn
 
 import yaml
 
-from roofline.errors import Fault, SpecError
+from roofline.core.plain_text import CONTROL
+from roofline.errors import Fault, SpecError, Unreadable
+from roofline.files import read_bytes
 from roofline.specs.remembered import note
 from roofline.specs.yamlfaults import syntax_fault
 from roofline.specs.yamlscalars import MAX_DIGITS, is_number, plain_value
@@ -112,19 +114,9 @@ def parse_document(text: str, file: str = "<text>") -> Document:
 def _read(path: Path) -> str:
     note(path)
     try:
-        if path.is_dir():
-            raise _error(path, None, "is a folder; name a YAML file")
-        if not path.exists():
-            raise _error(path, None, "no such file")
-        if not path.is_file():
-            raise _error(path, None, "is not a regular file")
-        with path.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise _error(path, None, f"cannot be read: {reason}") from None
-    if len(raw) > MAX_BYTES:
-        raise _error(path, None, f"larger than {MAX_BYTES // 1000} kB, which no specification needs")
+        raw = read_bytes(path, MAX_BYTES, "no specification needs as much")
+    except Unreadable as error:
+        raise _error(path, None, error.reason) from None
     if b"\0" in raw:
         raise _error(path, None, "is binary, not YAML text")
     try:
@@ -207,6 +199,7 @@ class _Builder:
                 self.stop(event, path, "a key must be plain text")
             key = str(event.value)
             line = _line(event)
+            self.printable(event, path)
             here = (*path, key)
             if key in value:
                 self.note(event, here, f"given twice (first in line {place.children[key].line}); keep one")
@@ -237,8 +230,13 @@ class _Builder:
         if event.tag is not None and event.tag not in _PLAIN_TAGS:
             self.note(event, path, f"tag {_short(event.tag)} is not allowed; write plain values")
 
+    def printable(self, event: Any, path: KeyPath) -> None:
+        if found := CONTROL.search(event.value):
+            self.note(event, path, f"contains the control character U+{ord(found[0]):04X}; write plain text")
+
     def scalar(self, event: Any, path: KeyPath) -> Any:
         text = event.value
+        self.printable(event, path)
         if event.tag in _TEXT_TAGS:
             return text
         if event.tag is not None:
@@ -249,7 +247,11 @@ class _Builder:
         if len(text) > MAX_DIGITS and is_number(text):
             self.note(event, path, f"a number of {len(text)} characters")
             return 0
-        return plain_value(text)
+        value = plain_value(text)
+        if value != value:
+            self.note(event, path, f"{text} is no value; leave out what is not known")
+            return 0
+        return value
 
 
 def _line(event: Any) -> int:

@@ -59,6 +59,7 @@ def validate(
     notes: tuple[str, ...] = ()
     if isinstance(measurements, str | Path):
         read = read_measurements(Path(measurements))
+        chips = chips_of(read.measurements, read.header) if chips is None else chips
         measurements, sha256, notes = read.measurements, read.sha256, tuple(read.warnings)
     chips = chips_of(measurements) if chips is None else chips
     skipped: dict[str, int] = {}

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from roofline.core.network import Network
-from roofline.errors import Fault, MissingExtra, RooflineError, SpecError, UsageError
+from roofline.errors import Fault, MissingExtra, RooflineError, SpecError, Unreadable, UsageError
+from roofline.files import open_file
 from roofline.frontends.onnx.einsum import odd_equation
 from roofline.frontends.onnx.nodes import SPECIAL
 from roofline.frontends.onnx.reader import Reader, value_of
@@ -76,12 +77,12 @@ def _load(path: Path) -> Any:
     except ImportError:
         raise MissingExtra("reading an ONNX file", "onnx") from None
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise _fault(path, f"is larger than {MAX_BYTES:,} bytes; store its weights in external data files")
-        model = onnx.load(str(path), load_external_data=False)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except SpecError:
+        with open_file(path, MAX_BYTES, "store its weights in external data files") as file:
+            if file.read(1) == b"\0":  # no message begins so; an empty disk does
+                raise ValueError("begins with a zero")
+            file.seek(0)
+            model = onnx.load_model_from_string(file.read())
+    except Unreadable:
         raise
     except Exception as error:  # the errors of a parser of untrusted bytes are not documented
         raise _fault(path, f"is not an ONNX model: {str(error)[:120] or type(error).__name__}") from None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-import gzip
+import io
 import math
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,9 +13,14 @@ from pathlib import Path
 from typing import TextIO
 
 from roofline.errors import DataError, UsageError
+from roofline.files import LONGEST_LINE, MIB, read_bytes, unpack
 
 LFS = "version https://git-lfs.github.com"
 """First line of a file that Git stores elsewhere."""
+LARGEST_SIZE = 10**15
+"""Largest size of a measured tensor [elements]."""
+LARGEST_BYTES = 128 * MIB
+"""Largest file of a public set, unpacked; the largest known has 6 MB."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,8 @@ class Line:
             raise self.fault(name, f"expected a whole number, got {text!r}") from None
         if number < least:
             raise self.fault(name, f"expected a whole number of at least {least}, got {text!r}")
+        if number > LARGEST_SIZE:
+            raise self.fault(name, f"no size is above {LARGEST_SIZE:,}, got {text[:40]!r}")
         return number
 
     def seconds(self, name: str, per_second: float = 1e3) -> float:
@@ -116,27 +122,31 @@ def opened(path: Path) -> Iterator[TextIO]:
 
     Raises
     ------
-    DataError : no text, a damaged archive, or a pointer to a file that Git LFS stores elsewhere.
+    DataError : no text, an incomplete archive, or a line longer than any of these sets has.
+    Unreadable : no regular file, or too large.
     """
+    data, whole = unpack(read_bytes(path, LARGEST_BYTES), path, LARGEST_BYTES)
+    if not whole:
+        raise DataError(f"{path}: damaged gzip file: its end is missing")
+    start = 0
+    while len(data) - start > LONGEST_LINE:
+        end = data.rfind(b"\n", start, start + LONGEST_LINE)
+        if end < 0:
+            raise DataError(f"{path}:{data.count(10, 0, start) + 1}: a line of more than {LONGEST_LINE >> 20} MiB")
+        start = end + 1
     try:
-        with (
-            gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-            if path.suffix == ".gz"
-            else path.open(encoding="utf-8-sig", newline="") as file
-        ):
-            yield file
+        yield io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", newline="")
     except UnicodeDecodeError:
         raise DataError(f"{path}: this is not text") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path}: damaged gzip file: {error}") from None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 def header(path: Path) -> list[str]:
     """The column names of a table; empty for a file without a line."""
     with opened(path) as file:
-        names = next(csv.reader(file), [])
+        try:
+            names = next(csv.reader(file), [])
+        except csv.Error as error:
+            raise DataError(f"{path}:1: {error}") from None
     if names and names[0].startswith(LFS):
         raise DataError(f"{path}: a Git LFS pointer, not the data; run 'git lfs pull' to fetch it")
     return names

@@ -7,7 +7,6 @@ the file is executed.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,9 +16,10 @@ from typing import Any
 
 from roofline.core.measurement import Measurement
 from roofline.errors import DataError, UsageError
+from roofline.files import MIB, read_json
 from roofline.specs import load_chip
 
-MAX_BYTES = 2_000_000_000
+MAX_BYTES = 256 * MIB
 _KERNELS = ("kernel", "gpu_memcpy", "gpu_memset")
 _TYPES = {"float": "fp32", "c10::Half": "fp16", "c10::BFloat16": "bf16", "double": "fp64"}
 
@@ -173,12 +173,8 @@ def read(path: Path, chip: str, skipped: Counter[str] | None = None) -> Iterator
 
 def _events(path: Path) -> list[dict[str, Any]]:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path}: is larger than {MAX_BYTES:,} bytes; profile fewer steps")
-        data = json.loads(path.read_bytes())
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, RecursionError) as error:
+        data = read_json(path, MAX_BYTES, "profile fewer steps")
+    except ValueError as error:
         raise DataError(f"{path}: is not JSON: {str(error)[:80]}") from None
     events = data.get("traceEvents") if isinstance(data, dict) else data
     if not isinstance(events, list):

@@ -8,7 +8,6 @@ activations and arithmetic become measurements, with both gradients together in 
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import Any
 from roofline.core.measurement import Measurement
 from roofline.core.stack import Stack
 from roofline.errors import DataError
+from roofline.files import parse_json
 from roofline.measurements.public.devices import chip_named
 from roofline.measurements.public.files import Line, Source, opened, stem, table
 
@@ -59,7 +59,7 @@ def labelled_net(path: Path, source: Source) -> Iterator[Measurement]:
     with opened(path) as file:
         text = file.read()
     try:
-        milliseconds = float(json.loads(text)["e2e_latency"])
+        milliseconds = float(parse_json(text)["e2e_latency"])
     except (ValueError, KeyError, TypeError):
         raise DataError(f"{path}: expected an object with e2e_latency in milliseconds") from None
     if not 0.0 < milliseconds < 1e12:
@@ -183,7 +183,7 @@ def _asked(line: Line) -> What | None:
 def _shapes(line: Line, column: str) -> list[Shape]:
     """``[[16, 512], [1]]`` or ``(16, 512)``."""
     try:
-        given = json.loads(line[column].replace("(", "[").replace(",)", "]").replace(")", "]") or "[]")
+        given = parse_json(line[column].replace("(", "[").replace(",)", "]").replace(")", "]") or "[]")
         listed = [given] if column == "output_shape" else given
         return [tuple(int(size) for size in shape) for shape in listed]
     except (ValueError, TypeError):
