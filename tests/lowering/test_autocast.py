@@ -188,6 +188,7 @@ ATEN = {
     "cross_entropy": "nll_loss",
     "mean_squares": "mse_loss",
     "experts": "bmm",
+    "grouped_matmul": "bmm",
 }
 """Our names where PyTorch's lists have others."""
 

@@ -138,7 +138,7 @@ BROKEN = [
     ("value: 448 GB/s", "value: 448 KB/s", "K is ambiguous"),
     ("value: 448 GB/s", "value: yes", "'yes' is not a quantity"),
     ("value: 448 GB/s", "value: true", "expected a number with a unit"),
-    ("value: 448 GB/s", "value: .nan", "not a finite number"),
+    ("value: 448 GB/s", "value: .nan", ".nan is no value"),
     (
         "note: not all of it",
         "note: not all, I say",
@@ -241,7 +241,7 @@ FACTS = st.builds(Fact, st.floats(1e-12, 1e18), SOURCES, STATUSES, st.text(max_s
 @given(
     facts=st.lists(FACTS, min_size=7, max_size=7),
     count=st.integers(1, 10**6),
-    title=st.text(min_size=1, max_size=30),
+    title=st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=30),
     notes=st.lists(st.text(min_size=1, max_size=30), max_size=2),
 )
 def test_whatever_is_dumped_loads_back_equal(facts: list[Fact], count: int, title: str, notes: list[str]) -> None:

@@ -51,6 +51,7 @@ SLOW = (
         "Half of the calls seen",
         ("neusight", "deepbench", "caffe", "aiconfigurator"),
     ),
+    Small("studies/foreign_models.py", ("--quick",), "of 2 trace in both modes"),
     Small("studies/h200_gemm.py", ("compare", "{tmp}/rows.jsonl"), "1 shapes in both", ("neusight", "aiconfigurator")),
     Small("studies/recurrences.py", (), "fitted on 60 rows", ("deepbench",)),
     Small("studies/rounds.py", ("0.001", "6", "5"), "| 3 |"),
@@ -70,7 +71,7 @@ DECODE = {
     "seconds": 1.6e-5,
 }
 """One call of aiconfigurator's."""
-WITH_TORCH = ("benchmarks/tracing.py", "studies/rounds.py", "studies/traced_nets.py")
+WITH_TORCH = ("benchmarks/tracing.py", "studies/foreign_models.py", "studies/rounds.py", "studies/traced_nets.py")
 LIBRARIES = ("studies/gpu_data.py",)
 """Modules that scripts import, and nobody runs."""
 
@@ -125,7 +126,7 @@ def test_no_script_is_left_out() -> None:
         str(path.relative_to(ROOT))
         for folder in ("benchmarks", "studies")
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
+        if path.suffix == ".py"
     }
     assert {small.script for small in (*FAST, *SLOW)} | set(LIBRARIES) == found
 

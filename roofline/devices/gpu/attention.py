@@ -80,7 +80,13 @@ class Work:
 
 
 def attention_seconds(
-    schedule: Schedule, chip: Chip, precision: str, parameters: Parameters, stack: Stack, launch: Floats
+    schedule: Schedule,
+    chip: Chip,
+    precision: str,
+    parameters: Parameters,
+    stack: Stack,
+    launch: Floats,
+    activity: float | Floats = 1.0,
 ) -> tuple[Floats, Floats, Floats]:
     """Compute, memory and whole seconds of every fused attention, by the equations of the module and :func:`work_of`::
 
@@ -94,6 +100,7 @@ def attention_seconds(
     parameters : fitted parameters of GEMMs, for vector lanes.
     stack : software stack: which kernel runs, and whether its cache is paged.
     launch : launch time [s], shape (N,).
+    activity : see :func:`.power.sustained_share` [1]; for vector lanes.
 
     Returns
     -------
@@ -101,7 +108,7 @@ def attention_seconds(
     """
     engine = chip.engine_for(parse_precision(precision), matrix=True)
     if engine.kind != "matrix":
-        return _on_lanes(schedule, chip, precision, parameters, stack, launch)
+        return _on_lanes(schedule, chip, precision, parameters, stack, launch, activity)
     itemsize = parse_precision(precision).storage.bytes
     width = value_width(schedule)
     which = chosen(schedule, width, chip.architecture, itemsize, stack)
@@ -189,10 +196,16 @@ def work_of(schedule: Schedule, which: NDArray[np.int64]) -> Work:
 
 
 def _on_lanes(
-    schedule: Schedule, chip: Chip, precision: str, parameters: Parameters, stack: Stack, launch: Floats
+    schedule: Schedule,
+    chip: Chip,
+    precision: str,
+    parameters: Parameters,
+    stack: Stack,
+    launch: Floats,
+    activity: float | Floats,
 ) -> tuple[Floats, Floats, Floats]:
     """Two GEMMs over the executed scores; whole tiles of masked ones are skipped."""
-    compute, memory, _ = products(schedule, chip, precision, parameters, stack)
+    compute, memory, _ = products(schedule, chip, precision, parameters, stack, activity)
     mean = schedule.elements / (schedule.batch * schedule.m)
     edge = 0.5 * np.minimum(LANE_ROWS, schedule.m)
     executed = np.where(mean < schedule.n, np.minimum(schedule.n, mean + edge), schedule.n) / schedule.n

@@ -211,7 +211,7 @@ def planned(
                 compute, memory, done = plan(some, chip, name, parameters, stack or Stack(), drawn[mine])
                 total[mine] = (compute**p + memory**p) ** (1 / p) + launch[mine]
             elif families is FUSED:
-                timed = attention_seconds(some, chip, name, parameters, stack or Stack(), launch[mine])
+                timed = attention_seconds(some, chip, name, parameters, stack or Stack(), launch[mine], drawn[mine])
                 compute, memory, total[mine] = timed
                 done = some.flops
             else:
