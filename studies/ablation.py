@@ -199,7 +199,7 @@ def main() -> None:
         ("without the pull on the bandwidth of DRAM", fitting, "PULL", 0.0),
         ("one cost of fresh memory, in caches and in DRAM", cpu.Ceilings, "fresh_bandwidth", one_cost),
         ("outputs always in the same buffer", cpu, "OUTPUT_BUFFERS", 1.0),
-        ("networks without what neighbouring kernels evict", cpu, "recent_bytes", lambda schedule: None),
+        ("networks without what neighbouring kernels evict", cpu, "recent_bytes", lambda schedule, parts: None),
     )
     for label, module, name, value in settings:
         with setting(module, name, value):
