@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from roofline.core.calibration import Calibration
     from roofline.core.chip import Chip
     from roofline.core.comparison import Comparison
+    from roofline.core.layers import Interval
     from roofline.core.measurement import Measurement
     from roofline.core.network import Network
-    from roofline.core.prediction import Interval, Prediction
+    from roofline.core.prediction import Prediction
     from roofline.core.run import Recipe, Run
     from roofline.core.stack import Stack
     from roofline.core.validation import Validation
@@ -42,7 +43,7 @@ _MODULES = {
     "Comparison": "roofline.core.comparison",
     "Explanation": "roofline.analysis.explain",
     "Generation": "roofline.analysis.generate",
-    "Interval": "roofline.core.prediction",
+    "Interval": "roofline.core.layers",
     "Measurement": "roofline.core.measurement",
     "Network": "roofline.core.network",
     "Prediction": "roofline.core.prediction",
