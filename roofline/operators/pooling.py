@@ -23,11 +23,11 @@ def _windows(size: tuple[int, int], attributes: Attributes) -> tuple[int, int]:
     fit = window("pooling", size, attributes)
     if not attributes.flag("ceil_mode"):
         return fit
-    kernel, padding = attributes.pair("kernel"), attributes.pair("padding")
+    kernel, padding, dilation = (attributes.pair(name) for name in ("kernel", "padding", "dilation"))
     stride = attributes.pair("stride") if attributes.has("stride") else kernel
     out = []
     for side in (0, 1):
-        covered = (fit[side] - 1) * stride[side] + kernel[side]
+        covered = (fit[side] - 1) * stride[side] + dilation[side] * (kernel[side] - 1) + 1
         more = covered < size[side] + 2 * padding[side] and fit[side] * stride[side] < size[side] + padding[side]
         out.append(fit[side] + more)
     return out[0], out[1]
@@ -91,6 +91,7 @@ _WINDOW = (
     Parameter("kernel", "pair", "window size"),
     Parameter("stride", "pair", "stride (default: the window size)", optional=True),
     Parameter("padding", "pair", "padding on each side", 0, low=0),
+    Parameter("dilation", "pair", "distance between elements of a window", 1),
     flag("ceil_mode", False, "rounds the output size up, so that the last window can extend over the edge"),
 )
 

@@ -25,18 +25,19 @@ def _shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
         raise UsageError(f"{NAME}: {channels} input and {out} output channels do not divide into {groups} groups")
     kernel, stride = attributes.pair("kernel"), attributes.pair("stride")
     height, width = (_enlarged(size[side], side, attributes) for side in (0, 1))
-    if any(extra >= step for extra, step in zip(attributes.pair("output_padding"), stride, strict=True)):
-        raise UsageError(f"{NAME}: output_padding must be smaller than the stride")
+    largest = map(max, stride, attributes.pair("dilation"))
+    if any(extra >= most for extra, most in zip(attributes.pair("output_padding"), largest, strict=True)):
+        raise UsageError(f"{NAME}: output_padding must be smaller than the stride or the dilation")
     bias = (Weight("bias", (out,)),) if attributes.flag("bias") else ()
     return Inferred(((batch, out, height, width),), (Weight("weight", (channels, out // groups, *kernel)), *bias))
 
 
 def _enlarged(size: int, side: int, attributes: Attributes) -> int:
-    """(size - 1) stride + kernel - 2 padding + output_padding."""
-    kernel, stride, padding, extra = (
-        attributes.pair(name)[side] for name in ("kernel", "stride", "padding", "output_padding")
+    """(size - 1) stride + dilation (kernel - 1) + 1 - 2 padding + output_padding."""
+    kernel, stride, padding, extra, dilation = (
+        attributes.pair(name)[side] for name in ("kernel", "stride", "padding", "output_padding", "dilation")
     )
-    out = (size - 1) * stride + kernel - 2 * padding + extra
+    out = (size - 1) * stride + dilation * (kernel - 1) + 1 - 2 * padding + extra
     if out < 1:
         raise UsageError(f"{NAME}: a padding of {padding} removes all {out + 2 * padding} pixels")
     return out
@@ -104,6 +105,7 @@ TRANSPOSED = (
             Parameter("stride", "pair", "stride: the factor by which the image grows", 1),
             Parameter("padding", "pair", "pixels removed on each side", 0, low=0),
             Parameter("output_padding", "pair", "pixels added at the end", 0, low=0),
+            Parameter("dilation", "pair", "distance between kernel elements", 1),
             Parameter("groups", "whole", "number of independent groups of channels", 1),
             flag("bias", True, "adds one bias value per output channel"),
         ),

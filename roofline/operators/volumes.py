@@ -57,12 +57,12 @@ def _conv_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
 def _turned_shapes(inputs: Sequence[Tensor], attributes: Attributes) -> Inferred:
     batch, channels, *size = ranked("conv_transpose3d", inputs[0], 5, layout=LAYOUT)
     weights = _weights(channels, attributes, "conv_transpose3d", turned=True)
-    kernel, padding, stride, extra = (
-        _three(attributes, key) for key in ("kernel", "padding", "stride", "output_padding")
+    kernel, padding, stride, extra, apart = (
+        _three(attributes, key) for key in ("kernel", "padding", "stride", "output_padding", "dilation")
     )
     out = tuple(
-        (length - 1) * step + taps - 2 * border + more
-        for length, step, taps, border, more in zip(size, stride, kernel, padding, extra, strict=True)
+        (length - 1) * step + wide * (taps - 1) + 1 - 2 * border + more
+        for length, step, taps, wide, border, more in zip(size, stride, kernel, apart, padding, extra, strict=True)
     )
     return Inferred(((batch, attributes.whole("out"), *out),), weights)
 
@@ -168,6 +168,7 @@ _WINDOW = (
     Parameter("kernel", "sizes", "kernel size: depth, height, width, or one size for all"),
     Parameter("stride", "sizes", "stride", (1,)),
     Parameter("padding", "sizes", "padding on each side", (0,), low=0),
+    Parameter("dilation", "sizes", "distance between kernel elements", (1,)),
 )
 _CHANNELS = (
     Parameter("out", "whole", "output channels"),
@@ -182,7 +183,7 @@ VOLUMES = (
         (1, 1),
         _conv_shapes,
         _conv_kernels,
-        (*_WINDOW, Parameter("dilation", "sizes", "distance between kernel elements", (1,)), *_CHANNELS),
+        (*_WINDOW, *_CHANNELS),
         backward=_conv_backward,
         saves=saves_inputs,
         autocast="low",

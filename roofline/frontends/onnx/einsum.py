@@ -99,8 +99,10 @@ class _Parts:
     def layer(self, operand: _Operand) -> str:
         return operand.layer or self.r.name(operand.value)
 
-    def made(self, op: str, reads: list[str], attributes: dict[str, Any] | None = None, tied: str = "") -> str:
-        return self.r.graph.add(op, self.r.label(self.node), reads, attributes or {}, tied=tied)
+    def made(
+        self, op: str, reads: list[str], attributes: dict[str, Any] | None = None, weights: Sequence[str] = ()
+    ) -> str:
+        return self.r.made(op, self.r.label(self.node), reads, attributes or {}, weights)
 
     def ordered(self, operand: _Operand, wanted: str) -> str:
         """A view with the dimensions in another order."""
@@ -132,8 +134,7 @@ class _Parts:
         if plain and inner and not batch:
             x = r.graph.seen_as(x, (*self.shape(rows), self.size(inner)))
             out = {"out": self.size(columns), "bias": False}
-            layer = self.made("linear", [x], out, r.users.get(right.value, ""))
-            r.users.setdefault(right.value, layer)
+            layer = self.made("linear", [x], out, [right.value])
         elif inner:
             x = r.graph.seen_as(x, (*self.shape(batch), self.size(rows), self.size(inner)))
             y = self.ordered(right, batch + inner + columns)

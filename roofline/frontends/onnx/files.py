@@ -19,17 +19,21 @@ from roofline.errors import Fault, MissingExtra, RooflineError, SpecError, Unrea
 from roofline.files import open_file
 from roofline.frontends.onnx.einsum import odd_equation
 from roofline.frontends.onnx.nodes import SPECIAL
-from roofline.frontends.onnx.reader import Reader, value_of
+from roofline.frontends.onnx.reader import Reader
+from roofline.frontends.onnx.sizes import LARGEST
+from roofline.frontends.onnx.values import walked
 from roofline.frontends.pytorch.assemble import assemble
 from roofline.frontends.pytorch.folding import folded
-from roofline.frontends.pytorch.graph import Graph, Shape
+from roofline.frontends.pytorch.graph import Graph
 from roofline.frontends.pytorch.symbols import settle
 
 MAX_BYTES = 2_100_000_000
-OLDEST, NEWEST = 11, 23
+OLDEST, NEWEST = 7, 23
 DEFAULTS = {"batch": 1, "seq": 128, "image": 224}
-_FORMATS = {1: "", 10: "", 11: "", 16: "", 2: "int8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool"}
-"""ONNX's codes of element types; floats have the network's own format."""
+_ENDS = ("ZipMap", "LabelEncoder", "ArrayFeatureExtractor")
+"""Of ``ai.onnx.ml``: they give names to classes at the end, and compute nothing."""
+MOST = 1_000_000
+"""Nodes of a file with its functions written out."""
 
 
 def from_onnx(path: str | Path) -> tuple[Network, tuple[str, ...]]:
@@ -41,8 +45,8 @@ def from_onnx(path: str | Path) -> tuple[Network, tuple[str, ...]]:
     SpecError : the file is no ONNX model, of an unknown opset, or without shapes.
     UsageError : it cannot be read.
     """
-    model = _load(Path(path))
     try:
+        model = _load(Path(path))
         return _net(path, model)
     except RooflineError:
         raise
@@ -58,7 +62,7 @@ def _net(path: str | Path, model: Any) -> tuple[Network, tuple[str, ...]]:
     found: list[tuple[str, str]] = []
 
     def graph_at(now: Mapping[str, int]) -> Graph:
-        reader = _graph(path, model, {old: now[new] for old, new in names.items()}, names)
+        reader = _graph(path, model, {old: now[new] for old, new in names.items()})
         found[:] = found or reader.uncovered
         return reader.graph
 
@@ -91,7 +95,41 @@ def _load(path: Path) -> Any:
     odd = odd_equation((*model.graph.node, *(node for function in model.functions for node in function.node)))
     if odd is not None:
         raise _fault(path, f"has an Einsum of {odd[:40]!r}, which is not an equation such as 'bij,bjk->bik'")
+    return _plain(path, model)
+
+
+def _plain(path: Path, model: Any) -> Any:
+    """Without functions of the file's own, and without the numbers of its large weights."""
+    if model.functions:
+        from onnx import inliner
+
+        if _count(model) > MOST:
+            raise _fault(path, f"has more than {MOST:,} nodes, or functions that call themselves")
+        model = inliner.inline_local_functions(model)
+    for tensor in model.graph.initializer:
+        if len(tensor.raw_data) > 8 * LARGEST:
+            tensor.ClearField("raw_data")
+            tensor.data_location = 1
     return model
+
+
+def _count(model: Any) -> float:
+    """Nodes with all functions written out; infinite where one calls itself."""
+    bodies = {(one.domain, one.name): one.node for one in model.functions}
+    counts: dict[tuple[str, str], float] = {}
+
+    def count(nodes: Any) -> float:
+        total = 0.0
+        for node in nodes:
+            key = (node.domain, node.op_type)
+            if key in bodies and key not in counts:
+                counts[key] = float("inf")
+                counts[key] = count(bodies[key])
+            total += counts.get(key, 1.0)
+            total += sum(count(graph.node) for one in node.attribute for graph in (one.g, *one.graphs))
+        return total
+
+    return count(model.graph.node)
 
 
 def _fault(path: str | Path, text: str) -> SpecError:
@@ -113,7 +151,10 @@ def _symbols(model: Any) -> tuple[dict[str, str], dict[str, int]]:
                 continue
             old = dim.dim_param or f"{value.name}_{index}"
             dim.dim_param = old
-            names.setdefault(old, re.sub(r"\W", "_", old).strip("_").lower() or f"size{len(names)}")
+            if old not in names:
+                plain = re.sub(r"\W", "_", old, flags=re.ASCII).strip("_").lower() or f"size{len(names)}"
+                plain = f"n{plain}" if plain[0].isdigit() else plain
+                names[old] = f"{plain}_{len(names)}" if plain in names.values() else plain
     sizes = {}
     sides = {
         dim.dim_param
@@ -132,51 +173,40 @@ def _symbols(model: Any) -> tuple[dict[str, str], dict[str, int]]:
     return names, sizes
 
 
-def _graph(path: str | Path, model: Any, sizes: Mapping[str, int], names: Mapping[str, str]) -> Reader:
+def _graph(path: str | Path, model: Any, sizes: Mapping[str, int]) -> Reader:
     """The graph at these sizes."""
-    import onnx
-
-    from roofline.frontends.onnx.sizes import resolved
-
-    bound = onnx.ModelProto()
-    bound.CopyFrom(model)
-    del bound.graph.value_info[:]
-    for value in bound.graph.input:
-        for dim in value.type.tensor_type.shape.dim:
+    inputs = {}
+    for value in _inputs(model):
+        kind = inputs[value.name] = type(value.type)()
+        kind.CopyFrom(value.type)
+        for dim in kind.tensor_type.shape.dim:
             if dim.dim_param in sizes:
                 dim.dim_value = sizes[dim.dim_param]
-    for value in bound.graph.output:
-        value.type.tensor_type.ClearField("shape")
+    opsets = {"" if one.domain == "ai.onnx" else one.domain: one.version for one in model.opset_import}
     try:
-        bound = resolved(bound, _shape, value_of)
-    except Exception as error:
-        raise UsageError(f"{path}: its shapes do not match: {str(error)[:120]}") from None
-    shapes = {value.name: _shape(value) for value in (*bound.graph.value_info, *bound.graph.input, *bound.graph.output)}
-    kinds = {
-        value.name: _FORMATS.get(value.type.tensor_type.elem_type, "")
-        for value in (*bound.graph.value_info, *bound.graph.input, *bound.graph.output)
-    }
-    reader = Reader({name: shape for name, shape in shapes.items() if shape is not None}, kinds, SPECIAL)
-    for tensor in bound.graph.initializer:
-        reader.weight(tensor.name, tuple(tensor.dims), _FORMATS.get(tensor.data_type, ""))
-    for value in _inputs(bound):
-        shape = shapes.get(value.name)
-        if shape is None:
-            raise _fault(path, f"does not give the shape of its input {value.name}; export it with shapes")
-        reader.names[value.name] = reader.graph.source(value.name, shape, kinds[value.name])
-    for node in bound.graph.node:
-        reader.node(node)
-    outputs = [value.name for value in bound.graph.output if value.name in reader.names]
+        values = walked(inputs, model.graph, opsets)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+    shapes = {name: shape for name in values.types if (shape := values.shape(name)) is not None}
+    reader = Reader(shapes, {name: values.kind(name) for name in values.types}, SPECIAL)
+    reader.constants = values.known
+    for name in values.weights:
+        if name in shapes:
+            reader.weight(name, shapes[name], reader.kinds[name])
+    for name in inputs:
+        if name not in shapes:
+            raise _fault(path, f"does not give the shape of its input {name}; export it with shapes")
+        reader.names[name] = reader.graph.source(name, shapes[name], reader.kinds[name])
+    for node, opset in values.nodes:
+        if node.op_type in _ENDS:
+            continue
+        try:
+            reader.node(node, opset)
+        except UsageError as error:
+            raise UsageError(f"{path}: {error}") from None
+    outputs = [value.name for value in model.graph.output if value.name in reader.names]
     if not outputs:
         raise _fault(path, "has no output that a node computes")
     reader.graph.outputs = list(dict.fromkeys(reader.names[name] for name in outputs))
     reader.graph.prune()
     return reader
-
-
-def _shape(value: Any) -> Shape | None:
-    dims = value.type.tensor_type.shape.dim
-    if not value.type.tensor_type.HasField("shape"):
-        return None
-    sizes = [int(dim.dim_value) if dim.HasField("dim_value") else 0 for dim in dims]
-    return tuple(sizes) if all(sizes) else None

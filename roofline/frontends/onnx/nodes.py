@@ -10,56 +10,13 @@ from typing import Any
 
 from roofline.core.workload import Attribute
 from roofline.frontends.onnx.einsum import einsum
+from roofline.frontends.onnx.products import attention, product, recurrence
 from roofline.frontends.onnx.reader import BITS, Attributes, Reader
-
-
-def _window(a: Mapping[str, Any], count: int) -> Attributes | None:
-    """Stride and padding, in one dimension as for an image of height one; None where the sides differ."""
-    pads = tuple(a.get("pads", (0,) * 2 * count))
-    if a.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or pads[:count] != pads[count:]:
-        return None
-    lines = {"stride": tuple(a.get("strides", (1,) * count)), "padding": pads[:count]}
-    one = {"stride": (1,), "padding": (0,)}
-    return {key: (one[key] + value if count == 1 else value) for key, value in lines.items()}
-
-
-def _conv(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
-    x, weight = given[0], given[1]
-    shape, taps = r.shapes[x], r.shapes[weight]
-    count, turned = len(taps) - 2, node.op_type == "ConvTranspose"
-    window = _window(a, count)
-    if window is None or count > 3:
-        return ""
-    kernel, dilation, groups = taps[2:], tuple(a.get("dilations", (1,) * count)), int(a.get("group", 1))
-    if count == 1:
-        kernel, dilation, shape = (1, *kernel), (1, *dilation), (*shape[:2], 1, shape[2])
-    attributes: Attributes = {**window, "out": taps[1] * groups if turned else taps[0], "kernel": kernel}
-    attributes |= {"groups": groups, "bias": len(given) > 2}
-    if turned:
-        attributes["output_padding"] = tuple(a.get("output_padding", (0,) * len(kernel)))
-    elif set(dilation) != {1}:
-        attributes["dilation"] = dilation
-    op = ("conv_transpose" if turned else "conv") + ("3d" if count == 3 else "2d")
-    if weight not in r.weights:
-        return ""
-    return r.put(op, node, [r.graph.seen_as(r.name(x), shape)], attributes, given[1:])
-
-
-def _matmul(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
-    left, right = given[0], given[1]
-    shapes = r.shapes[left], r.shapes[right]
-    turned = bool(a.get("transB", 0))
-    if right in r.weights and len(shapes[1]) == 2 and not a.get("transA", 0) and len(shapes[0]) > 1:
-        out = shapes[1][0] if turned else shapes[1][1]
-        bias = [name for name in given[2:] if name in r.weights]
-        return r.put("linear", node, [left], {"out": out, "bias": bool(bias)}, [right, *bias])
-    if a.get("transA", 0) or len(shapes[0]) < 2 or len(shapes[1]) < 2:
-        return ""
-    return r.put("matmul", node, [left, right], {"transpose_b": turned})
+from roofline.frontends.onnx.windows import conv, global_pool, pool
 
 
 def _batch_norm(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
-    return r.put("batch_norm", node, given[:1], {}, given[1:3])
+    return r.put("batch_norm", node, r.read(given[:1]), {}, given[1:3])
 
 
 def _norm(op: str, **fixed: Attribute) -> Callable[..., str]:
@@ -69,37 +26,22 @@ def _norm(op: str, **fixed: Attribute) -> Callable[..., str]:
             attributes["groups"] = int(a.get("num_groups", r.shapes[given[0]][1]))
         elif op == "layer_norm" and len(given) < 3:
             attributes["bias"] = False
-        return r.put(op, node, given[:1], attributes, given[1:])
+        return r.put(op, node, r.read(given[:1]), attributes, given[1:])
 
     return formula
 
 
-def _pool(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
-    shape = r.shapes[given[0]]
-    count, window = len(shape) - 2, _window(a, len(shape) - 2)
-    kernel = tuple(a["kernel_shape"])
-    if window is None:
-        return ""
-    if count == 1:
-        kernel, shape = (1, *kernel), (*shape[:2], 1, shape[2])
-    attributes: Attributes = {**window, "kernel": kernel}
-    if a.get("ceil_mode") and count < 3:
-        attributes["ceil_mode"] = True
-    op = ("max" if node.op_type == "MaxPool" else "avg") + f"_pool{3 if count == 3 else 2}d"
-    return r.put(op, node, [r.graph.seen_as(r.name(given[0]), shape)], attributes)
-
-
-def _global_pool(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
-    return r.put("global_avg_pool", node, given[:1], {})
-
-
 def _along(op: str) -> Callable[..., str]:
     def formula(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
-        rank = len(r.shapes[given[0]])
-        dim = int(a.get("axis", -1)) % rank
+        shape = r.shapes[given[0]]
+        rank, flat = len(shape), r.opset < 13 and op.endswith("softmax")
+        dim = int(a.get("axis", 1 if flat else -1)) % rank
+        if flat:  # before opset 13: everything from the axis on
+            rows = r.graph.seen_as(r.name(given[0]), (prod(shape[:dim]), prod(shape[dim:])))
+            return r.put(op, node, [rows], {})
         order = (*(index for index in range(rank) if index != dim), dim)
         if order == tuple(range(rank)):
-            return r.put(op, node, given[:1], {})
+            return r.put(op, node, r.read(given[:1]), {})
         name = r.graph.aside("transpose", r.name(given[0]), {"dims": order})
         made = r.graph.add(op, r.label(node), [name], {})
         return r.graph.aside("transpose", made, {"dims": tuple(order.index(index) for index in range(rank))})
@@ -114,7 +56,7 @@ def _transpose(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> 
 
 
 def _concat(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
-    return r.put("concat", node, given, {"dim": int(a["axis"]) % len(r.shapes[node.output[0]])})
+    return r.put("concat", node, r.read(given), {"dim": int(a["axis"]) % len(r.shapes[node.output[0]])})
 
 
 def _slice(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
@@ -139,12 +81,13 @@ def _gather(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str
     """Rows of a stored table; one index of a dimension is a view."""
     table, places = given[0], given[1]
     dim, shape, out = int(a.get("axis", 0)), r.shapes[table], r.shapes[node.output[0]]
-    if table in r.weights and not r.kinds.get(table) and dim == 0 and len(shape) == 2 and places not in r.weights:
-        return r.put("embedding", node, [places], {"entries": shape[0], "features": shape[1]}, [table])
+    data = places not in r.weights and places not in r.sizes
+    if table in r.weights and not r.kinds.get(table) and dim == 0 and len(shape) == 2 and data:
+        return r.put("embedding", node, r.read([places]), {"entries": shape[0], "features": shape[1]}, [table])
     if places in r.sizes and not r.shapes[places]:
         return r.graph.aside("select", r.name(table), {"dim": dim % len(shape), "index": 0})
     piece = prod(shape[dim % len(shape) + 1 :])
-    return r.put("gather", node, [table, places], {"shape": out, "piece": piece})
+    return r.put("gather", node, r.read([table, places]), {"shape": out, "piece": piece})
 
 
 def _expand(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
@@ -155,67 +98,114 @@ def _cast(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
     kind = r.kinds.get(node.output[0], "")
     if kind == r.kinds.get(given[0], ""):
         return r.name(given[0])
-    return r.put("convert", node, given[:1], {"whole_bits": BITS[kind]} if kind else {})
+    return r.put("convert", node, r.read(given[:1]), {"whole_bits": BITS[kind]} if kind else {})
 
 
 def _gelu(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
-    return r.put("gelu_tanh" if a.get("approximate") == "tanh" else "gelu", node, given[:1], {})
-
-
-def _dropout(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
-    return r.put("dropout", node, given[:1], {})
+    return r.put("gelu_tanh" if a.get("approximate") == "tanh" else "gelu", node, r.read(given[:1]), {})
 
 
 def _resize(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
-    out = r.shapes[node.output[0]]
-    taps = {"nearest": 1, "linear": 2, "cubic": 4}[a.get("mode", "nearest")] ** (len(out) - 2)
-    return r.put("resample", node, given[:1], {"size": out[2:], "taps": taps})
+    have, out = r.shapes[given[0]], r.shapes[node.output[0]]
+    mode = a.get("mode", "nearest")
+    if have[:2] != out[:2] or len(out) < 3:
+        return ""
+    if len(out) == 4 and mode in ("nearest", "linear") and out[2] % have[2] == out[3] % have[3] == 0:
+        scale = (out[2] // have[2], out[3] // have[3])
+        return r.put("upsample2d", node, r.read(given[:1]), {"scale": scale, "bilinear": mode == "linear"})
+    taps = {"nearest": 1, "linear": 2, "cubic": 4}[mode] ** (len(out) - 2)
+    return r.put("resample", node, r.read(given[:1]), {"size": out[2:], "taps": taps})
 
 
 def _topk(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
-    return r.put("topk", node, given[:1], {"count": r.shapes[node.output[0]][-1]})
-
-
-def _recurrence(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
-    """One layer, steps first: weights are (directions, gates, ...), the result (steps, directions, batch, hidden)."""
-    weight, states = r.shapes[given[1]], r.shapes[given[2]]
-    if a.get("layout") or given[1] not in r.weights or given[2] not in r.weights:
-        return ""
-    directions, hidden = weight[0], states[2]
-    steps, batch, features = r.shapes[given[0]]
-    bias = len(node.input) > 3 and node.input[3] in r.weights
-    name = r.graph.aside("transpose", r.name(given[0]), {"dims": (1, 0, 2)}, shape=(batch, steps, features))
-    attributes: Attributes = {"hidden": hidden, "bidirectional": directions == 2, "bias": bias}
-    made = r.graph.add(node.op_type.lower(), r.label(node), [name], attributes)
-    made = r.graph.seen_as(made, (batch, steps, directions, hidden))
-    made = r.graph.aside("transpose", made, {"dims": (1, 2, 0, 3)})
-    if node.output[0]:
-        return made
-    r.names[next(name for name in node.output if name)] = made
-    return r.graph.aside("select", made, {"dim": 0, "index": steps - 1})
+    return r.put("topk", node, r.read(given[:1]), {"count": r.shapes[node.output[0]][-1]})
 
 
 def _picked(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
-    return r.put("gather", node, given[:2], {"shape": r.shapes[node.output[0]]})
+    return r.put("gather", node, r.read(given[:2]), {"shape": r.shapes[node.output[0]]})
 
 
 def _scattered(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
-    return r.put("scatter", node, given, {"add": a.get("reduction", "none") != "none"})
+    return r.put("scatter", node, r.read(given), {"add": a.get("reduction", "none") != "none"})
 
 
 def _filled(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
     return r.graph.add("fill", r.label(node), [], r.shaped(node.output[0]))
 
 
+def _local_norm(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
+    return r.put("local_response_norm", node, r.read(given[:1]), {"size": int(a["size"])})
+
+
+def _whole_norm(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
+    """Over all but the channels: rows of the channels."""
+    shape = r.shapes[given[0]]
+    order = (1, 0, *range(2, len(shape)))
+    name = r.graph.aside("transpose", r.name(given[0]), {"dims": order})
+    name = r.graph.seen_as(name, (shape[1], prod(shape) // shape[1]))
+    made = r.graph.add("layer_norm", r.label(node), [name], {"affine": False, "bias": False})
+    made = r.graph.seen_as(made, tuple(shape[dim] for dim in order))
+    return r.graph.aside("transpose", made, {"dims": order})
+
+
+def _sampled(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
+    """Every place of a grid reads its neighbours."""
+    out, mode = r.shapes[node.output[0]], a.get("mode", "linear")
+    taps = (1 if mode == "nearest" else 4 if "cubic" in mode else 2) ** (len(out) - 2)
+    return r.put("resample", node, r.read(given[:2]), {"size": out[2:], "taps": taps})
+
+
+def _rotated(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
+    return r.put("rotary", node, r.read(given[:1]), {})
+
+
+def _linear_model(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
+    """The coefficients are attributes; the scores are the last result."""
+    features, scores = r.shapes[given[0]][-1], node.output[-1]
+    out = r.shapes[scores][-1]
+    rows = max(1, len(a["coefficients"]) // features)
+    made = r.graph.add("linear", r.label(node), r.read(given[:1]), {"out": rows, "bias": "intercepts" in a})
+    if rows != out:  # two classes with one row
+        made = r.graph.aside("beside", made, r.shaped(scores))
+    if len(node.output) > 1:
+        r.names[scores] = made
+        made = r.put("row_argmax", node, [made], {})
+    return made
+
+
+def _scaled(r: Reader, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
+    return r.put("scale", node, [r.put("shift", node, r.read(given[:1]), {})], {})
+
+
+_FILLS: tuple[str, ...] = (
+    "ConstantOfShape",
+    "Range",
+    "RandomNormal",
+    "RandomUniform",
+    "RandomNormalLike",
+    "RandomUniformLike",
+)
+_FILLS += ("EyeLike", "OneHot", "Bernoulli", "HannWindow", "HammingWindow", "BlackmanWindow")
+
 SPECIAL: dict[str, Callable[..., str]] = {
-    **dict.fromkeys(("Conv", "ConvTranspose"), _conv),
-    **dict.fromkeys(("MatMul", "Gemm"), _matmul),
+    **dict.fromkeys(("Conv", "ConvTranspose", "ConvInteger", "QLinearConv"), conv),
+    **dict.fromkeys(("MatMul", "Gemm", "MatMulInteger", "QLinearMatMul"), product),
+    "Attention": attention,
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _norm("layer_norm"),
     "RMSNormalization": _norm("rms_norm"),
     **dict.fromkeys(("GroupNormalization", "InstanceNormalization"), _norm("group_norm")),
-    **dict.fromkeys(("MaxPool", "AveragePool"), _pool),
-    "GlobalAveragePool": _global_pool,
+    **dict.fromkeys(("MaxPool", "AveragePool", "LpPool"), pool),
+    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"), global_pool),
+    "LRN": _local_norm,
+    "MeanVarianceNormalization": _whole_norm,
+    "LpNormalization": _along("log_softmax"),
+    "Hardmax": _along("softmax"),
+    "GridSample": _sampled,
+    "RotaryEmbedding": _rotated,
+    **dict.fromkeys(("LinearClassifier", "LinearRegressor"), _linear_model),
+    "Scaler": _scaled,
+    "Normalizer": _along("log_softmax"),
     "Softmax": _along("softmax"),
     "LogSoftmax": _along("log_softmax"),
     "CumSum": _along("running_sum"),
@@ -228,11 +218,10 @@ SPECIAL: dict[str, Callable[..., str]] = {
     "Expand": _expand,
     "Cast": _cast,
     "Gelu": _gelu,
-    "Dropout": _dropout,
     **dict.fromkeys(("Resize", "Upsample"), _resize),
     "TopK": _topk,
-    **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrence),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), recurrence),
     **dict.fromkeys(("GatherElements", "GatherND"), _picked),
     **dict.fromkeys(("ScatterElements", "ScatterND"), _scattered),
-    **dict.fromkeys(("ConstantOfShape", "Range", "RandomNormalLike", "RandomUniformLike"), _filled),
+    **dict.fromkeys(_FILLS, _filled),
 }

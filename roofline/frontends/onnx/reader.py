@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from roofline.core.workload import Attribute
 from roofline.errors import UsageError
+from roofline.frontends.onnx.tables import BINARY, COPIES, FOLDED, MOVED, QUANTIZED, REDUCTIONS, UNARY, VIEWS
 from roofline.frontends.pytorch.graph import Graph, Shape
 from roofline.operators import OPERATORS
 
@@ -20,44 +22,19 @@ Formula = Callable[..., str]
 _OWN = re.compile(r"[._]?weight$")
 BITS = {"int64": 64, "int32": 32, "int16": 16, "int8": 8, "bool": 1}
 
-UNARY = {
-    **{name: name.lower() for name in ("Relu", "Sqrt", "Exp", "Tanh", "Sigmoid", "Neg", "Abs", "Reciprocal", "Log")},
-    **{name: name.lower() for name in ("Sin", "Cos", "Erf", "Elu", "Softplus", "Mish", "Round")},
-    "HardSigmoid": "hardsigmoid",
-    "HardSwish": "hardswish",
-    "LeakyRelu": "leaky_relu",
-    "Clip": "clamp",
-    **dict.fromkeys(("Selu", "Celu", "ThresholdedRelu"), "elu"),
-    **dict.fromkeys(("Floor", "Ceil", "Sign"), "round"),
-    "Not": "logical_not",
-    "IsNaN": "compare_number",
-    "Swish": "silu",
-}
-BINARY = {
-    **{name: name.lower() for name in ("Add", "Sub", "Mul", "Div", "Pow")},
-    **dict.fromkeys(("Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual"), "compare"),
-    **dict.fromkeys(("And", "Or", "Xor"), "logical"),
-    "Max": "maximum",
-    "Min": "minimum",
-    "PRelu": "prelu",
-    "Mod": "remainder",
-    "Where": "choose",
-}
-REDUCTIONS = {
-    "ReduceMean": "mean",
-    "ReduceSum": "sum",
-    "ReduceMax": "row_max",
-    "ReduceMin": "row_max",
-    "ReduceProd": "row_product",
-    "ReduceL2": "row_norm",
-    "ReduceL1": "row_norm",
-    "ReduceLogSumExp": "log_sum_exp",
-    "ArgMax": "row_argmax",
-    "ArgMin": "row_argmax",
-    "ReduceSumSquare": "row_norm",
-}
-VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity")
-COPIES = {"Pad": "pad", "Tile": "rearrange", "DepthToSpace": "rearrange", "SpaceToDepth": "rearrange"}
+
+@dataclass(frozen=True)
+class User:
+    """A layer that has a stored weight, with all its weights and the shape of the first."""
+
+    layer: str
+    op: str
+    weights: tuple[str, ...]
+    shape: Shape
+
+    def shares(self, op: str, weights: tuple[str, ...], shape: Shape) -> bool:
+        """Whether another layer can be tied to this one; one with the same operator would share all its weights."""
+        return shape == self.shape and (op != self.op or weights == self.weights)
 
 
 class Reader:
@@ -68,8 +45,15 @@ class Reader:
         self.special = special
         self.shapes, self.kinds = shapes, kinds
         self.weights: dict[str, Shape] = {}
+        self.roots: dict[str, str] = {}
+        """The weight as it is stored, by what was folded from it."""
+        self.late: dict[str, Any] = {}
+        """Nodes that make values from weights alone: recorded once a layer reads the value as data."""
+        self.constants: dict[str, Any] = {}
         self.names: dict[str, str] = {}
-        self.users: dict[str, str] = {}
+        self.users: dict[str, User] = {}
+        """By stored weight: the layer that had it first."""
+        self.opset = 0
         self.sizes: set[str] = set()
         """Values that are shapes or computed from shapes: not computed on the device."""
         self.uncovered: list[tuple[str, str]] = []
@@ -80,19 +64,40 @@ class Reader:
         if kind and (len(shape) == 0 or prod(shape) <= 64):
             self.sizes.add(name)
 
-    def node(self, node: Any) -> None:
+    def node(self, node: Any, opset: int) -> None:
         """Record one node: by its formula, or as uncovered with its shapes."""
         given = [name for name in node.input if name]
-        if node.op_type in ("Shape", "Size", "Constant") or (given and all(name in self.sizes for name in given)):
+        if node.op_type in ("Shape", "Size") or (given and all(name in self.sizes for name in given)):
             self.sizes.update(node.output)
-            return
+        elif node.op_type in FOLDED and given and all(name in self.weights for name in given) and self._folds(node):
+            self.late |= dict.fromkeys(node.output, (node, opset))
+        else:
+            self._record(node, given, opset)
+
+    def _folds(self, node: Any) -> bool:
+        """Its results as weights; numbers that stand in the file as whole numbers are none."""
+        first = node.input[0]
+        whole = any(self.kinds.get(name) for name in node.input if name and name not in self.sizes)
+        if any(name not in self.shapes for name in node.output) or (whole and node.op_type not in QUANTIZED):
+            return False
+        for value in node.output:
+            self.weights[value] = self.shapes[value]
+            self.kinds[value] = ""
+            if node.op_type in MOVED:
+                self.roots[value] = self.root(first)
+        return True
+
+    def root(self, value: str) -> str:
+        return self.roots.get(value, value)
+
+    def _record(self, node: Any, given: list[str], opset: int) -> None:
         outputs = [name for name in node.output if name]
         if not outputs or outputs[0] not in self.shapes:
             raise UsageError(
-                f"the shape of {outputs[0] if outputs else node.op_type} ({node.op_type}) is not known; "
-                "run ONNX shape inference on the file first, or fix the sizes of its inputs"
+                f"{called(node)}: the shape of its result {outputs[0] if outputs else ''} is not known; "
+                "fix the sizes of the inputs of the file, or trace the model instead (roofline trace)"
             )
-        count = len(self.graph.entries)
+        count, self.opset = len(self.graph.entries), opset
         attributes = {one.name: value_of(one) for one in node.attribute}
         try:
             made = self._formula(node.op_type, node, given, attributes)
@@ -100,27 +105,34 @@ class Reader:
             made = ""
         if not made:
             self.graph.back_to(count)
-            self.users = {weight: name for weight, name in self.users.items() if name in self.graph.tensors}
+            self.users = {weight: user for weight, user in self.users.items() if user.layer in self.graph.tensors}
             self.names = {value: name for value, name in self.names.items() if name in self.graph.tensors}
-            reads = [self.name(name) for name in given if name not in self.sizes][:64]
+            reads = [self.name(name) for name in given if name not in self.sizes and name in self.shapes][:64]
             made = self.graph.add("uncovered", self.label(node), reads, self.shaped(outputs[0]))
             equation = f" {attributes['equation']}" if "equation" in attributes else ""
             self.uncovered.append((f"onnx.{node.op_type}{equation}", made))
         self.names[outputs[0]] = made
         for other in outputs[1:]:
-            if other in self.shapes:
-                self.names.setdefault(other, self.graph.aside("beside", made, self.shaped(other)))
+            if other in self.shapes and other not in self.names:
+                self.names[other] = self.graph.aside("beside", made, self.shaped(other))
 
     def name(self, value: str) -> str:
         """The layer of a value; weights that no layer includes are layers of their own."""
+        if value not in self.names and value in self.late:
+            node, opset = self.late[value]
+            now, given = self.opset, [name for name in node.input if name]
+            self.read([name for name in given if name not in self.sizes])
+            self._record(node, given, opset)
+            self.opset = now
         if value not in self.names:
             kind = self.kinds.get(value, "")
             bits: Attributes = {"whole_bits": BITS[kind]} if kind else {}
             op = "buffer" if kind or value not in self.weights else "parameter"
             shape = self.shapes[value]
-            tied = self.users.get(value, "") if op == "parameter" else ""
-            bits = bits if op == "buffer" else {}
-            self.names[value] = self.graph.add(op, value, [], {"shape": shape, **bits}, tied=tied)
+            if op == "parameter":
+                self.names[value] = self.made(op, value, [], {"shape": shape}, [value])
+            else:
+                self.names[value] = self.graph.add(op, value, [], {"shape": shape, **bits})
         return self.names[value]
 
     def shaped(self, value: str) -> Attributes:
@@ -129,7 +141,7 @@ class Reader:
 
     def label(self, node: Any) -> str:
         """The module a node came from: by its weight, or by the path that exporters put into names."""
-        for name in node.input[1:2]:
+        for name in map(self.root, node.input[1:2]):
             if name in self.weights and _OWN.search(name):
                 return _OWN.sub("", name)
         parts: list[str] = []
@@ -147,41 +159,68 @@ class Reader:
     def _has_weights(self, node: Any) -> bool:
         return any(name in self.weights and not self.kinds.get(name) for name in node.input[1:])
 
+    def read(self, values: Sequence[str]) -> list[str]:
+        """The layers of values."""
+        return [self.name(value) for value in values]
+
     def put(self, op: str, node: Any, reads: Sequence[str], attributes: Attributes, weights: Sequence[str] = ()) -> str:
-        """One layer that makes the first output of a node; its first weight may be shared with another layer."""
-        out = self.shapes[node.output[0]]
-        names = [read if read in self.graph.tensors else self.name(read) for read in reads]
-        tied = self.users.get(weights[0], "") if weights else ""
-        made = self.graph.add(op, self.label(node), names, attributes, tied=tied)
-        for weight in weights:
-            self.users.setdefault(weight, made)
-        return self.graph.seen_as(made, out)
+        """One layer that makes the first output of a node from other layers."""
+        made = self.made(op, self.label(node), reads, attributes, weights)
+        return self.graph.seen_as(made, self.shapes[node.output[0]])
+
+    def made(
+        self, op: str, label: str, reads: Sequence[str], attributes: Attributes, weights: Sequence[str] = ()
+    ) -> str:
+        """One layer with these weights of the file; it shares the first, or all, with a layer that has them already."""
+        if not weights:
+            return self.graph.add(op, label, reads, attributes)
+        own = tuple(map(self.root, weights))
+        inferred = OPERATORS[op].infer([self.graph.tensors[one] for one in reads], attributes).weights
+        user = self.users.get(own[0])
+        tied = user.layer if user is not None and user.shares(op, own, inferred[0].shape) else ""
+        made = self.graph.add(op, label, reads, attributes, tied=tied)
+        for weight, kind in zip(own, inferred, strict=False):
+            if kind.shape == inferred[0].shape:  # a tie is to the first weight, so it counts as the others of its shape
+                self.users.setdefault(weight, User(made, op, own, kind.shape))
+        return made
 
     def _formula(self, kind: str, node: Any, given: list[str], a: Mapping[str, Any]) -> str:
         special = self.special.get(kind)
         if special is not None:
             return special(self, node, given, a)
-        reads = [name for name in given if name not in self.sizes or self.kinds.get(name) == ""]
-        if kind in VIEWS:
+        if kind in QUANTIZED or kind in VIEWS:
+            self.kinds[node.output[0]] = self.kinds.get(given[0], "") if kind in VIEWS else ""
             return self.graph.seen_as(self.name(given[0]), self.shapes[node.output[0]])
         if kind in COPIES:
-            return self.put(COPIES[kind], node, given[:1], {"shape": self.shapes[node.output[0]]})
+            return self.put(COPIES[kind], node, self.read(given[:1]), {"shape": self.shapes[node.output[0]]})
         if kind in UNARY:
-            return self.put(UNARY[kind], node, given[:1], {})
-        if kind in BINARY and len(given) == OPERATORS[BINARY[kind]].inputs[1]:
-            small = [name for name in given if name in self.weights and prod(self.weights[name]) == 1]
-            if len(given) == 2 and small:  # with a number
-                number = {"add": "shift", "sub": "shift", "compare": "compare_number", "pow": "power"}
-                rest = [name for name in given if name not in small] or given[:1]
-                return self.put(number.get(BINARY[kind], "scale"), node, rest, {})
-            return self.put(BINARY[kind], node, reads, {})
+            return self.put(UNARY[kind], node, self.read(given[:1]), {})
+        if kind in BINARY:
+            return self._joined(BINARY[kind], node, given)
         if kind in REDUCTIONS:
             return self._reduced(node, given[0], REDUCTIONS[kind])
         return ""
 
-    def _reduced(self, node: Any, value: str, op: str) -> str:
-        """Rows are the dimensions that were removed or have size 1 now."""
-        have, out = self.shapes[value], self.shapes[node.output[0]]
+    def _joined(self, op: str, node: Any, given: list[str]) -> str:
+        """Two operands element by element, or more one after another; an operand of one element is a number."""
+        small = [name for name in given if name in self.weights and prod(self.weights[name]) == 1]
+        if len(given) == 2 and small:
+            number = {"add": "shift", "sub": "shift", "compare": "compare_number", "pow": "power"}
+            rest = [name for name in given if name not in small] or given[:1]
+            return self.put(number.get(op, "scale"), node, self.read(rest), {})
+        reads = self.read([name for name in given if name not in self.sizes or self.kinds.get(name) == ""] or given[:1])
+        count = OPERATORS[op].inputs[1]
+        while len(reads) > count == 2:
+            reads[:2] = [self.graph.add(op, self.label(node), reads[:2], {})]
+        return reads[0] if len(given) == 1 else self.put(op, node, reads, {})
+
+    def _axes(self, node: Any, have: Shape, out: Shape) -> list[int]:
+        """The dimensions that are reduced: as the node says, or else those that are missing from the result."""
+        said = next((one.ints for one in node.attribute if one.name == "axes"), None)
+        if said is None and len(node.input) > 1:
+            said = self.constants.get(node.input[1])
+        if said is not None:
+            return sorted({int(axis) % len(have) for axis in said})
         kept = list(out)
         gone = []
         for dim, size in enumerate(have):
@@ -191,6 +230,12 @@ class Reader:
                 gone.append(dim)
                 if kept and kept[0] == 1 and len(out) == len(have):
                     kept.pop(0)
+        return gone
+
+    def _reduced(self, node: Any, value: str, op: str) -> str:
+        """Rows are the dimensions that were removed or have size 1 now."""
+        have, out = self.shapes[value], self.shapes[node.output[0]]
+        gone = self._axes(node, have, out)
         if not gone:
             return self.name(value)
         order = (*(dim for dim in range(len(have)) if dim not in gone), *gone)
@@ -199,6 +244,11 @@ class Reader:
             name = self.graph.aside("transpose", name, {"dims": order})
         rows = (*(have[dim] for dim in order[: len(have) - len(gone)]), prod(have[dim] for dim in gone))
         return self.put(op, node, [self.graph.seen_as(name, rows)], {})
+
+
+def called(node: Any) -> str:
+    """A node as messages name it."""
+    return f"node {node.name or node.output[0] if node.output else node.name} ({node.op_type})"
 
 
 def value_of(attribute: Any) -> Any:

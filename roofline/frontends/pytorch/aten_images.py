@@ -23,13 +23,14 @@ def pool(r: Ledger, c: Call) -> bool:
     kernel = _many(c["kernel_size"], count)
     stride = _many(c["stride"], count) if c["stride"] not in (None, []) else kernel
     padding = _many(c["padding"] or 0, count)
-    if c["dilation"] is not None and set(_many(c["dilation"], count)) != {1}:
-        return False
-    if c["ceil_mode"]:  # a window larger than the image is cut at its border
+    dilation = _many(c["dilation"] or 1, count)
+    if c["ceil_mode"] and set(dilation) == {1}:  # a window larger than the image is cut at its border
         room = [size + 2 * pad for size, pad in zip(shape_of(x)[-count:], padding, strict=True)]
         kernel = tuple(map(min, kernel, room))
         stride = tuple(map(min, stride, room))
-    return _windows(r, c, x, ("max" if "max" in c.name else "avg"), kernel, stride, padding, bool(c["ceil_mode"]))
+    return _windows(
+        r, c, x, ("max" if "max" in c.name else "avg"), kernel, stride, padding, dilation, bool(c["ceil_mode"])
+    )
 
 
 def adaptive(r: Ledger, c: Call) -> bool:
@@ -47,7 +48,7 @@ def adaptive(r: Ledger, c: Call) -> bool:
     if any(length < 1 for length in kernel):  # enlarged: every window has one element
         r.put("resample", [x], {"size": wanted}, c.result)
         return True
-    return _windows(r, c, x, "max" if largest else "avg", kernel, stride, (0,) * count, ceil=False)
+    return _windows(r, c, x, "max" if largest else "avg", kernel, stride, (0,) * count, (1,) * count, ceil=False)
 
 
 def _windows(
@@ -58,16 +59,17 @@ def _windows(
     kernel: tuple[int, ...],
     stride: tuple[int, ...],
     padding: tuple[int, ...],
+    dilation: tuple[int, ...],
     ceil: bool,
 ) -> bool:
     count, shape, result = len(kernel), shape_of(x), shape_of(c.result)
     if len(shape) == count + 1:
         shape, result = (1, *shape), (1, *result)
     if count == 1:
-        kernel, stride, padding = (1, *kernel), (1, *stride), (0, *padding)
+        kernel, stride, padding, dilation = (1, *kernel), (1, *stride), (0, *padding), (1, *dilation)
         shape, result = (*shape[:2], 1, shape[2]), (*result[:2], 1, result[2])
     op = f"{kind}_pool{3 if count == 3 else 2}d"
-    attributes: Attributes = {"kernel": kernel, "stride": stride, "padding": padding}
+    attributes: Attributes = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     if ceil and count < 3:
         attributes["ceil_mode"] = True
     r.put(op, [r.graph.seen_as(r.name(x), shape)], attributes, c.result, shape=result)

@@ -125,8 +125,6 @@ def convolution(r: Ledger, c: Call, *, turned: bool = False) -> bool:
         return False
     stride, padding, dilation = (_many(c[key], count) for key in ("stride", "padding", "dilation"))
     extra = _many(c["output_padding"] or 0, count)
-    if turned and set(dilation) != {1}:
-        return False
     channels = int(weight.shape[1]) * int(c["groups"]) if turned else int(weight.shape[0])
     kernel = tuple(int(size) for size in weight.shape[2:])
     shape, result = shape_of(x), shape_of(c.result)
@@ -140,7 +138,7 @@ def convolution(r: Ledger, c: Call, *, turned: bool = False) -> bool:
     attributes |= {"groups": int(c["groups"]), "bias": bias is not None}
     if turned:
         attributes["output_padding"] = extra
-    elif set(dilation) != {1}:
+    if set(dilation) != {1}:
         attributes["dilation"] = dilation
     op = ("conv_transpose" if turned else "conv") + ("3d" if count == 3 else "2d")
     own = bias is None or r.weight(bias) is not None

@@ -46,6 +46,8 @@ class Graph:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
+    names: dict[str, set[str]] = field(default_factory=dict)
+    """Of a layer and its weights, by layer."""
     path: str = ""
     """The running module; layers that come from no operation of the model are named after it."""
 
@@ -76,21 +78,22 @@ class Graph:
         made = inferred.outputs[0]
         if shape is not None and made != shape:
             raise UsageError(f"{op} makes {made}, not {shape}")
-        unique = self.free_name(name)
+        unique = self.free_name(name, [weight.suffix for weight in inferred.weights])
+        self.names[unique] = {unique, *(f"{unique}.{weight.suffix}" for weight in inferred.weights)}
         self.entries.append(Entry(unique, op, tuple(inputs), given, tied))
         self.tensors[unique] = Tensor(unique, made, inferred.dtype or self.storage)
         return unique
 
-    def free_name(self, wanted: str) -> str:
-        """``wanted`` as an unused name of a layer: ``relu``, ``relu_2``..."""
+    def free_name(self, wanted: str, suffixes: Sequence[str] = ()) -> str:
+        """``wanted`` as an unused name of a layer, as are those of its weights: ``relu``, ``relu_2``..."""
         plain = _NAME.sub("_", wanted).strip(".-") or "layer"
         if _TAKEN.fullmatch(plain):
             plain += "_"
         name, count = plain, 1
-        while name in self.taken:
+        while not self.taken.isdisjoint(names := {name, *(f"{name}.{suffix}" for suffix in suffixes)}):
             count += 1
             name = f"{plain}_{count}"
-        self.taken.add(name)
+        self.taken |= names
         return name
 
     def seen_as(self, name: str, shape: Shape) -> str:
@@ -110,7 +113,7 @@ class Graph:
         """Remove the layers after the first ``count``."""
         for entry in self.entries[count:]:
             del self.tensors[entry.name]
-            self.taken.discard(entry.name)
+            self.taken -= self.names.pop(entry.name)
         del self.entries[count:]
 
     def prune(self) -> None:
