@@ -42,12 +42,11 @@ def _joined(
         past = ("", "")
     parts.several(
         "Attention",
-        [*qkv, "", *past],
+        [*qkv, parts.add("Constant", value_float=0.0) if mask else "", *past],
         [name for name in results if name] if past[0] else results[:1],
         q_num_heads=heads,
         kv_num_heads=shared,
         is_causal=int(bool(causal)),
-        padded=int(bool(mask)),
     )
 
 

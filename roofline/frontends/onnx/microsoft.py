@@ -14,7 +14,16 @@ from typing import Any
 from roofline.frontends.onnx.attentions import many_heads, packed, shared_heads
 from roofline.frontends.onnx.parts import Parts, Rewrite, Shapes
 
-_SAME = ("QuickGelu", "RotaryEmbedding", "Scaler", "Normalizer", "Binarizer", "BiasSoftmax", "BiasDropout")
+_SAME: tuple[str, ...] = (
+    "QuickGelu",
+    "RotaryEmbedding",
+    "Scaler",
+    "Normalizer",
+    "Binarizer",
+    "BiasSoftmax",
+    "BiasDropout",
+)
+_SAME += ("GroupNormalization", "MeanVarianceNormalization")
 
 
 def _as(op: str, *places: int, keep: tuple[str, ...] = (), bias: int | None = None) -> Rewrite:
@@ -183,11 +192,9 @@ REWRITES: dict[str, Rewrite] = {
 
 def outputs_of(node: Any, a: Mapping[str, Any], shape: Shapes) -> dict[str, tuple[int, ...]] | None:
     """Shapes of results for which ONNX has no rule, by name; None where it has one, or none is known here."""
-    first = shape(node.input[0]) if node.input else None
-    own = node.domain in ("", "ai.onnx") and node.op_type not in ("QuickGelu", "RotaryEmbedding")
-    if own or first is None:
+    first, kind = shape(node.input[0]) if node.input else None, node.op_type
+    if first is None or (node.domain in ("", "ai.onnx") and kind not in _SAME):
         return None
-    kind = node.op_type
     if kind in _SAME:
         return dict.fromkeys(node.output[:1], first)
     classes = len(a.get("classlabels_ints") or a.get("classlabels_int64s") or a.get("classlabels_strings") or ())

@@ -194,19 +194,25 @@ def _inferred(values: Values, node: Any, attributes: Mapping[str, Any], opset: i
     types = {name: values.types[name] for name in (values.types if inner else node.input) if name in values.types}
     if any(name and name not in types for name in node.input):
         return {}
-    try:
-        return dict(
-            onnx.shape_inference.infer_node_outputs(
-                onnx.defs.get_schema(node.op_type, opset, domain),
-                node,
-                types,
-                _data(values, node.input),
-                opset_imports=[onnx.helper.make_opsetid(domain, opset), onnx.helper.make_opsetid("", opset)],
-            )
-        )
-    except Exception as error:  # what the rules raise is not documented
-        text = str(error).replace("\n", " ").rpartition("] ")[2] or type(error).__name__
-        raise UsageError(f"{called(node)}: its shapes do not match: {text[:100]}") from None
+    text, schema = "", onnx.defs.get_schema(node.op_type, opset, domain)
+    imports = [onnx.helper.make_opsetid(domain, opset), onnx.helper.make_opsetid("", opset)]
+    for given in (types, {name: _as_float(one) for name, one in types.items()}):
+        try:
+            data = _data(values, node.input) if given is types else {}
+            return dict(onnx.shape_inference.infer_node_outputs(schema, node, given, data, opset_imports=imports))
+        except Exception as error:  # what the rules raise is not documented
+            text = text or str(error).replace("\n", " ").rpartition("] ")[2] or type(error).__name__
+    raise UsageError(f"{called(node)}: its shapes do not match: {text[:100]}")
+
+
+def _as_float(kind: Any) -> Any:
+    """Numbers of 8 and 16 bits as floats: of quantized operands, or of formats that a file mixes."""
+    if _FORMATS.get(kind.tensor_type.elem_type) not in ("", "int8", "int16"):
+        return kind
+    made = type(kind)()
+    made.CopyFrom(kind)
+    made.tensor_type.elem_type = 1
+    return made
 
 
 def _data(values: Values, names: Iterable[str]) -> dict[str, Any]:
